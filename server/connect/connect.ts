@@ -1,0 +1,126 @@
+// The connect service as the HTTP layer, the jobs and AuthFlow see it. No Koa, no tRPC here.
+
+import type { Auth, Connection } from '../../shared/auth.ts'
+import type { FieldValues } from '../../shared/fields.ts'
+import type {
+  ConnectMethod,
+  ConnectPurpose,
+  ConnectTokenReply,
+  ConnectTokenRequest,
+  FlowView,
+  IntegrationView,
+  Page,
+  StartForm,
+} from '../../shared/flow.ts'
+
+/** The bearer of a connect token at one request. Every call checks token, origin, purpose, account and integration. */
+export interface TokenCaller {
+  readonly token: string | undefined
+  /** Value of the `Origin` header. */
+  readonly origin: string | undefined
+}
+
+/** A cookie the start sets: HttpOnly, SameSite=Lax, Path=/, Secure unless on loopback http. */
+export interface FlowCookie {
+  readonly name: string
+  readonly value: string
+  readonly maxAgeSeconds: number
+  /** Names of older flow cookies to clear, so that at most five are alive. */
+  readonly clear: readonly string[]
+}
+
+/** What the callback page has to say. */
+export interface CallbackOutcome {
+  readonly flowId: string
+  readonly integration: string
+  readonly integrationName: string
+  readonly mode: 'popup' | 'redirect'
+  /** Redirect mode: where to go, with `authflow_flow` added. */
+  readonly returnUrl?: string
+  readonly locale?: string
+  readonly result: 'done' | 'failed' | 'cancelled'
+  /** Code of the failure. */
+  readonly errorCode?: string
+}
+
+/** A change of a connection, told after it was written. */
+export interface ConnectionChange {
+  readonly type: 'connected' | 'needs_reauth' | 'disconnected'
+  readonly connection: Connection
+}
+
+/** What `getAuth` takes. */
+export interface AuthRequest {
+  /** The integration's id. */
+  readonly id: string
+  readonly accountId: string
+  /** `tokenHash` of a secret that the provider refused: forces one refresh if it is still the current one. */
+  readonly rejectedTokenHash?: string
+  /** Scopes the caller is about to need: `insufficient_scope` when one was not granted. */
+  readonly scopes?: readonly string[]
+}
+
+/** What `getAuth` answers, with the version of the credential it came from. */
+export type ResolvedAuth = Auth
+
+/** Everything about connecting accounts and giving out their credentials. */
+export interface Connect {
+  /** Mints a connect token. `actor` is the secret key's id. Throws `invalid_input`, `unknown_integration`. */
+  createToken(request: ConnectTokenRequest, actor: string): Promise<ConnectTokenReply>
+  /** True when the origin may use the token; for CORS of the real request. Never throws. */
+  allowsOrigin(caller: TokenCaller): Promise<boolean>
+
+  /** What a page may know without a token. Throws `unknown_integration`. */
+  describe(integration: string): IntegrationView
+  begin(caller: TokenCaller, input: { flowId: string; integration: string; accountId?: string }): Promise<FlowView>
+  submit(
+    caller: TokenCaller,
+    input: { flowId: string; version: number; method: ConnectMethod['id']; values: FieldValues },
+  ): Promise<FlowView>
+  /** Flows that differ from the versions given, at once or within `waitMs` (at most 25,000). Others are left out. */
+  watch(
+    caller: TokenCaller,
+    input: { flows: readonly { id: string; version: number }[]; waitMs: number },
+    signal: AbortSignal,
+  ): Promise<FlowView[]>
+  cancel(caller: TokenCaller, input: { flowId: string }): Promise<FlowView>
+  listOwn(caller: TokenCaller): Promise<Connection[]>
+  disconnectOwn(caller: TokenCaller, input: { integration: string }): Promise<Connection>
+  /** The account of a token with purpose `runs`. */
+  runsAccount(caller: TokenCaller): Promise<string>
+
+  /** The POST from the popup or page. Returns where to send the browser, and the cookie that binds it. */
+  start(form: StartForm, origin: string | undefined, cookieNames: readonly string[]): Promise<{ location: string; cookie: FlowCookie }>
+  /** The provider's redirect. Throws only when no flow can be told (`state_invalid`, `browser_mismatch`, …). */
+  callback(request: {
+    integration: string
+    params: URLSearchParams
+    cookie: (name: string) => string | undefined
+  }): Promise<CallbackOutcome>
+
+  listConnections(query: { accountId?: string; integration?: string; limit?: number; cursor?: string }): Promise<Page<Connection>>
+  /** Throws `not_connected`. */
+  getConnection(query: { integration: string; accountId: string }): Promise<Connection>
+  findConnection(query: { integration: string; accountId: string }): Promise<Connection | undefined>
+  /** Throws `not_connected` when there is none or it is disconnected already. */
+  disconnect(query: { integration: string; accountId: string }, actor: string): Promise<Connection>
+
+  /**
+   * Live credentials, refreshed when needed: one refresh for any number of callers in any number of processes.
+   *
+   * @throws {@link AuthFlowError} `not_connected`, `needs_reauth`, `insufficient_scope`, `refresh_failed`,
+   *   `unknown_integration`, `client_misconfigured`
+   */
+  getAuth(request: AuthRequest): Promise<ResolvedAuth>
+
+  /** One round of upkeep: interrupted refreshes, teardowns whose grant is not revoked yet. */
+  sweep(): Promise<void>
+  /** Answers every held `watch`, stops timers. */
+  close(): Promise<void>
+}
+
+/** Scope of a secret key. */
+export type SecretKeyScope = 'connect:create' | 'auth:read' | 'connections:write' | 'jobs:write' | 'admin'
+
+/** What purposes exist, for input checks. */
+export const connectPurposes: readonly ConnectPurpose[] = ['create', 'reconnect', 'manage', 'runs']

@@ -1,0 +1,67 @@
+// The job engine as AuthFlow and the HTTP layer see it.
+
+import type { Auth } from '../../shared/auth.ts'
+import type { Page, RunSummary } from '../../shared/flow.ts'
+import type { Integrations, JobOptions, Json } from './job.ts'
+
+/** An event as users send it. */
+export interface EventInput {
+  readonly name: string
+  readonly payload: Json
+  readonly context?: Json
+  /** Dedup id: the same id again starts nothing (default: random). At most 256 characters. */
+  readonly id?: string
+  /** (default now) */
+  readonly timestamp?: Date
+  /** (default `authflow`) */
+  readonly source?: string
+}
+
+/** Options of `sendEvent`. */
+export interface SendEventOptions {
+  /** The account the runs act as. */
+  readonly accountId?: string
+}
+
+/** An event as it was taken in. */
+export interface EventRecord {
+  readonly id: string
+  readonly name: string
+  /** ISO 8601. */
+  readonly timestamp: string
+  readonly accountId: string | null
+  /** Runs it started; the same ones when the event was sent before. */
+  readonly runIds: readonly string[]
+}
+
+/** Defines jobs, takes events, runs runs. */
+export interface JobEngine {
+  /** Throws `duplicate_job`, `invalid_version`, `invalid_input`. */
+  defineJob<Payload, Used extends Integrations, Output extends Json | void>(options: JobOptions<Payload, Used, Output>): void
+  /**
+   * Takes an event in and starts the runs of the jobs that it matches.
+   *
+   * @throws {@link AuthFlowError} `invalid_payload` (nothing was stored), `event_conflict`, `event_too_large`,
+   *   `invalid_input`
+   */
+  sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord>
+  /** Newest first. `limit` 1 to 100 (default 20). */
+  listRuns(query: { accountId?: string; job?: string; limit?: number; cursor?: string }): Promise<Page<RunSummary>>
+  /** Throws `not_found`; also when `accountId` is given and is not the run's. */
+  getRun(id: string, accountId?: string): Promise<RunSummary>
+  /** Starts the worker. */
+  start(): Promise<void>
+  /** Stops claiming, lets running tasks end until the deadline, releases the rest. */
+  stop(deadlineMs: number): Promise<void>
+  /** To be called when a connection became usable or was ended on purpose: wakes or cancels parked runs. */
+  connectionChanged(change: { type: 'connected' | 'needs_reauth' | 'disconnected'; integration: string; accountId: string; identityId: string }): Promise<void>
+  /** One round of upkeep: dead owners' runs, events not dispatched, due runs without a hint. */
+  sweep(): Promise<void>
+}
+
+/** How the engine gets credentials: the connect service's `getAuth`. */
+export type ResolveAuth = (request: {
+  id: string
+  accountId: string
+  rejectedTokenHash?: string
+}) => Promise<Auth>

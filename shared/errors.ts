@@ -1,0 +1,248 @@
+// The one error class of the library and the table it is built from. Both sides use it; docs/errors.md is held
+// equal to the table by a test. Codes are stable and never reused; texts may change, so branch on the code.
+
+interface ErrorRow {
+  /** HTTP status the server answers with. */
+  readonly status: number
+  /** True when the same call may succeed later without any change by the caller. */
+  readonly retryable: boolean
+  /** True when message and details may be shown to a client; else it reads `internal` outside the process. */
+  readonly exposed: boolean
+  /** What happened, and what to do about it, in a sentence or two. */
+  readonly help: string
+}
+
+const row = (status: number, help: string, options: { retryable?: boolean; hidden?: boolean } = {}): ErrorRow => ({
+  status,
+  help,
+  retryable: options.retryable ?? false,
+  exposed: !(options.hidden ?? false),
+})
+
+const retry = { retryable: true }
+
+/** Every error code of the library with its HTTP status, whether to retry, whether it is shown, and what to do. */
+export const errorTable = {
+  // Calls
+  invalid_input: row(400, 'A value has the wrong shape. The message names the field and what was expected.'),
+  malformed_json: row(400, 'The request body is not valid JSON. Send one JSON object.'),
+  unauthenticated: row(401, 'No token or key was sent. Send `Authorization: Bearer …`.'),
+  forbidden: row(403, 'The caller may not do this.'),
+  not_found: row(404, 'There is nothing at this address or under this id.'),
+  method_not_allowed: row(405, 'The address exists but takes another HTTP method.'),
+  conflict: row(409, 'The record was changed meanwhile. Read it again and repeat.', retry),
+  payload_too_large: row(413, 'The body exceeds the limit named in the message. Send less.'),
+  rate_limited: row(429, 'Too many requests. Wait as long as `retryAfter` says.', retry),
+  body_consumed: row(500, 'A body parser of the host ran before authflow. Mount authflow first, or exclude its path from the parser.'),
+  not_supported: row(501, 'This is not supported here. The message says what is.'),
+  closed: row(503, 'The server is shutting down. Try again.', retry),
+  internal: row(500, 'Something went wrong inside authflow. The server log has the cause.', { hidden: true }),
+
+  // Configuration, thrown by constructors and start()
+  missing_option: row(500, 'An option or environment variable is missing. The message names it.'),
+  invalid_option: row(500, 'An option has a value that cannot work. The message names it and what was expected.'),
+  missing_peer: row(500, 'An optional package is not installed. Run the `npm install` of the message.'),
+  invalid_base_url: row(500, '`baseUrl` must be an absolute https URL; http is accepted for loopback hosts only.'),
+  duplicate_integration: row(500, 'Two integrations share one id. Give each its own.'),
+  port_in_use: row(500, 'Another process listens on the port of the message. Stop it, or choose another port.'),
+  missing_encryption_key: row(500, 'No encryption key is configured. Set `encryptionKeys` to `kid:base64` of 32 random bytes.'),
+  invalid_encryption_key: row(500, 'An encryption key is not `kid:base64` of exactly 32 bytes.'),
+  wrong_encryption_key: row(500, 'The store was written with another encryption key. Add that key to `encryptionKeys`.'),
+  environment_mismatch: row(500, 'The store belongs to another environment. Use its own store for each environment.'),
+  insecure_endpoint: row(500, 'A provider endpoint is loopback or plain http while `baseUrl` is public. Use https.'),
+
+  // Store and vault
+  store_busy: row(503, 'The store did not accept a write in time. Try again.', retry),
+  store_unavailable: row(503, 'The store cannot be reached. Check that the database runs and the URL is right.', retry),
+  store_read_only: row(503, 'The database file cannot be written. Check its permissions and the disk.'),
+  store_corrupt: row(500, 'The database file is damaged or is no database. Restore it from a backup.', { hidden: true }),
+  schema_newer: row(500, 'The store was migrated by a newer authflow. Update this process.'),
+  document_too_large: row(413, 'A record exceeds what the store takes.'),
+  unreadable_ciphertext: row(500, 'A stored secret cannot be decrypted: wrong key, or the record was altered or moved.', { hidden: true }),
+
+  // Tokens and keys
+  token_invalid: row(401, 'The connect token is unknown or malformed. Mint a new one on your backend.'),
+  token_expired: row(401, 'The connect token has expired. Mint a new one on your backend.'),
+  token_spent: row(401, 'The connect token was used for its one connection. Mint a new one on your backend.'),
+  origin_missing: row(403, 'The request has no Origin header. Browsers send it; call this from a page.'),
+  origin_mismatch: row(403, 'The page’s origin is not among the `origins` that the connect token was minted for.'),
+  origin_opaque: row(403, 'The page sent `Origin: null`. Sandboxed frames and file: pages cannot connect; serve the page over https and check its referrer policy.'),
+  account_mismatch: row(403, 'The `account-id` in the page is not the account that the connect token was minted for.'),
+  integration_not_allowed: row(403, 'The connect token was not minted for this integration.'),
+  purpose_not_allowed: row(403, 'The connect token was minted for another purpose. Mint one with the purpose of the message.'),
+  key_invalid: row(401, 'The secret key is unknown. Check `secretKeys` of the server and the key you send.'),
+  scope_missing: row(403, 'The secret key lacks the scope named in the message.'),
+  secret_key_in_browser: row(403, 'The server API was called from a browser. Secret keys belong on a backend only.'),
+  development_only: row(403, 'Development mode mints tokens for loopback callers only.'),
+
+  // Flows
+  unknown_integration: row(404, 'No integration has this id. Check the `integration` attribute and the server’s list.'),
+  flow_not_found: row(404, 'There is no such flow, or it belongs to another account, or it is over. Start again.'),
+  flow_ended: row(409, 'The flow is already over. Start a new one.'),
+  flow_conflict: row(409, 'The flow moved on meanwhile. Read it again.', retry),
+  flow_expired: row(410, 'The flow took longer than 30 minutes. Start again.'),
+  already_connected: row(409, 'The account is connected already. Reconnect or disconnect instead.'),
+  invalid_fields: row(422, 'Some fields are not valid. The details name each field and what was expected.'),
+  credentials_rejected: row(422, 'The provider does not accept these credentials. Check them and try again.'),
+  scopes_not_allowed: row(403, 'More scopes were asked for than the connect token allows.'),
+  return_url_not_allowed: row(403, 'The return URL is not among the `returnUrls` of the connect token.'),
+  state_invalid: row(400, 'The answer from the provider does not belong to a flow that is waiting for one. Start again.'),
+  browser_mismatch: row(403, 'The flow was started in another browser. Start again in this one.'),
+  callback_mismatch: row(400, 'The answer came to the callback of another integration. Start again.'),
+  issuer_mismatch: row(400, 'The answer names another authorization server than the one asked.'),
+  callback_unverified: row(400, 'The provider’s signature of the callback is not valid. Start again.'),
+  access_denied: row(403, 'Access was not granted at the provider. Start again to try once more.'),
+  provider_error: row(502, 'The provider answered with an error. The message has its code.'),
+
+  // Talking to providers
+  token_exchange_failed: row(502, 'The provider refused to exchange the code. Start again.'),
+  provider_unavailable: row(503, 'The provider cannot be reached or is failing. Try again later.', retry),
+  provider_reply_invalid: row(502, 'The provider’s answer cannot be understood.'),
+  provider_rejected: row(502, 'The provider refused the request. The details have its status.'),
+  client_misconfigured: row(502, 'The provider does not accept the client id or secret. Check the integration’s `oauth` options.'),
+  blocked_host: row(403, 'The address is not allowed as a target of outgoing requests.'),
+
+  // Connections
+  not_connected: row(409, 'The account has no connection to this integration. Send the user through a flow.'),
+  needs_reauth: row(409, 'The connection no longer works. Send the user through a flow with purpose `reconnect`.'),
+  insufficient_scope: row(403, 'The connection lacks a scope. Send the user through a flow that asks for it.'),
+  identity_changed: row(409, 'Another account at the provider was chosen than the one connected before.'),
+  refresh_failed: row(503, 'The access token could not be refreshed just now. Try again.', retry),
+
+  // Jobs
+  duplicate_job: row(500, 'Two jobs share one id and version. Give each its own.'),
+  invalid_version: row(500, 'A job version is not three numbers such as 1.0.0.'),
+  unknown_job: row(404, 'No job has this id.'),
+  invalid_payload: row(400, 'The event’s payload does not match the schema of a job that it starts.'),
+  event_conflict: row(409, 'An event with this id and another payload was sent before.'),
+  event_too_large: row(413, 'An event payload may have 256 KB.'),
+  output_too_large: row(413, 'A task output may have 1 MB. Store large data elsewhere and return a reference.'),
+  run_too_large: row(413, 'The state of a run may have 32 MB.'),
+  too_many_tasks: row(409, 'A run may have 10,000 tasks.'),
+  duplicate_task_key: row(409, 'Two tasks of one run share a key. Give each its own.'),
+  replay_mismatch: row(409, 'On replay a task has another kind or parameters than before. Change the job’s version.'),
+  task_interrupted: row(500, 'The process stopped while the task ran, and the task may not run twice.'),
+  task_timeout: row(504, 'The task did not end in time.'),
+  task_failed: row(500, 'A task failed for good. The cause has its error.'),
+  run_cancelled: row(409, 'The run was cancelled.'),
+  lease_lost: row(409, 'Another worker took the run over.', { hidden: true }),
+
+  // In the browser
+  popup_blocked: row(400, 'The browser blocked the popup. Click the button that is shown.'),
+  csp_blocked: row(400, 'The page’s Content-Security-Policy blocks authflow. Add its origin to connect-src and form-action.'),
+  nested_form: row(400, 'A form cannot stand inside a form. Put <auth-form> outside and point at the flow with `for`.'),
+  connect_token_invalid: row(400, 'The value given as connect token is not one. It begins with `ctk_ct_`.'),
+  token_request_failed: row(502, 'Your backend did not answer the request for a connect token. Check `token-url`.', retry),
+  network_error: row(503, 'The connect server cannot be reached. Check the connection and `endpoint`.', retry),
+  endpoint_not_allowed: row(400, 'The element’s endpoint differs from the configured one.'),
+  not_configured: row(400, 'Call configureAuthFlow({ endpoint }) before using the elements.'),
+} as const satisfies Record<string, ErrorRow>
+
+/** A stable code of {@link AuthFlowError}. */
+export type ErrorCode = keyof typeof errorTable
+
+/** What went wrong at one field: a stable reason and a text for the person who typed it. */
+export interface FieldError {
+  /** Name of the field. */
+  readonly field: string
+  /** `required`, `pattern`, `enum`, `type`, `length`, `rejected` or `host`. */
+  readonly reason: 'required' | 'pattern' | 'enum' | 'type' | 'length' | 'rejected' | 'host'
+  /** Shown at the field. */
+  readonly message: string
+}
+
+/** Structured facts of an error. Only the members that its code needs are present. Never holds a secret. */
+export interface ErrorDetails {
+  /** Errors at single fields, in the order of the form. */
+  readonly fields?: readonly FieldError[]
+  /** Id of the integration. */
+  readonly integration?: string
+  /** The host's account id. */
+  readonly accountId?: string
+  /** Name of the option or environment variable at fault. */
+  readonly option?: string
+  /** Scopes that are missing. */
+  readonly missingScopes?: readonly string[]
+  /** Milliseconds to wait before trying again. */
+  readonly retryAfterMs?: number
+  /** HTTP status of the provider's answer. */
+  readonly status?: number
+  /** The provider's own error code, at most 64 characters. */
+  readonly providerCode?: string
+  /** Why a connection needs to be authorised again. */
+  readonly reason?: string
+  /** The limit that was exceeded, in bytes or items. */
+  readonly limit?: number
+}
+
+/** How an error looks on the wire: `data.authflow` of a tRPC error, or the body of a plain route. */
+export interface ErrorReply {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly retryable: boolean
+  readonly details: ErrorDetails
+}
+
+/** Details and cause given to {@link AuthFlowError}. */
+export interface ErrorOptions {
+  readonly details?: ErrorDetails
+  readonly cause?: unknown
+}
+
+/**
+ * The only error that authflow throws on purpose. `code` is stable, `message` is for developers and never holds a
+ * secret, a token, a query string or a provider's body.
+ */
+export class AuthFlowError<C extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = 'AuthFlowError'
+  /** Stable code; branch on this. */
+  readonly code: C
+  /** HTTP status of the code. */
+  readonly status: number
+  /** True when the same call may succeed later. */
+  readonly retryable: boolean
+  /** True when message and details may leave the process. */
+  readonly exposed: boolean
+  /** Structured facts. */
+  readonly details: ErrorDetails
+
+  /**
+   * @param code row of the table
+   * @param message what happened and what to do (default: the table's text)
+   */
+  constructor(code: C, message?: string, options: ErrorOptions = {}) {
+    super(message ?? errorTable[code].help, options.cause === undefined ? undefined : { cause: options.cause })
+    const { status, retryable, exposed } = errorTable[code]
+    this.code = code
+    this.status = status
+    this.retryable = retryable
+    this.exposed = exposed
+    this.details = options.details ?? {}
+  }
+
+  /** The error as it leaves the process: hidden codes become `internal` with its standard text. */
+  toReply(): ErrorReply {
+    if (!this.exposed) {
+      return { code: 'internal', message: errorTable.internal.help, retryable: this.retryable, details: {} }
+    }
+    return { code: this.code, message: this.message, retryable: this.retryable, details: this.details }
+  }
+}
+
+/** True for an {@link AuthFlowError}, also one made by another copy of this module. */
+export function isAuthFlowError(value: unknown): value is AuthFlowError {
+  return value instanceof Error && value.name === 'AuthFlowError' && 'code' in value && isErrorCode(value.code)
+}
+
+/** True when the value is a code of the table. */
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(errorTable, value)
+}
+
+/**
+ * Any thrown value as an {@link AuthFlowError}: ours unchanged, anything else as `internal` with the value as cause.
+ * For the edges (HTTP, jobs) only.
+ */
+export function toAuthFlowError(value: unknown): AuthFlowError {
+  return isAuthFlowError(value) ? value : new AuthFlowError('internal', undefined, { cause: value })
+}

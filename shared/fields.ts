@@ -1,0 +1,89 @@
+// Form fields as the browser gets them: JSON Schema for what is valid, presentation for how it looks. No zod here:
+// this module is part of the browser bundle. The server makes these values in server/integrations/field-set.ts.
+
+import type { FieldError } from './errors.ts'
+import { normalise, type NormaliseStep } from './normalise.ts'
+
+/** The JSON Schema (2020-12) of one value: the subset that fields use. */
+export interface FieldSchema {
+  readonly type: 'string' | 'boolean'
+  /** Visible label. */
+  readonly title: string
+  /** Help text below the control. */
+  readonly description?: string
+  /** Regular expression, anchored, applied after normalisation. */
+  readonly pattern?: string
+  readonly minLength?: number
+  /** At most 4096 where the integration says nothing. */
+  readonly maxLength: number
+  /** The allowed values of a choice. */
+  readonly enum?: readonly string[]
+  /** Value of the control at the start. */
+  readonly default?: string
+}
+
+/** One field of a form: its schema, and how to present it. Texts are plain text in the language asked for. */
+export interface FormField {
+  /** Name of the control and of the value. */
+  readonly name: string
+  readonly required: boolean
+  readonly schema: FieldSchema
+  readonly placeholder?: string
+  /** Secret values are typed hidden, never sent back by the server, never kept in the page after success. */
+  readonly secret: boolean
+  /** What the control shows before and after the value: `https://`, `.myshopify.com`. Not part of the value. */
+  readonly prefix?: string
+  readonly suffix?: string
+  /** Shown when the pattern does not match. */
+  readonly patternMessage?: string
+  /** Labels of the choices, in the order of `schema.enum`. */
+  readonly optionLabels?: readonly string[]
+  /** Steps run on both sides before validation. */
+  readonly normalise: readonly NormaliseStep[]
+  /** HTML `autocomplete` and `inputmode` of the control. */
+  readonly autocomplete?: string
+  readonly inputMode?: 'text' | 'url' | 'email' | 'numeric'
+  /** Page that explains where to find the value. */
+  readonly helpUrl?: string
+}
+
+/** Values of a form by field name, as typed. A checkbox is `'true'` or `'false'`. */
+export type FieldValues = Readonly<Record<string, string>>
+
+/** Normalised values, or what is wrong with them in the order of the form. */
+export interface FieldsOutcome {
+  readonly values: Record<string, string>
+  readonly errors: readonly FieldError[]
+}
+
+/**
+ * Normalises and checks values as far as a browser can. The server checks again and is the judge. Values of unknown
+ * names are dropped; an empty optional value is left out.
+ */
+export function checkFields(fields: readonly FormField[], input: FieldValues): FieldsOutcome {
+  const values: Record<string, string> = {}
+  const errors: FieldError[] = []
+  for (const field of fields) {
+    const raw = Object.hasOwn(input, field.name) ? input[field.name] : undefined
+    const value = normalise(typeof raw === 'string' ? raw : '', field.normalise)
+    const error = checkField(field, value)
+    if (error) errors.push(error)
+    else if (value !== '') values[field.name] = value
+  }
+  return { values, errors }
+}
+
+/** What is wrong with one normalised value, or undefined. */
+export function checkField(field: FormField, value: string): FieldError | undefined {
+  const { title, pattern, maxLength, minLength = 0, type } = field.schema
+  const error = (reason: FieldError['reason'], message: string): FieldError => ({ field: field.name, reason, message })
+  if (value === '') return field.required ? error('required', `${title} is required.`) : undefined
+  if (value.length > maxLength) return error('length', `${title} may have at most ${maxLength} characters.`)
+  if (value.length < minLength) return error('length', `${title} needs at least ${minLength} characters.`)
+  if (field.schema.enum && !field.schema.enum.includes(value)) return error('enum', `${title} must be one of the choices.`)
+  if (type === 'boolean' && value !== 'true' && value !== 'false') return error('type', `${title} must be on or off.`)
+  if (pattern && !new RegExp(pattern, 'u').test(value)) {
+    return error('pattern', field.patternMessage ?? `${title} does not have the expected form.`)
+  }
+  return undefined
+}

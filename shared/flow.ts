@@ -1,0 +1,153 @@
+// One try at connecting, as both sides speak of it. The server's record is the truth; the browser shows the stage it
+// is told and can resume at any. The browser's own machine (ui/flow) only adds local states.
+
+import type { Auth, Connection, Identity } from './auth.ts'
+import type { ErrorReply, FieldError } from './errors.ts'
+import type { FieldValues, FormField } from './fields.ts'
+
+/**
+ * `choose`: several methods, none chosen. `fields`: values are asked for. `authorize`: the user is to go to, or is at,
+ * the provider. `configure`: more is asked after authorisation (later). `verify`: the server is talking to the
+ * provider. `done`, `failed` and `cancelled` are final.
+ */
+export type FlowStage = 'choose' | 'fields' | 'authorize' | 'configure' | 'verify' | 'done' | 'failed' | 'cancelled'
+
+/** True when the flow is over. */
+export const isFinalStage = (stage: FlowStage): boolean => stage === 'done' || stage === 'failed' || stage === 'cancelled'
+
+/** How long a flow may take, in milliseconds. */
+export const flowLifetimeMs = 30 * 60_000
+
+/** One way to connect an integration. */
+export interface ConnectMethod {
+  /** `oauth2`, `apiKey`, `basic`: unique within the integration. */
+  readonly id: Auth['type']
+  /** On the button or the choice: `Sign in with Slack`, `Personal access token`. */
+  readonly label: string
+  /** Asked for before this method runs. */
+  readonly fields: readonly FormField[]
+  /** What is asked for at the provider, in words: `Post messages`. */
+  readonly scopes: readonly { readonly scope: string; readonly label: string }[]
+}
+
+/** What a page may know of an integration before anybody signs in. Never a client id. */
+export interface IntegrationView {
+  readonly id: string
+  /** Provider's id: `slack`. */
+  readonly provider: string
+  /** `Slack`. */
+  readonly name: string
+  readonly methods: readonly ConnectMethod[]
+}
+
+/** A flow as its account's browser sees it. */
+export interface FlowView {
+  readonly id: string
+  readonly integration: string
+  /** Rises with every change; `submit` names the one it saw. */
+  readonly version: number
+  readonly stage: FlowStage
+  readonly methods: readonly ConnectMethod[]
+  /** The chosen method's id. */
+  readonly method?: Auth['type']
+  /** Fields asked for at this stage. */
+  readonly fields: readonly FormField[]
+  /** Normalised values given so far, never secret ones. */
+  readonly values: FieldValues
+  /** What the server found wrong with the values. */
+  readonly errors: readonly FieldError[]
+  /** Present when `stage` is `done`. */
+  readonly connection?: Connection
+  /** Present when `stage` is `failed`, and with `cancelled` when the provider said why. */
+  readonly error?: ErrorReply
+}
+
+/** What a connect token may be used for. None implies another. */
+export type ConnectPurpose = 'create' | 'reconnect' | 'manage' | 'runs'
+
+/** What `connectTokens.create` answers and a page's `token-url` passes on. */
+export interface ConnectTokenReply {
+  readonly token: string
+  /** ISO 8601. */
+  readonly expiresAt: string
+}
+
+/** What `connectTokens.create` takes. */
+export interface ConnectTokenRequest {
+  readonly accountId: string
+  /** Integration ids the token is good for. */
+  readonly integrations: readonly string[]
+  /** Exact origins of the pages that may use it: `https://app.example.com`. No wildcards. At least one. */
+  readonly origins: readonly string[]
+  /** (default `create`) */
+  readonly purpose?: ConnectPurpose
+  /** Exact URLs to which redirect mode may return. */
+  readonly returnUrls?: readonly string[]
+  /** Upper bound of the scopes a flow may ask for (default: the integration's own). */
+  readonly scopes?: readonly string[]
+  /** Who acts, for the audit trail (default: the account). */
+  readonly actor?: string
+}
+
+/** Body of the form POST to `/connect/start`; every value is text. */
+export interface StartForm {
+  readonly token: string
+  readonly flow: string
+  readonly mode: 'popup' | 'redirect'
+  readonly locale?: string
+  readonly return_url?: string
+  /** Separated by spaces. */
+  readonly scopes?: string
+}
+
+/** Name of the BroadcastChannel on which the callback page says «poll now». Messages carry nothing else. */
+export const pollChannelName = 'authflow'
+
+/** Query parameter that redirect mode adds to the return URL. */
+export const returnParameter = 'authflow_flow'
+
+/** State of a run for those who watch it. */
+export type RunState =
+  | 'queued'
+  | 'running'
+  | 'waiting'
+  | 'waiting_for_connection'
+  | 'waiting_for_version'
+  | 'succeeded'
+  | 'failed'
+  | 'cancelled'
+
+/** One step of a run as an account may see it: no payloads, no outputs. */
+export interface TaskSummary {
+  readonly key: string
+  readonly name: string
+  readonly kind: string
+  readonly state: 'running' | 'waiting' | 'retrying' | 'succeeded' | 'failed' | 'cancelled'
+  readonly attempts: number
+  readonly startedAt: string
+  readonly endedAt: string | null
+}
+
+/** A run as an account may see it. */
+export interface RunSummary {
+  readonly id: string
+  readonly job: string
+  readonly jobName: string
+  readonly jobVersion: string
+  readonly state: RunState
+  readonly accountId: string | null
+  readonly createdAt: string
+  readonly endedAt: string | null
+  readonly tasks: readonly TaskSummary[]
+  /** Code and message of the error that ended the run. */
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
+/** A page of a listing, newest first. */
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Give it back to get the next page; absent on the last. */
+  readonly cursor?: string
+}
+
+export type { Auth, Connection, Identity }
