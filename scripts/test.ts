@@ -1,0 +1,85 @@
+// Runs a suite of tests under `node --test`, which on Node 20 takes no patterns and runs nothing in silence.
+//
+//   tsx scripts/test.ts unit | mongo | e2e [--no-skips] [file or folder …]
+//
+// `unit` needs nothing but npm packages. `mongo` runs the files that read TEST_MONGODB_URL and wants it set. `e2e`
+// drives the demo in Chromium. With --no-skips a skipped test is a failure; in `unit` those that wait for
+// TEST_MONGODB_URL are left to `mongo`.
+
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { run } from 'node:test'
+import type { TestEvent } from 'node:test/reporters'
+import { parseArgs } from 'node:util'
+import { listFiles, root } from './source-files.ts'
+import { TestTally, type SkippedTest, type TestTotals } from './test-tally.ts'
+
+const mongoVariable = 'TEST_MONGODB_URL'
+const suites = ['unit', 'mongo', 'e2e'] as const
+type Suite = (typeof suites)[number]
+
+/** Test files of a suite, as paths relative to the repository. */
+export function filesOf(suite: Suite): string[] {
+  if (suite === 'e2e') return listFiles(['demo/e2e'], ['.test.ts'])
+  const files = listFiles(['shared', 'server', 'ui', 'demo', 'scripts', 'bench'], ['.test.ts']).filter(
+    (file) => !file.startsWith('demo/e2e/') && !runsInBrowser(file),
+  )
+  return suite === 'unit' ? files : files.filter((file) => read(file).includes(mongoVariable))
+}
+
+const read = (file: string): string => readFileSync(join(root, file), 'utf8')
+
+/** Files below ui/ that do not use node:test are run in Chromium by `npm run test:ui`. */
+const runsInBrowser = (file: string): boolean => file.startsWith('ui/') && !read(file).includes("'node:test'")
+
+/** Skips that count as failures. */
+export function forbiddenSkips(suite: Suite, skipped: readonly SkippedTest[]): readonly SkippedTest[] {
+  return suite === 'unit' ? skipped.filter(({ reason }) => !reason.includes(mongoVariable)) : skipped
+}
+
+/** Runs the files, each in a process of its own, prints what happens and gives the totals. */
+async function runFiles(files: readonly string[], concurrency: number): Promise<TestTotals> {
+  const tally = new TestTally()
+  // The children get this process's own Node options, and with them the loader of TypeScript.
+  for await (const event of run({
+    files: files.map((file) => join(root, file)),
+    concurrency,
+  }) as AsyncIterable<TestEvent>) {
+    if (event.type === 'test:pass' || event.type === 'test:fail') process.stdout.write(tally.add(event))
+    if (event.type === 'test:stdout' || event.type === 'test:stderr') process.stdout.write(event.data.message)
+  }
+  process.stdout.write(tally.summary())
+  return tally.totals()
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { 'no-skips': { type: 'boolean' } },
+  })
+  const suite = suites.find((name) => name === positionals[0])
+  if (!suite) throw new Error(`Name a suite: ${suites.join(', ')}`)
+  if (suite === 'mongo' && !process.env[mongoVariable]) {
+    console.error(`Set ${mongoVariable} to the URL of a MongoDB server for these tests.`)
+    return 1
+  }
+  const wanted = positionals.slice(1)
+  const files = filesOf(suite).filter(
+    (file) => wanted.length === 0 || wanted.some((part) => file.startsWith(part)),
+  )
+  // Databases and browsers are shared, so those suites go file by file.
+  const concurrency = suite === 'unit' ? Math.max(2, availableParallelism()) : 1
+  const totals =
+    files.length === 0 ? { passed: 0, failed: 0, skipped: [] } : await runFiles(files, concurrency)
+  const forbidden = values['no-skips'] ? forbiddenSkips(suite, totals.skipped) : []
+  for (const { file, name } of forbidden) console.error(`FAIL ${file} › ${name} may not be skipped here`)
+  const failed = totals.failed + forbidden.length
+  if (totals.passed + failed === 0) console.error('No test was run.')
+  console.log(
+    `${suite}: ${totals.passed} passed, ${failed} failed, ${totals.skipped.length - forbidden.length} skipped`,
+  )
+  return failed > 0 || totals.passed === 0 ? 1 : 0
+}
+
+if (import.meta.filename === process.argv[1]) process.exitCode = await main()
