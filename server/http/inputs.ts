@@ -1,0 +1,138 @@
+// Shapes of what callers send. Strict objects, every text and list bounded; what the values mean is judged by the
+// services behind.
+
+import { z } from 'zod'
+import { flowIdPattern, namePattern } from '../../shared/ids.ts'
+import { connectPurposes } from '../connect/connect.ts'
+import type { Json } from '../jobs/job.ts'
+
+const accountIdMaxBytes = 256
+const scopesMax = 100
+const payloadDepthMax = 100
+
+const name = z.string().regex(namePattern, 'must be letters, digits, ".", "_" or "-", at most 64')
+const flowId = z.string().regex(flowIdPattern, 'must be 22 characters of base64url')
+const accountId = z
+  .string()
+  .min(1)
+  .max(accountIdMaxBytes)
+  .refine((value) => value.isWellFormed() && Buffer.byteLength(value) <= accountIdMaxBytes, {
+    message: `must be well-formed and at most ${accountIdMaxBytes} bytes`,
+  })
+const version = z.int().min(0)
+const method = z.enum(['oauth2', 'apiKey', 'basic'])
+const scopes = z.array(z.string().min(1).max(256)).max(scopesMax).readonly()
+const cursor = z.string().min(1).max(1024)
+const limit = z.int().min(1).max(100)
+const recordId = z.string().min(1).max(128)
+
+const values = z
+  .record(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'is not the name of a field'),
+    z.string().max(8192),
+  )
+  .refine((record) => Object.keys(record).length <= 64, { message: 'has more than 64 fields' })
+
+const payload = z.custom<Json>(isPlainJson, {
+  message: `must be JSON, nested at most ${payloadDepthMax} deep`,
+})
+
+/** Of procedures that take nothing. */
+export const noInput = z.void()
+
+/** `integrations.describe`. */
+export const describeInput = z.strictObject({ integration: name })
+
+/** `flows.begin`. */
+export const beginInput = z.strictObject({ flowId, integration: name, accountId: accountId.exactOptional() })
+
+/** `flows.submit`. */
+export const submitInput = z.strictObject({ flowId, version, method, values })
+
+/** `flows.watch`. `waitMs` up to 25,000. */
+export const watchInput = z.strictObject({
+  flows: z
+    .array(z.strictObject({ id: flowId, version }))
+    .min(1)
+    .max(20)
+    .readonly(),
+  waitMs: z.int().min(0).max(25_000),
+})
+
+/** `flows.cancel`. */
+export const cancelInput = z.strictObject({ flowId })
+
+/** The public `connections.disconnect`. */
+export const ownConnectionInput = z.strictObject({ integration: name })
+
+/** `connectTokens.create`. */
+export const connectTokenInput = z.strictObject({
+  accountId,
+  integrations: z.array(name).min(1).max(100).readonly(),
+  origins: z.array(z.string().min(1).max(512)).min(1).max(50).readonly(),
+  purpose: z.enum(connectPurposes).exactOptional(),
+  returnUrls: z.array(z.string().min(1).max(2048)).max(50).readonly().exactOptional(),
+  scopes: scopes.exactOptional(),
+  actor: z.string().min(1).max(256).exactOptional(),
+})
+
+/** `auth.get`. */
+export const authInput = z.strictObject({
+  id: name,
+  accountId,
+  rejectedTokenHash: z.string().min(1).max(64).exactOptional(),
+  scopes: scopes.exactOptional(),
+})
+
+/** `connections.list` of the server API. */
+export const connectionsInput = z.strictObject({
+  accountId: accountId.exactOptional(),
+  integration: name.exactOptional(),
+  limit: limit.exactOptional(),
+  cursor: cursor.exactOptional(),
+})
+
+/** `connections.get` and `connections.disconnect` of the server API. */
+export const connectionInput = z.strictObject({ integration: name, accountId })
+
+/** `runs.list` of the server API. */
+export const runsInput = z.strictObject({
+  accountId: accountId.exactOptional(),
+  job: name.exactOptional(),
+  limit: limit.exactOptional(),
+  cursor: cursor.exactOptional(),
+})
+
+/** The public `runs.list`. */
+export const ownRunsInput = z.strictObject({
+  job: name.exactOptional(),
+  limit: limit.exactOptional(),
+  cursor: cursor.exactOptional(),
+})
+
+/** `runs.get`. */
+export const runInput = z.strictObject({ id: recordId })
+
+/** `events.send`. `timestamp` is ISO 8601. */
+export const eventInput = z.strictObject({
+  event: z.strictObject({
+    name: z.string().min(1).max(256),
+    payload,
+    context: payload.exactOptional(),
+    id: z.string().min(1).max(256).exactOptional(),
+    timestamp: z.iso.datetime({ offset: true }).exactOptional(),
+    source: z.string().min(1).max(256).exactOptional(),
+  }),
+  accountId: accountId.exactOptional(),
+})
+
+/** Level by level, so that a deep value cannot exhaust the stack here or in those that walk it later. */
+function isPlainJson(value: unknown): boolean {
+  if (value === undefined) return false
+  let level: unknown[] = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > payloadDepthMax) return false
+    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []))
+  }
+  return true
+}
