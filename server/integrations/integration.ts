@@ -82,6 +82,8 @@ export interface OAuth2Method {
   checkCallback?(params: URLSearchParams, context: { readonly fields: Readonly<Record<string, string>>; readonly clientSecret: string }): void
   /** Who the token belongs to. Throws `credentials_rejected`. */
   identify(tokens: TokenSet, context: ProviderContext): Promise<Identified>
+  /** RFC 7009 endpoint that ends the grant; used where there is no `revoke`. */
+  revocationUrl?(fields: Readonly<Record<string, string>>): string
   /** Ends the grant at the provider. Absent where it has no way. A grant that is already gone counts as ended. */
   revoke?(tokens: TokenSet, context: ProviderContext & { readonly client: OAuthClientOptions }): Promise<void>
 }

@@ -1,0 +1,45 @@
+// Trades the code of a callback for tokens (RFC 6749 section 4.1.3). Called once per code, after the caller has checked
+// state, browser and issuer.
+
+import * as oauth from 'oauth4webapi'
+import type { TokenSet } from '../integrations/integration.ts'
+import { clientAuth } from './client-auth.ts'
+import { clientOf, requestOptions, serverOf, withProviderErrors, type OAuthEndpoint } from './endpoint.ts'
+import { readTokenResponse } from './token-response.ts'
+
+/** The callback's parameters and what the authorization request was made with. */
+export interface CodeExchange {
+  /** As they came; `state` and `iss` have been judged. */
+  readonly params: URLSearchParams
+  /** Byte for byte the one of the authorization request. */
+  readonly redirectUri: string
+  /** Absent where the method has PKCE off. */
+  readonly codeVerifier?: string
+}
+
+/**
+ * The tokens for the code. Never tried again by itself: a code is good for one request.
+ *
+ * @throws {@link AuthFlowError} `token_exchange_failed`, `client_misconfigured`, `provider_unavailable`,
+ *   `provider_reply_invalid`, `blocked_host`
+ * @see RFC 6749 section 4.1.3, RFC 7636 section 4.5
+ */
+export async function exchangeCode(endpoint: OAuthEndpoint, exchange: CodeExchange): Promise<TokenSet> {
+  const { method } = endpoint
+  const server = serverOf(endpoint)
+  const client = clientOf(method)
+  const response = await withProviderErrors(async () => {
+    const params = new URLSearchParams(exchange.params)
+    params.delete('iss')
+    return oauth.authorizationCodeGrantRequest(
+      server,
+      client,
+      clientAuth(method),
+      oauth.validateAuthResponse(server, client, params, oauth.skipStateCheck),
+      exchange.redirectUri,
+      exchange.codeVerifier ?? oauth.nopkce,
+      { ...requestOptions(endpoint), additionalParameters: { ...method.tokenParams } },
+    )
+  })
+  return readTokenResponse('authorization_code', endpoint, response)
+}
