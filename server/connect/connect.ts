@@ -72,7 +72,10 @@ export interface Connect {
 
   /** What a page may know without a token. Throws `unknown_integration`. */
   describe(integration: string): IntegrationView
-  begin(caller: TokenCaller, input: { flowId: string; integration: string; accountId?: string }): Promise<FlowView>
+  begin(
+    caller: TokenCaller,
+    input: { flowId: string; integration: string; accountId?: string },
+  ): Promise<FlowView>
   submit(
     caller: TokenCaller,
     input: { flowId: string; version: number; method: ConnectMethod['id']; values: FieldValues },
@@ -90,7 +93,11 @@ export interface Connect {
   runsAccount(caller: TokenCaller): Promise<string>
 
   /** The POST from the popup or page. Returns where to send the browser, and the cookie that binds it. */
-  start(form: StartForm, origin: string | undefined, cookieNames: readonly string[]): Promise<{ location: string; cookie: FlowCookie }>
+  start(
+    form: StartForm,
+    origin: string | undefined,
+    cookieNames: readonly string[],
+  ): Promise<{ location: string; cookie: FlowCookie }>
   /** The provider's redirect. Throws only when no flow can be told (`state_invalid`, `browser_mismatch`, …). */
   callback(request: {
     integration: string
@@ -98,7 +105,12 @@ export interface Connect {
     cookie: (name: string) => string | undefined
   }): Promise<CallbackOutcome>
 
-  listConnections(query: { accountId?: string; integration?: string; limit?: number; cursor?: string }): Promise<Page<Connection>>
+  listConnections(query: {
+    accountId?: string
+    integration?: string
+    limit?: number
+    cursor?: string
+  }): Promise<Page<Connection>>
   /** Throws `not_connected`. */
   getConnection(query: { integration: string; accountId: string }): Promise<Connection>
   findConnection(query: { integration: string; accountId: string }): Promise<Connection | undefined>

@@ -18,7 +18,7 @@ export interface StoredDocument {
 export interface DocumentSet<T extends StoredDocument> {
   readonly name: string
   /** Index name to its fields: equality on the first one, order by the others. Top-level scalar fields. */
-  readonly indexes: Readonly<Record<string, readonly [keyof T & string, ...(keyof T & string)[]]>>
+  readonly indexes: Readonly<Record<string, readonly [string, ...string[]]>>
   /** Never present; carries the type. */
   readonly documentType?: T
 }
@@ -26,7 +26,7 @@ export interface DocumentSet<T extends StoredDocument> {
 /** Declares a set. Every set of the product is passed to {@link Store.migrate}. */
 export function defineSet<T extends StoredDocument>(
   name: string,
-  indexes: DocumentSet<T>['indexes'] = {},
+  indexes: Readonly<Record<string, readonly [keyof T & string, ...(keyof T & string)[]]>> = {},
 ): DocumentSet<T> {
   return { name, indexes }
 }

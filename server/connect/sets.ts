@@ -1,0 +1,51 @@
+// The sets of the connect service with their indexes.
+
+import { defineSet, type DocumentSet, type StoredDocument } from '../store/store.ts'
+import type {
+  AuditRecord,
+  AuthorizationRecord,
+  ConnectionRecord,
+  FlowRecord,
+  TeardownRecord,
+  TokenRecord,
+} from './records.ts'
+
+/** Connect tokens, by digest. */
+export const tokenSet = defineSet<TokenRecord>('connect_tokens')
+
+/** Flows, by the id the browser made. */
+export const flowSet = defineSet<FlowRecord>('flows')
+
+/** Trips to the provider, by digest of `state`. */
+export const authorizationSet = defineSet<AuthorizationRecord>('authorizations')
+
+/** Connections with their credentials, by digest of integration and account. */
+export const connectionSet = defineSet<ConnectionRecord>('connections', {
+  all: ['kind', 'createdAt'],
+  byAccount: ['accountId', 'createdAt'],
+  byIntegration: ['integration', 'createdAt'],
+  byIdentity: ['identityKey', 'createdAt'],
+  openRefreshes: ['refreshOpen', 'refreshStartedAt'],
+})
+
+/** Grants that are to be ended at the provider. */
+export const teardownSet = defineSet<TeardownRecord>('teardowns', {
+  due: ['kind', 'dueAt'],
+  byConnection: ['connectionId', 'createdAt'],
+})
+
+/** The audit trail. */
+export const auditSet = defineSet<AuditRecord>('audit', {
+  byConnection: ['connectionId', 'at'],
+  byAccount: ['accountId', 'at'],
+})
+
+/** Every set of the connect service, for {@link Store.migrate}. */
+export const connectSets: readonly DocumentSet<StoredDocument>[] = [
+  tokenSet,
+  flowSet,
+  authorizationSet,
+  connectionSet,
+  teardownSet,
+  auditSet,
+]
