@@ -1,0 +1,14 @@
+// Builds the package into dist/: `npm run build`. What an earlier build left is removed first.
+
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { runCommand } from './command.ts'
+import { root } from './source-files.ts'
+
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+const { code } = await runCommand(
+  process.execPath,
+  ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
+  { show: true },
+)
+process.exitCode = code

@@ -1,0 +1,118 @@
+// Checks the package as its users get it: publint on the tarball, the README's examples type-checked against it, and
+// every entry point imported in plain Node. Wants a build. `tsx scripts/check-package.ts [--typescript=DIR]… [--node=BIN]…`
+// adds compilers (folders of typescript packages) and Node binaries to those of the repository.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import { createConsumer, type Consumer } from './consumer.ts'
+import { publicEntries, readManifest } from './public-entries.ts'
+import { readmeModules } from './readme-blocks.ts'
+import { root } from './source-files.ts'
+
+interface Outcome {
+  readonly name: string
+  /** Empty when all is well. */
+  readonly problems: readonly string[]
+}
+
+const resolutions = [
+  { module: 'nodenext', moduleResolution: 'nodenext' },
+  { module: 'esnext', moduleResolution: 'bundler' },
+]
+
+/** The tarball has what package.json promises. */
+async function lintTarball(consumer: Consumer): Promise<Outcome> {
+  const bytes = readFileSync(consumer.tarball)
+  const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
+  const { messages, pkg } = await publint({ pkgDir: root, pack: { tarball }, strict: true })
+  return { name: 'publint', problems: messages.map((message) => formatMessage(message, pkg) ?? message.code) }
+}
+
+/** The README's examples compile against the tarball's types, which compile themselves. */
+async function typeCheck(consumer: Consumer, typescript: string): Promise<Outcome[]> {
+  const { version } = JSON.parse(readFileSync(join(typescript, 'package.json'), 'utf8'))
+  const files = [...readmeModules().keys(), 'entries.ts']
+  const outcomes: Outcome[] = []
+  for (const resolution of resolutions) {
+    const compilerOptions = {
+      ...resolution,
+      target: 'es2023',
+      lib: ['es2023', 'dom', 'dom.iterable'],
+      types: ['node'],
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noEmit: true,
+    }
+    const config = `tsconfig.${resolution.moduleResolution}.json`
+    consumer.write(config, JSON.stringify({ compilerOptions, files }))
+    const { code, output } = await consumer.run(process.execPath, [
+      join(typescript, 'bin/tsc'),
+      '-p',
+      config,
+      '--pretty',
+      'false',
+    ])
+    // Types of other packages are not ours to judge; theirs are reported by their real path, outside of the project.
+    const problems = output
+      .split('\n')
+      .filter((line) => /^(?!\.\.)[^(]+\(\d+,\d+\): error|^error /.test(line))
+    const broken = code > 2 && problems.length === 0 ? [output] : problems
+    outcomes.push({ name: `TypeScript ${version}, ${resolution.moduleResolution}`, problems: broken })
+  }
+  return outcomes
+}
+
+/** Every entry point can be imported in plain Node, and gives something unless it only defines elements. */
+async function importEntries(
+  consumer: Consumer,
+  node: string,
+  specifiers: readonly string[],
+): Promise<Outcome> {
+  const lines = specifiers.map((specifier) => {
+    const check = specifier.includes('/define')
+      ? ''
+      : `if (Object.keys(m).length === 0) throw new Error('exports nothing')`
+    return `try { const m = await import('${specifier}'); ${check} } catch (error) { failed += 1; console.error('${specifier}:', error) }`
+  })
+  consumer.write('entries.mjs', ['let failed = 0', ...lines, 'process.exit(failed > 0 ? 1 : 0)'].join('\n'))
+  const { output: version } = await consumer.run(node, ['--version'])
+  const { code, output } = await consumer.run(node, ['entries.mjs'])
+  return {
+    name: `${specifiers.length} entry points on Node ${version.trim()}`,
+    problems: code === 0 ? [] : [output],
+  }
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: { typescript: { type: 'string', multiple: true }, node: { type: 'string', multiple: true } },
+  })
+  const consumer = await createConsumer()
+  try {
+    for (const [name, source] of readmeModules()) consumer.write(name, source)
+    const specifiers = publicEntries().map(({ specifier }) => specifier)
+    const imports = specifiers.map((specifier, index) => `export type * as e${index} from '${specifier}'`)
+    consumer.write('entries.ts', imports.filter((line) => !line.includes('/define')).join('\n'))
+    const outcomes = [await lintTarball(consumer)]
+    for (const typescript of [join(root, 'node_modules/typescript'), ...(values.typescript ?? [])]) {
+      outcomes.push(...(await typeCheck(consumer, typescript)))
+    }
+    for (const node of [process.execPath, ...(values.node ?? [])]) {
+      outcomes.push(await importEntries(consumer, node, specifiers))
+    }
+    for (const { name, problems } of outcomes) {
+      console.log(`${problems.length === 0 ? 'ok  ' : 'FAIL'} ${name}`)
+      for (const problem of problems) console.error(`     ${problem}`)
+    }
+    const failed = outcomes.filter(({ problems }) => problems.length > 0).length
+    console.log(`package ${readManifest().name}: ${outcomes.length - failed} passed, ${failed} failed`)
+    return failed === 0 ? 0 : 1
+  } finally {
+    consumer.remove()
+  }
+}
+
+process.exitCode = await main()
