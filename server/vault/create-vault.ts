@@ -1,0 +1,209 @@
+// The vault: derives keys from the ring, binds every value to its place, and answers each failure alike.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import { BoundedCache } from './bounded-cache.ts'
+import {
+  createSalt,
+  derivedBytes,
+  maxPlaintextBytes,
+  openEnvelope,
+  parseEnvelope,
+  sealEnvelope,
+  splitDerived,
+  type DerivedKey,
+  type EnvelopeFormat,
+  type ParsedEnvelope,
+  type SealingKey,
+} from './envelope.ts'
+import type { KeyRing } from './key-ring.ts'
+import { netstrings } from './netstrings.ts'
+import { hmac, keyBytes } from './primitives.ts'
+import type { SealContext, Vault, VaultSession } from './vault.ts'
+
+/** What a vault is made of. */
+export interface VaultOptions {
+  readonly keys: KeyRing
+  /** Part of every context: what one environment sealed, no other opens. 1 to 64 characters. */
+  readonly environment: string
+}
+
+const maxEnvironmentLength = 64
+
+/** Keys of recently used sessions and values, about 0.4 KB each. */
+const cachedKeys = 4096
+
+/**
+ * Random nonces may repeat under one key with a chance that grows with the square of their number: at this count it is
+ * below 2^-56, and the session takes a new salt.
+ */
+const sealsPerSalt = 2 ** 20
+
+const valueInfo = Buffer.from(netstrings('authflow', 'vault', 'v1'))
+
+/** What all parts of one vault share. */
+interface Core extends VaultOptions {
+  readonly cache: BoundedCache<DerivedKey>
+}
+
+/**
+ * A vault over a key ring. Keep one per server: it caches derived keys.
+ *
+ * @throws {@link AuthFlowError} `invalid_option` for an empty or too long environment
+ */
+export function createVault({ keys, environment }: VaultOptions): Vault {
+  if (environment === '' || environment.length > maxEnvironmentLength || !environment.isWellFormed()) {
+    throw new AuthFlowError(
+      'invalid_option',
+      `\`environment\` must have 1 to ${maxEnvironmentLength} characters.`,
+      {
+        details: { option: 'environment' },
+      },
+    )
+  }
+  const core: Core = { keys, environment, cache: new BoundedCache(cachedKeys) }
+  const writers = new BoundedCache<SessionWriter>(cachedKeys)
+  const sealWith = (kid: string, plaintext: string, context: SealContext): string => {
+    const salt = createSalt()
+    const derived = derive(core, kid, salt, valueInfo)
+    if (!derived) throw new AuthFlowError('invalid_input', 'There is no encryption key of this id.')
+    return sealEnvelope(
+      encode(plaintext),
+      { format: 'v1', kid, salt, derived },
+      bindValue(core, kid, context),
+    )
+  }
+  return {
+    currentKid: keys.currentKid,
+    kids: keys.kids,
+    sealWith,
+    seal: (plaintext, context) => sealWith(keys.currentKid, plaintext, context),
+    open: (sealed, context) => {
+      const envelope = parse(sealed, 'v1')
+      return openWith(core, envelope, {
+        info: valueInfo,
+        associatedData: bindValue(core, envelope.kid, context),
+      })
+    },
+    session: (recordType, recordId) => createSession(core, writers, [recordType, recordId]),
+    blindIndex: createBlindIndex(core),
+  }
+}
+
+type Place = readonly [recordType: string, recordId: string]
+
+/** A salt that values of one record are being sealed under, and how often it was used. */
+interface SessionWriter extends SealingKey {
+  seals: number
+}
+
+function createSession(core: Core, writers: BoundedCache<SessionWriter>, place: Place): VaultSession {
+  const record = netstrings(...checkTexts(place))
+  const info = Buffer.from(netstrings('authflow', 'vault', 's1') + record)
+  const bind = (kid: string, field: string): Buffer => associate(core, 's1', kid, [...place, '', '', field])
+  return {
+    seal: (plaintext, field) => {
+      const writer = currentWriter(core, writers, record, info)
+      writer.seals++
+      return sealEnvelope(encode(plaintext), writer, bind(writer.kid, field))
+    },
+    open: (sealed, field) => {
+      const envelope = parse(sealed, 's1')
+      return openWith(core, envelope, { info, associatedData: bind(envelope.kid, field) })
+    },
+  }
+}
+
+/** The writer of a record is shared by all its sessions of this process, so that each new one need not derive again. */
+function currentWriter(
+  core: Core,
+  writers: BoundedCache<SessionWriter>,
+  record: string,
+  info: Buffer,
+): SessionWriter {
+  const known = writers.get(record)
+  if (known && known.seals < sealsPerSalt) return known
+  const kid = core.keys.currentKid
+  const salt = createSalt()
+  const derived = derive(core, kid, salt, info)
+  if (!derived) throw new AuthFlowError('internal')
+  const writer: SessionWriter = { format: 's1', kid, salt, derived, seals: 0 }
+  writers.set(record, writer)
+  core.cache.set(cacheKey(kid, salt, info), derived)
+  return writer
+}
+
+interface Binding {
+  readonly info: Buffer
+  readonly associatedData: Buffer
+}
+
+/** Known keys are taken from the cache; a new one enters it only after it has opened something. */
+function openWith(core: Core, envelope: ParsedEnvelope, { info, associatedData }: Binding): string {
+  const name = cacheKey(envelope.kid, envelope.salt, info)
+  const cached = core.cache.get(name)
+  const derived = cached ?? derive(core, envelope.kid, envelope.salt, info)
+  const plaintext = derived && openEnvelope(envelope, derived, associatedData)
+  if (!plaintext) throw unreadable()
+  if (!cached) core.cache.set(name, derived)
+  return plaintext.toString()
+}
+
+const cacheKey = (kid: string, salt: Buffer, info: Buffer): string =>
+  `${kid}.${salt.toString('latin1')}${info.toString('latin1')}`
+
+function derive(core: Core, kid: string, salt: Buffer, info: Buffer): DerivedKey | undefined {
+  const bytes = core.keys.derive(kid, salt, info, derivedBytes)
+  return bytes && splitDerived(bytes)
+}
+
+const bindValue = (core: Core, kid: string, context: SealContext): Buffer =>
+  associate(core, 'v1', kid, [
+    context.recordType,
+    context.recordId,
+    context.integration,
+    context.accountId,
+    context.field,
+  ])
+
+/** Where a value belongs, as the bytes that its tag covers. */
+function associate(core: Core, format: EnvelopeFormat, kid: string, place: readonly string[]): Buffer {
+  return Buffer.from(netstrings(format, kid, core.environment, ...checkTexts(place)))
+}
+
+/** Ill-formed text has no bytes of its own: two of them could look alike. */
+function checkTexts<T extends readonly string[]>(texts: T): T {
+  for (const text of texts) {
+    if (typeof text !== 'string' || !text.isWellFormed()) {
+      throw new AuthFlowError('invalid_input', 'The place of a secret must be given as well-formed texts.')
+    }
+  }
+  return texts
+}
+
+function encode(plaintext: string): Buffer {
+  if (typeof plaintext !== 'string' || !plaintext.isWellFormed()) {
+    throw new AuthFlowError('invalid_input', 'A secret must be well-formed text.')
+  }
+  const bytes = Buffer.from(plaintext)
+  if (bytes.length <= maxPlaintextBytes) return bytes
+  throw new AuthFlowError('document_too_large', `A secret may have ${maxPlaintextBytes} bytes.`, {
+    details: { limit: maxPlaintextBytes },
+  })
+}
+
+function parse(sealed: string, format: EnvelopeFormat): ParsedEnvelope {
+  const envelope = parseEnvelope(sealed)
+  if (envelope?.format !== format) throw unreadable()
+  return envelope
+}
+
+/** One error without a cause: which check failed is nobody's business. */
+const unreadable = (): AuthFlowError => new AuthFlowError('unreadable_ciphertext')
+
+function createBlindIndex({ keys, environment }: Core): Vault['blindIndex'] {
+  const info = Buffer.from(netstrings('authflow', 'blind-index', 'v1', environment))
+  const key = keys.derive(keys.currentKid, new Uint8Array(), info, keyBytes)
+  if (!key) throw new AuthFlowError('internal')
+  return (purpose, ...parts) =>
+    hmac(key, Buffer.from(netstrings(...checkTexts([purpose, ...parts])))).toString('base64url')
+}
