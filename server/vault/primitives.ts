@@ -25,8 +25,9 @@ export interface GcmContext {
   readonly associatedData: Uint8Array
 }
 
-/** Encrypts with AES-256-GCM. */
+/** Encrypts with AES-256-GCM. Throws a RangeError for a nonce of another length. */
 export function encryptGcm(plaintext: Uint8Array, { key, iv, associatedData }: GcmContext): Encrypted {
+  if (iv.length !== ivBytes) throw new RangeError(`The nonce must have ${ivBytes} bytes`)
   const cipher = createCipheriv(algorithm, key, iv, tagLength)
   cipher.setAAD(associatedData)
   const start = cipher.update(plaintext)
@@ -39,7 +40,7 @@ export function decryptGcm(
   { ciphertext, tag }: Encrypted,
   { key, iv, associatedData }: GcmContext,
 ): Buffer | undefined {
-  if (tag.length !== tagBytes) return undefined
+  if (tag.length !== tagBytes || iv.length !== ivBytes) return undefined
   const decipher = createDecipheriv(algorithm, key, iv, tagLength)
   decipher.setAAD(associatedData)
   decipher.setAuthTag(tag)
