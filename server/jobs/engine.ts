@@ -37,7 +37,9 @@ export interface EventRecord {
 /** Defines jobs, takes events, runs runs. */
 export interface JobEngine {
   /** Throws `duplicate_job`, `invalid_version`, `invalid_input`. */
-  defineJob<Payload, Used extends Integrations, Output extends Json | void>(options: JobOptions<Payload, Used, Output>): void
+  defineJob<Payload, Used extends Integrations, Output extends Json | void>(
+    options: JobOptions<Payload, Used, Output>,
+  ): void
   /**
    * Takes an event in and starts the runs of the jobs that it matches.
    *
@@ -46,7 +48,12 @@ export interface JobEngine {
    */
   sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord>
   /** Newest first. `limit` 1 to 100 (default 20). */
-  listRuns(query: { accountId?: string; job?: string; limit?: number; cursor?: string }): Promise<Page<RunSummary>>
+  listRuns(query: {
+    accountId?: string
+    job?: string
+    limit?: number
+    cursor?: string
+  }): Promise<Page<RunSummary>>
   /** Throws `not_found`; also when `accountId` is given and is not the run's. */
   getRun(id: string, accountId?: string): Promise<RunSummary>
   /** Starts the worker. */
@@ -54,7 +61,12 @@ export interface JobEngine {
   /** Stops claiming, lets running tasks end until the deadline, releases the rest. */
   stop(deadlineMs: number): Promise<void>
   /** To be called when a connection became usable or was ended on purpose: wakes or cancels parked runs. */
-  connectionChanged(change: { type: 'connected' | 'needs_reauth' | 'disconnected'; integration: string; accountId: string; identityId: string }): Promise<void>
+  connectionChanged(change: {
+    type: 'connected' | 'needs_reauth' | 'disconnected'
+    integration: string
+    accountId: string
+    identityId: string
+  }): Promise<void>
   /** One round of upkeep: dead owners' runs, events not dispatched, due runs without a hint. */
   sweep(): Promise<void>
 }

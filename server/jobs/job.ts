@@ -48,7 +48,8 @@ export interface Task {
 }
 
 /** What an `onError` may answer: nothing (default handling), another error, or when to retry. */
-export type OnErrorResult = void | Error | { readonly retryAt: Date } | { readonly skipRetrying: true; readonly error?: Error }
+export type OnErrorResult =
+  void | Error | { readonly retryAt: Date } | { readonly skipRetrying: true; readonly error?: Error }
 
 /** Called with the error of an attempt; awaited. */
 export type OnError = (error: unknown, task: Task) => OnErrorResult | Promise<OnErrorResult>
@@ -86,7 +87,12 @@ export interface IO {
 export interface RunContext {
   readonly run: { readonly id: string; readonly startedAt: Date; readonly isRetry: boolean }
   readonly job: { readonly id: string; readonly version: string }
-  readonly event: { readonly id: string; readonly name: string; readonly context: Json; readonly timestamp: Date }
+  readonly event: {
+    readonly id: string
+    readonly name: string
+    readonly context: Json
+    readonly timestamp: Date
+  }
   /** The account the run acts as; absent for runs of the product itself. */
   readonly account?: { readonly id: string }
   readonly environment: { readonly slug: string }
@@ -98,12 +104,18 @@ export interface RunContext {
 export interface PayloadSchema<T> {
   safeParse(value: unknown):
     | { readonly success: true; readonly data: T }
-    | { readonly success: false; readonly error: { readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[] } }
+    | {
+        readonly success: false
+        readonly error: {
+          readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]
+        }
+      }
 }
 
 /** A filter of the event filter language: nested objects whose leaves are arrays of values or matchers. */
 export interface EventFilter {
-  readonly [key: string]: EventFilter | readonly (string | number | boolean | Readonly<Record<string, Json>>)[]
+  readonly [key: string]:
+    EventFilter | readonly (string | number | boolean | Readonly<Record<string, Json>>)[]
 }
 
 /** The rule that starts a job. Made by `eventTrigger`; more kinds come. */
@@ -113,13 +125,19 @@ export interface Trigger<Payload> {
   readonly names: readonly string[]
   readonly filter?: EventFilter
   readonly schema?: PayloadSchema<Payload>
+  /** Where the events come from (default `authflow`). */
+  readonly source?: string
 }
 
 /** Integrations of a job by the name they have on `io`. */
 export type Integrations = Readonly<Record<string, Integration<string, Auth>>>
 
 /** What `client.defineJob` takes. */
-export interface JobOptions<Payload, Used extends Integrations = Integrations, Output extends Json | void = Json | void> {
+export interface JobOptions<
+  Payload,
+  Used extends Integrations = Integrations,
+  Output extends Json | void = Json | void,
+> {
   /** Stable; letters, digits, `.`, `_`, `-`. */
   readonly id: string
   readonly name: string

@@ -1,6 +1,8 @@
 // The queue's interface. Runs and their tasks live in the store, always; a queue only says «look at run X now, or at
 // time T». Losing it loses nothing: the sweeper finds due runs in the store.
 
+import type { Step } from '../store/store.ts'
+
 /** One hint that a run may be due. */
 export interface Wakeup {
   readonly runId: string
@@ -14,19 +16,38 @@ export interface Wakeup {
 export interface ClaimedWakeup extends Wakeup {
   /** Names this hint for {@link Queue.settle}. */
   readonly id: string
+  /** How often it was put off by {@link Queue.postpone}. */
+  readonly postponements: number
+}
+
+/** A job at one version: what a worker can run. */
+export interface JobVersion {
+  readonly job: string
+  readonly version: string
 }
 
 /** Hands hints to workers. */
 export interface Queue {
   /** Adds hints; the same run and time twice is one hint. Resolves once they are as durable as the queue is. */
   add(wakeups: readonly Wakeup[]): Promise<void>
-  /** Due hints for the given jobs, at most `limit`. Two workers may get the same one. */
-  claim(jobs: readonly { readonly job: string; readonly version: string }[], limit: number): Promise<ClaimedWakeup[]>
+  /**
+   * Due hints for the given jobs, at most `limit`. Two workers may get the same one; this queue does not hand it out
+   * again before it is settled or postponed.
+   */
+  claim(jobs: readonly JobVersion[], limit: number): Promise<ClaimedWakeup[]>
   /** The hint was acted on (or is stale): forget it. */
   settle(wakeup: ClaimedWakeup): Promise<void>
   /** Look again later: the run was not there or not to be had. */
   postpone(wakeup: ClaimedWakeup, dueAt: number): Promise<void>
   /** Calls back when there may be something to claim: added here, or told by the backend. Returns how to stop. */
   onReady(listener: () => void): () => void
+  /** Stops calling back. Hints stay where they are. Repeated calls do nothing. */
   close(): Promise<void>
+  /** Present when hints live in the store itself, so that they can be added in the caller's own transaction. */
+  readonly inStore?: {
+    /** The writes of {@link Queue.add}. */
+    steps(wakeups: readonly Wakeup[]): readonly Step[]
+    /** To be called once the transaction is committed. */
+    announce(wakeups: readonly Wakeup[]): void
+  }
 }

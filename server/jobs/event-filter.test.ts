@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { checkFilter, filterMatches } from './event-filter.ts'
+import type { EventFilter, Json } from './job.ts'
+
+const scalar = fc.oneof(fc.string(), fc.integer(), fc.boolean())
+const json = fc.jsonValue() as fc.Arbitrary<Json>
+const payload = fc.dictionary(fc.string(), json)
+
+/** A filter that asks for exactly what the payload has. */
+function filterOf(value: Json): EventFilter {
+  const filter: Record<string, EventFilter[string]> = {}
+  for (const [key, member] of Object.entries(value ?? {})) {
+    if (member === null) filter[key] = [{ $isNull: true }]
+    else if (Array.isArray(member)) filter[key] = [{ $exists: true }]
+    else if (typeof member === 'object') filter[key] = filterOf(member)
+    else filter[key] = [member]
+  }
+  return filter
+}
+
+describe('filterMatches', () => {
+  const cases: [string, Json, EventFilter, boolean][] = [
+    ['an empty filter takes anything', null, {}, true],
+    ['nothing there matches only an empty filter', null, { a: [] }, false],
+    ['an absent branch does not match even a negative leaf', {}, { a: { b: [{ $exists: false }] } }, false],
+    ['one of several plain values', { a: 2 }, { a: [1, 2] }, true],
+    ['none of several plain values', { a: 3 }, { a: [1, 2] }, false],
+    ['no equality across types', { a: '1' }, { a: [1] }, false],
+    ['an empty array is no constraint', { b: 1 }, { a: [] }, true],
+    [
+      'all matchers of an array must hold',
+      { a: 'abc' },
+      { a: [{ $startsWith: 'a' }, { $endsWith: 'c' }] },
+      true,
+    ],
+    ['one of the matchers fails', { a: 'abd' }, { a: [{ $startsWith: 'a' }, { $endsWith: 'c' }] }, false],
+    ['several matchers in one object', { a: 5 }, { a: [{ $gt: 1, $lt: 5 }] }, false],
+    ['an object against an array: any element', { a: [{ b: 1 }, { b: 2 }] }, { a: { b: [2] } }, true],
+    ['an object against an array: no element', { a: [{ b: 1 }, { b: 3 }] }, { a: { b: [2] } }, false],
+    ['an object against an empty array', { a: [] }, { a: { b: [2] } }, false],
+    ['$exists true', { a: null }, { a: [{ $exists: true }] }, true],
+    ['$exists false', { a: null }, { a: [{ $exists: false }] }, false],
+    ['$exists false on absent', { other: 1 }, { a: [{ $exists: false }] }, true],
+    ['$isNull', { a: null }, { a: [{ $isNull: true }] }, true],
+    ['$isNull false', { a: 0 }, { a: [{ $isNull: false }] }, true],
+    ['$anythingBut a value', { a: 'x' }, { a: [{ $anythingBut: 'y' }] }, true],
+    ['$anythingBut a list', { a: 'x' }, { a: [{ $anythingBut: ['x', 'y'] }] }, false],
+    ['$ignoreCaseEquals', { a: 'ABC' }, { a: [{ $ignoreCaseEquals: 'abc' }] }, true],
+    ['$gt on the bound', { a: 1 }, { a: [{ $gt: 1 }] }, false],
+    ['$gte on the bound', { a: 1 }, { a: [{ $gte: 1 }] }, true],
+    ['$lte on the bound', { a: 1 }, { a: [{ $lte: 1 }] }, true],
+    ['$lt of text', { a: '0' }, { a: [{ $lt: 1 }] }, false],
+    ['$between with both bounds', { a: 2 }, { a: [{ $between: [2, 2] }] }, true],
+    ['$between outside', { a: 3 }, { a: [{ $between: [1, 2] }] }, false],
+    ['$includes', { a: [1, 2] }, { a: [{ $includes: 2 }] }, true],
+    ['$includes of a scalar', { a: 2 }, { a: [{ $includes: 2 }] }, false],
+    ['$not of a scalar', { a: 1 }, { a: [{ $not: 1 }] }, false],
+    ['$not of an array', { a: [1, 2] }, { a: [{ $not: 3 }] }, true],
+    ['members of the prototype are not there', { a: {} }, { a: { constructor: [{ $exists: true }] } }, false],
+  ]
+  for (const [name, value, filter, expected] of cases) {
+    it(name, () => {
+      assert.equal(filterMatches(value, filter), expected)
+    })
+  }
+
+  it('matches a payload against the filter made of it', () => {
+    fc.assert(
+      fc.property(payload, (value) => {
+        const filter = filterOf(value)
+        checkFilter(filter)
+        assert.equal(filterMatches(value, filter), true)
+      }),
+    )
+  })
+
+  it('narrows: what matches two filters at two keys matches each of them', () => {
+    fc.assert(
+      fc.property(payload, scalar, scalar, (value, first, second) => {
+        const both = filterMatches(value, { first: [first], second: [second] })
+        const each = filterMatches(value, { first: [first] }) && filterMatches(value, { second: [second] })
+        assert.equal(both, each)
+      }),
+    )
+  })
+
+  it('keeps $not, $anythingBut and $exists the opposite of their positive', () => {
+    fc.assert(
+      fc.property(fc.oneof(json, fc.constant(undefined)), scalar, (member, other) => {
+        const value: Json = member === undefined ? { x: 1 } : { x: 1, a: member }
+        assert.equal(
+          filterMatches(value, { a: [{ $anythingBut: other }] }),
+          !filterMatches(value, { a: [other] }),
+        )
+        assert.equal(
+          filterMatches(value, { a: [{ $exists: true }] }),
+          !filterMatches(value, { a: [{ $exists: false }] }),
+        )
+        if (Array.isArray(member)) {
+          assert.equal(
+            filterMatches(value, { a: [{ $not: other }] }),
+            !filterMatches(value, { a: [{ $includes: other }] }),
+          )
+        }
+      }),
+    )
+  })
+
+  it('agrees with arithmetic on ranges', () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.integer(), fc.integer(), (value, low, high) => {
+        const within = filterMatches({ a: value }, { a: [{ $between: [low, high] }] })
+        assert.equal(within, filterMatches({ a: value }, { a: [{ $gte: low }, { $lte: high }] }))
+        assert.equal(within, value >= low && value <= high)
+      }),
+    )
+  })
+
+  it('never throws, whatever the payload', () => {
+    const filter = { a: [{ $startsWith: 'x' }], b: { c: [{ $between: [1, 2] }], d: [{ $includes: 1 }] } }
+    fc.assert(fc.property(json, (value) => void filterMatches(value, filter)))
+  })
+})
+
+describe('checkFilter', () => {
+  const refused: [string, unknown, RegExp][] = [
+    ['plain values mixed with matchers', { a: ['x', { $gt: 1 }] }, /filter\.a mixes/],
+    ['unknown matchers', { a: { b: [{ $like: 'x' }] } }, /filter\.a\.b has no matcher \$like/],
+    ['operands of another type', { a: [{ $gt: '1' }] }, /filter\.a\.\$gt must be a number/],
+    ['ranges of one number', { a: [{ $between: [1] }] }, /must be two numbers/],
+    ['null as a plain value', { a: [null] }, /\$isNull/],
+    ['leaves that are no array', { a: 'x' }, /filter\.a must be an object or an array/],
+    ['names inherited from objects', { a: [{ constructor: 1 }] }, /no matcher constructor/],
+  ]
+  for (const [name, filter, message] of refused) {
+    it(`refuses ${name}`, () => {
+      assert.throws(() => checkFilter(filter as EventFilter), { code: 'invalid_input', message })
+    })
+  }
+
+  it('refuses endless nesting', () => {
+    let filter: EventFilter = { a: ['x'] }
+    for (let depth = 0; depth < 30; depth += 1) filter = { a: filter }
+    assert.throws(() => checkFilter(filter), { code: 'invalid_input' })
+  })
+})

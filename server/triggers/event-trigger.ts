@@ -1,0 +1,57 @@
+// The trigger for events sent by `sendEvent`. It only describes; taking events in and starting runs is the engine's.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import { checkFilter } from '../jobs/event-filter.ts'
+import type { EventFilter, Json, PayloadSchema, Trigger } from '../jobs/job.ts'
+
+const maxNames = 100
+const maxNameLength = 256
+
+/** Options of {@link eventTrigger}: `name` or `names`, not both. */
+export interface EventTriggerOptions<Payload> {
+  /** Exact name of the events; case matters. At most 256 characters. */
+  readonly name?: string
+  /** Several names, any of which starts the job. 1 to 100. */
+  readonly names?: readonly string[]
+  /** What the payload must be; also its type in `run` (default: any JSON). A zod schema, or anything with `safeParse`. */
+  readonly schema?: PayloadSchema<Payload>
+  /** Payloads that the job is for (default: all of them). */
+  readonly filter?: EventFilter
+  /** Where the events come from (default `authflow`, as with `sendEvent`). */
+  readonly source?: string
+}
+
+/**
+ * A trigger that starts the job at every event with the given name. The filter sees the payload as it was sent; the
+ * schema is checked afterwards, for events that pass the filter.
+ *
+ * @throws {@link AuthFlowError} `invalid_input` when there is no name or the filter is not one
+ */
+export function eventTrigger<Payload = Json>(options: EventTriggerOptions<Payload>): Trigger<Payload> {
+  const names = options.names ?? (options.name === undefined ? [] : [options.name])
+  if (options.name !== undefined && options.names !== undefined) {
+    throw new AuthFlowError('invalid_input', 'eventTrigger takes `name` or `names`, not both.')
+  }
+  if (names.length === 0 || names.length > maxNames) {
+    throw new AuthFlowError(
+      'invalid_input',
+      `eventTrigger needs 1 to ${maxNames} names; got ${names.length}.`,
+    )
+  }
+  for (const name of names) {
+    if (typeof name !== 'string' || name === '' || name.length > maxNameLength) {
+      throw new AuthFlowError(
+        'invalid_input',
+        `A name in eventTrigger must be text of 1 to ${maxNameLength} characters.`,
+      )
+    }
+  }
+  if (options.filter !== undefined) checkFilter(options.filter)
+  return {
+    kind: 'event',
+    names: [...new Set(names)],
+    ...(options.filter === undefined ? {} : { filter: options.filter }),
+    ...(options.schema === undefined ? {} : { schema: options.schema }),
+    ...(options.source === undefined ? {} : { source: options.source }),
+  }
+}
