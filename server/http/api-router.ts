@@ -4,6 +4,7 @@
 import { initTRPC } from '@trpc/server'
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { Connect, SecretKeyScope } from '../connect/connect.ts'
+import type { SecretKeys } from '../connect/secret-keys.ts'
 import type { JobEngine } from '../jobs/engine.ts'
 import {
   authInput,
@@ -16,21 +17,11 @@ import {
 } from './inputs.ts'
 import { rootOptions } from './trpc.ts'
 
-/** Judges a secret key. */
-export interface KeyCheck {
-  /**
-   * The key's id if it has the scope, and for this integration where one is given.
-   *
-   * @throws {@link AuthFlowError} `unauthenticated`, `key_invalid`, `scope_missing`
-   */
-  check(key: string | undefined, scope: SecretKeyScope, integration?: string): { readonly id: string }
-}
-
 /** What a call of the server API knows. */
 export interface ApiContext {
   readonly connect: Connect
   readonly engine: JobEngine
-  readonly keys: KeyCheck
+  readonly keys: SecretKeys
   /** The bearer of the request. */
   readonly key: string | undefined
   /** True when the request has `Origin` or `Sec-Fetch-Site`. */

@@ -126,6 +126,16 @@ export const eventInput = z.strictObject({
   accountId: accountId.exactOptional(),
 })
 
+/** The form of the start. */
+export const startInput = z.strictObject({
+  token: z.string().max(256),
+  flow: flowId,
+  mode: z.enum(['popup', 'redirect']),
+  locale: z.string().max(64).exactOptional(),
+  return_url: z.string().max(2048).exactOptional(),
+  scopes: z.string().max(8192).exactOptional(),
+})
+
 /** Level by level, so that a deep value cannot exhaust the stack here or in those that walk it later. */
 function isPlainJson(value: unknown): boolean {
   if (value === undefined) return false

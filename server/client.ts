@@ -1,0 +1,140 @@
+// The client for the team's other backends: the server API over HTTP, typed by the server's own integrations. For
+// servers only: it holds a secret key.
+
+import { createTRPCClient, httpLink, TRPCClientError } from '@trpc/client'
+import { AuthFlowError, isErrorCode, type ErrorDetails } from '../shared/errors.ts'
+import { secretKeyPattern } from '../shared/ids.ts'
+import type { ApiRouter } from './http/api-router.ts'
+import type { AuthFor, IntegrationId, IntegrationList, ServerApi } from './server-api.ts'
+
+export { AuthFlowError } from '../shared/errors.ts'
+export type { ErrorCode, ErrorDetails, FieldError } from '../shared/errors.ts'
+export type { AuthFor, ConnectionQuery, ConnectionsQuery, RunsQuery, ServerApi } from './server-api.ts'
+
+/** How the server is reached. */
+export interface ClientOptions {
+  /** The server's `baseUrl`. */
+  readonly url: string | undefined
+  /** `ctk_sk_…`, with the scopes that the calls need. */
+  readonly secretKey: string | undefined
+  /** Longest time for one call, in ms (default 30,000). */
+  readonly timeoutMs?: number
+}
+
+/** The integrations of an `AuthFlow` by its type. */
+export type IntegrationsOf<C> = C extends ServerApi<infer I> ? I : IntegrationList
+
+const defaultTimeoutMs = 30_000
+
+/**
+ * A client of a running server. `createClient<typeof client>` knows the server's integrations, so that `auth.get` is
+ * typed by their ids. Makes no request itself.
+ *
+ * @throws {@link AuthFlowError} `missing_option`, `invalid_option`; its methods throw what the server answers, and
+ *   `network_error` when it cannot be reached or the time is over
+ */
+export function createClient<C = ServerApi<IntegrationList>>(
+  options: ClientOptions,
+): ServerApi<IntegrationsOf<C>> {
+  const api = connect(options)
+  const sendEvent: ServerApi<IntegrationsOf<C>>['sendEvent'] = (event, { accountId } = {}) => {
+    const { timestamp, ...rest } = event
+    const sent = { ...rest, ...(timestamp === undefined ? {} : { timestamp: timestamp.toISOString() }) }
+    return call(() =>
+      api.events.send.mutate({ event: sent, ...(accountId === undefined ? {} : { accountId }) }),
+    )
+  }
+  const getAuth: ServerApi<IntegrationsOf<C>>['getAuth'] = async (request) => {
+    const auth = await call(() => api.auth.get.mutate(request))
+    // The integration's own type says which of the kinds it answers; the server holds it to that.
+    return auth as AuthFor<IntegrationsOf<C>, (typeof request)['id']>
+  }
+  return {
+    connectTokens: { create: (request) => call(() => api.connectTokens.create.mutate(request)) },
+    connections: {
+      list: (query = {}) => call(() => api.connections.list.query(query)),
+      get: (query) => call(() => api.connections.get.query(query)),
+      disconnect: (query) => call(() => api.connections.disconnect.mutate(query)),
+    },
+    runs: {
+      list: (query = {}) => call(() => api.runs.list.query(query)),
+      get: (query) => call(() => api.runs.get.query(query)),
+    },
+    events: { send: sendEvent },
+    auth: { get: getAuth },
+    sendEvent,
+    getAuth,
+  }
+}
+
+/** An id of one of the server's integrations. */
+export type IntegrationIdOf<C> = IntegrationId<IntegrationsOf<C>>
+
+function connect({ url, secretKey, timeoutMs = defaultTimeoutMs }: ClientOptions) {
+  if (url === undefined || url === '') throw missing('url')
+  if (secretKey === undefined || secretKey === '') throw missing('secretKey')
+  if (!URL.canParse(url) || !/^https?:/.test(url)) throw invalid('url', 'an absolute http or https URL')
+  if (!secretKeyPattern.test(secretKey)) throw invalid('secretKey', '`ctk_sk_` and 43 more characters')
+  if (!(timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1))
+    throw invalid('timeoutMs', 'a positive number of milliseconds')
+  return createTRPCClient<ApiRouter>({
+    links: [
+      httpLink({
+        url: `${url.replace(/\/+$/, '')}/api/trpc`,
+        headers: { authorization: `Bearer ${secretKey}` },
+        // Queries too: an account's id belongs in no URL, and so in no access log.
+        methodOverride: 'POST',
+        fetch: (input, init) =>
+          fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs), redirect: 'error' } as RequestInit),
+      }),
+    ],
+  })
+}
+
+/** Runs a call and turns what it throws into the error that the server meant. */
+async function call<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (cause) {
+    throw toClientError(cause)
+  }
+}
+
+function toClientError(cause: unknown): unknown {
+  if (!(cause instanceof TRPCClientError)) return cause
+  const data: unknown = cause.data
+  const reply = member(data, 'authflow')
+  const code = member(reply, 'code')
+  const message = member(reply, 'message')
+  if (isErrorCode(code) && typeof message === 'string') {
+    return new AuthFlowError(code, message, { details: detailsOf(reply) })
+  }
+  if (reply !== undefined)
+    return new AuthFlowError('internal', 'The server answered with an unknown error code.')
+  return new AuthFlowError(
+    'network_error',
+    'The authflow server cannot be reached, or what answers is none.',
+    { cause },
+  )
+}
+
+function detailsOf(reply: unknown): ErrorDetails {
+  const details = member(reply, 'details')
+  return typeof details === 'object' && details !== null ? details : {}
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? Reflect.get(value, name)
+    : undefined
+}
+
+const missing = (option: string) =>
+  new AuthFlowError('missing_option', `createClient: the option \`${option}\` is missing.`, {
+    details: { option },
+  })
+
+const invalid = (option: string, expected: string) =>
+  new AuthFlowError('invalid_option', `createClient: \`${option}\` must be ${expected}.`, {
+    details: { option },
+  })

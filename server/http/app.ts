@@ -1,0 +1,199 @@
+// The HTTP face of a server: its routes under the path of `baseUrl`, as a Koa middleware and as a Node handler.
+// Whatever is not one of them is left to the host.
+
+import Router from '@koa/router'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import Koa, { type Context, type Middleware, type Next } from 'koa'
+import { AuthFlowError, errorTable, toAuthFlowError, type ErrorReply } from '../../shared/errors.ts'
+import type { Logger } from '../../shared/log.ts'
+import type { Connect } from '../connect/connect.ts'
+import type { SecretKeys } from '../connect/secret-keys.ts'
+import type { JobEngine } from '../jobs/engine.ts'
+import { isLoopbackHost } from '../net/url-guard.ts'
+import { apiRouter } from './api-router.ts'
+import { callBodyLimit, eventBodyLimit } from './body.ts'
+import { answerCallback } from './callback-route.ts'
+import { connectRouter } from './connect-router.ts'
+import { answerCors, describePath } from './cors.ts'
+import { isDeveloper } from './development.ts'
+import type { Drain } from './drain.ts'
+import { createCallHandler } from './fast-path.ts'
+import { securityHeaders } from './headers.ts'
+import { answerHealth, createReadiness } from './health.ts'
+import { sendErrorPage } from './pages.ts'
+import { answerStart } from './start-route.ts'
+
+/** What the routes act on. */
+export interface Services {
+  readonly connect: Connect
+  readonly engine: JobEngine
+  /** Resolves when the store takes writes and the keys fit. */
+  check(): Promise<void>
+}
+
+/** How the app is made. */
+export interface AppOptions {
+  readonly baseUrl: URL
+  /** The running services; starts them on the first call. */
+  services(): Promise<Services>
+  readonly keys: SecretKeys
+  readonly drain: Drain
+  /** Serves `integrations.describe`. */
+  readonly describe: boolean
+  /** Development mode was asked for. */
+  readonly development: boolean
+  readonly log: Logger
+}
+
+/** Continues with the host's own handlers. */
+export type NextHandler = (error?: unknown) => void
+
+/** The app in the two forms hosts take. */
+export interface HttpApp {
+  readonly middleware: Middleware
+  readonly handler: (req: IncomingMessage, res: ServerResponse, next?: NextHandler) => void
+}
+
+/** Pages answer errors with a page, everything else with an {@link ErrorReply}. */
+const pagePaths = /^\/(?:connect\/start$|callback\/)/
+
+/** How long pages and proxies may keep the description of an integration. */
+const describeCaching = 'public, max-age=300'
+
+/** Assembles the app. Nothing runs before the first request. */
+export function createApp(options: AppOptions): HttpApp {
+  const base = options.baseUrl.pathname.replace(/\/$/, '')
+  const router = createRoutes(options)
+  const routes = router.routes()
+
+  /** The path below the base if one of the routes takes it. */
+  const match = (target: string): string | undefined => {
+    const path = target.split('?', 1)[0] ?? ''
+    if (!path.startsWith(`${base}/`)) return undefined
+    const relative = path.slice(base.length)
+    return router.match(relative, 'GET').path.some((layer) => layer.methods.length > 0) ? relative : undefined
+  }
+
+  const middleware: Middleware = (ctx, next) => {
+    const path = match(targetOf(ctx.req) ?? ctx.originalUrl)
+    if (path === undefined) return next()
+    // The router looks there first; the path below a mount of the host's is not what it should match.
+    return routes(Object.assign(ctx, { params: {}, router, newRouterPath: path }), next)
+  }
+
+  const app = new Koa()
+  app.on('error', (cause: unknown) =>
+    options.log.error({ error: toAuthFlowError(cause) }, 'A response failed.'),
+  )
+  app.use(middleware)
+  const handle = app.callback()
+
+  return {
+    middleware,
+    handler: (req, res, next) => {
+      if (match(targetOf(req) ?? req.url ?? '') !== undefined) void handle(req, res)
+      else if (next) next()
+      else void answerNotFound(res)
+    },
+  }
+}
+
+function createRoutes(options: AppOptions): Router {
+  const { baseUrl, services, drain, log } = options
+  const secure = baseUrl.protocol === 'https:'
+  const loopback = isLoopbackHost(baseUrl.hostname)
+  const ready = createReadiness(drain, async () => (await services()).check())
+  const router = new Router({ sensitive: true, strict: true })
+
+  router.use(securityHeaders(secure), (ctx, next) => drain.run(() => guard(ctx, next, options)))
+  router.all('/healthz', answerHealth)
+  router.all('/readyz', ready)
+  router.all('/connect/start', async (ctx) => answerStart(ctx, (await services()).connect, secure))
+  router.all('/callback/:integration', async (ctx) =>
+    answerCallback(ctx, (await services()).connect, ctx.params['integration'] ?? ''),
+  )
+
+  const callConnect = createCallHandler({
+    router: connectRouter,
+    bodyLimit: () => callBodyLimit,
+    responseMeta: ({ paths, errors }) => {
+      const cacheable = paths?.length === 1 && paths[0] === describePath && errors.length === 0
+      const headers = new Headers({ vary: 'Origin' })
+      if (cacheable) headers.set('cache-control', describeCaching)
+      return { headers }
+    },
+    log,
+  })
+  router.all('/connect/trpc/:path', (ctx) => {
+    const path = lastSegment(ctx)
+    return answerCors(ctx, () => callConnect(ctx, path, () => connectContext(ctx, options)), {
+      path,
+      loopback,
+    })
+  })
+
+  const callApi = createCallHandler({
+    router: apiRouter,
+    bodyLimit: (path) => (path === 'events.send' ? eventBodyLimit : callBodyLimit),
+    log,
+  })
+  router.all('/api/trpc/:path', async (ctx) => {
+    // Only browsers send preflights, and no page may call this.
+    if (ctx.method === 'OPTIONS') throw new AuthFlowError('secret_key_in_browser')
+    await callApi(ctx, lastSegment(ctx), () => apiContext(ctx, options))
+  })
+  return router
+}
+
+/** Around every route: caching off, errors as the caller can read them, connections ended while draining. */
+async function guard(ctx: Context, next: Next, { drain, log }: AppOptions): Promise<void> {
+  ctx.set('cache-control', 'no-store')
+  const last = (): void => {
+    if (drain.draining && ctx.req.httpVersionMajor === 1 && !ctx.headerSent) ctx.set('connection', 'close')
+  }
+  last()
+  try {
+    await next()
+  } catch (cause) {
+    const error = toAuthFlowError(cause)
+    const reply = error.toReply()
+    if (!error.exposed) log.error({ error }, 'A request failed.')
+    ctx.status = errorTable[reply.code].status
+    if (pagePaths.test(String(ctx['newRouterPath']))) sendErrorPage(ctx, reply.code)
+    else ctx.body = reply
+  }
+  last()
+}
+
+async function connectContext(ctx: Context, { services, drain, describe, development, baseUrl }: AppOptions) {
+  const { connect, engine } = await services()
+  const caller = { token: bearerOf(ctx), origin: ctx.req.headers.origin }
+  return { connect, engine, caller, drain, describe, developer: development && isDeveloper(ctx, baseUrl) }
+}
+
+async function apiContext(ctx: Context, { services, keys }: AppOptions) {
+  const { connect, engine } = await services()
+  const { headers } = ctx.req
+  const fromBrowser = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
+  return { connect, engine, keys, key: bearerOf(ctx), fromBrowser }
+}
+
+function bearerOf(ctx: Context): string | undefined {
+  return /^Bearer +([!-~]{1,256})$/i.exec(ctx.req.headers.authorization ?? '')?.[1]
+}
+
+function lastSegment(ctx: Context): string {
+  const path = String(ctx['newRouterPath'])
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+/** Express and its kin keep the whole target here while they take their mount path off `url`. */
+function targetOf(req: IncomingMessage): string | undefined {
+  return 'originalUrl' in req && typeof req.originalUrl === 'string' ? req.originalUrl : undefined
+}
+
+function answerNotFound(res: ServerResponse): void {
+  const reply: ErrorReply = new AuthFlowError('not_found').toReply()
+  res.writeHead(404, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' })
+  res.end(JSON.stringify(reply))
+}

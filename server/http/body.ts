@@ -1,0 +1,43 @@
+// Reads request bodies: bounded, as text, and only if nobody read them before.
+
+import type { IncomingMessage } from 'node:http'
+import getRawBody from 'raw-body'
+import { AuthFlowError } from '../../shared/errors.ts'
+
+/** Bytes a call may have: enough for every form, too little to be a burden. */
+export const callBodyLimit = 64 * 1024
+
+/** Bytes `events.send` may have: an event payload of 256 KB and what stands around it. */
+export const eventBodyLimit = 320 * 1024
+
+/** Bytes the form of the start may have. */
+export const formBodyLimit = 16 * 1024
+
+/**
+ * The body as text, without a byte order mark; empty when there is none. Never keeps more than `limit` bytes.
+ *
+ * @throws {@link AuthFlowError} `body_consumed`, `payload_too_large`, `invalid_input` (cut off, or not as long as
+ *   announced)
+ */
+export async function readBody(req: IncomingMessage, limit: number): Promise<string> {
+  // A parser of the host leaves the stream read; what it made of it is not what was sent.
+  if (req.readableDidRead || req.readableEnded) throw new AuthFlowError('body_consumed')
+  const bytes = await getRawBody(req, { limit, length: req.headers['content-length'] ?? null }).catch(
+    refuse(limit),
+  )
+  const text = bytes.toString('utf8')
+  return text.startsWith('\uFEFF') ? text.slice(1) : text
+}
+
+const refuse =
+  (limit: number) =>
+  (error: unknown): never => {
+    if (error instanceof Error && 'type' in error && error.type === 'entity.too.large') {
+      const message = `The body may have ${limit} bytes.`
+      throw new AuthFlowError('payload_too_large', message, { details: { limit } })
+    }
+    throw new AuthFlowError(
+      'invalid_input',
+      'The body was cut off or is not as long as its Content-Length says.',
+    )
+  }

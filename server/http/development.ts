@@ -1,0 +1,24 @@
+// Whether a request may use development mode: every condition must hold.
+
+import type { Context } from 'koa'
+import { isLoopbackHost } from '../net/url-guard.ts'
+import { isLoopbackOrigin } from './origins.ts'
+
+/** Set by proxies, tunnels and CDNs: with any of them, the loopback peer is not where the request comes from. */
+const forwardingHeaders =
+  /^(?:forwarded|via|x-forwarded-.*|x-real-ip|x-original-.*|true-client-ip|cf-.*|ngrok-.*)$/
+
+/** True when nothing about the request points beyond this machine and the process is not in production. */
+export function isDeveloper(ctx: Context, baseUrl: URL): boolean {
+  const { headers, socket } = ctx.req
+  const host = `http://${headers.host ?? ''}`
+  return (
+    process.env['NODE_ENV'] !== 'production' &&
+    isLoopbackHost(baseUrl.hostname) &&
+    isLoopbackHost(socket.remoteAddress ?? '') &&
+    URL.canParse(host) &&
+    isLoopbackHost(new URL(host).hostname) &&
+    (headers.origin === undefined || isLoopbackOrigin(headers.origin)) &&
+    !Object.keys(headers).some((name) => forwardingHeaders.test(name))
+  )
+}

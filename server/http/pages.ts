@@ -1,0 +1,137 @@
+// The few pages that people see on the way to a provider and back. Plain HTML with its own small style; without
+// script each one still says what happened and where to go. Nothing is loaded from anywhere.
+
+import type { Context } from 'koa'
+import type { ErrorCode } from '../../shared/errors.ts'
+import { pollChannelName } from '../../shared/flow.ts'
+import type { CallbackOutcome } from '../connect/connect.ts'
+import { allowInline } from './headers.ts'
+import { textsFor, type PageTexts } from './page-texts.ts'
+
+interface Page {
+  readonly texts: PageTexts
+  readonly mark: 'leaving' | 'done' | 'stopped'
+  readonly title: string
+  readonly hint: string
+  readonly code?: string | undefined
+  readonly link?: { readonly href: string; readonly label: string }
+  /** Runs once the page is shown. */
+  readonly script: string
+}
+
+/** Script lines that drop code and state from the address, and from what the browser remembers of it. */
+const cleanAddress = "history.replaceState(null,'',location.pathname)"
+
+/** Sends the browser on to the provider. `location` is where the connect service says. */
+export function sendStartPage(ctx: Context, location: string, locale: string | undefined): void {
+  const texts = textsFor(locale)
+  send(ctx, {
+    texts,
+    mark: 'leaving',
+    title: texts.leaving,
+    hint: texts.leavingHint,
+    link: { href: location, label: texts.goOn },
+    script: `location.replace(${scriptText(location)})`,
+  })
+}
+
+/** Says how the flow ended, tells the page that waits for it, and closes or goes back. */
+export function sendOutcomePage(ctx: Context, outcome: CallbackOutcome): void {
+  const { integrationName: name, result, returnUrl, errorCode } = outcome
+  const texts = textsFor(outcome.locale)
+  const title = { done: texts.connected, cancelled: texts.cancelled, failed: texts.failed }[result](name)
+  const advice = errorCode === undefined ? undefined : adviceOn(texts, errorCode)
+  const back = outcome.mode === 'redirect' && returnUrl !== undefined ? returnUrl : undefined
+  const leave = back === undefined ? 'window.close()' : `location.replace(${scriptText(back)})`
+  send(ctx, {
+    texts,
+    mark: result === 'done' ? 'done' : 'stopped',
+    title,
+    hint: [advice, back === undefined ? texts.closeHint : texts.returnHint].filter(Boolean).join(' '),
+    code: errorCode,
+    ...(back === undefined ? {} : { link: { href: back, label: texts.goOn } }),
+    script: `try{new BroadcastChannel(${scriptText(pollChannelName)}).postMessage('poll now')}catch{}${cleanAddress};${leave}`,
+  })
+}
+
+/** Says that no flow could be told, and the code for those who are asked about it. */
+export function sendErrorPage(ctx: Context, code: ErrorCode): void {
+  const texts = textsFor(undefined)
+  send(ctx, {
+    texts,
+    mark: 'stopped',
+    title: texts.broken,
+    hint: adviceOn(texts, code),
+    code,
+    script: cleanAddress,
+  })
+}
+
+function adviceOn(texts: PageTexts, code: string): string {
+  const advice = Object.entries(texts.advice).find(([known]) => known === code)
+  return advice?.[1] ?? texts.otherAdvice
+}
+
+function send(ctx: Context, page: Page): void {
+  const nonce = allowInline(ctx)
+  ctx.type = 'text/html; charset=utf-8'
+  ctx.body = render(page, nonce)
+}
+
+function render({ texts, mark, title, hint, code, link, script }: Page, nonce: string): string {
+  return `<!doctype html>
+<html lang="${texts.language}">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>${escapeHtml(title)}</title>
+<style nonce="${nonce}">${style}</style>
+<main>
+<svg class="${mark}" viewBox="0 0 48 48" aria-hidden="true">${drawings[mark]}</svg>
+<h1>${escapeHtml(title)}</h1>
+<p role="status">${escapeHtml(hint)}</p>
+${link ? `<a href="${escapeHtml(link.href)}" rel="noreferrer">${escapeHtml(link.label)}</a>` : ''}
+${code === undefined ? '' : `<small>${escapeHtml(texts.code)}: <code>${escapeHtml(code)}</code></small>`}
+</main>
+<script nonce="${nonce}">${script}</script>
+</html>
+`
+}
+
+const drawings: Record<Page['mark'], string> = {
+  leaving: '<circle cx="24" cy="24" r="20"/><path d="M15 24h18m-7-7 7 7-7 7"/>',
+  done: '<circle cx="24" cy="24" r="20"/><path d="m15 25 6 6 12-13"/>',
+  stopped: '<circle cx="24" cy="24" r="20"/><path d="M24 14v13m0 6v.5"/>',
+}
+
+const style = `
+:root{color-scheme:light dark;--ink:#14181f;--soft:#5b6472;--line:#dfe3e8;--paper:#fff;--ground:#f5f6f8;--act:#1f5fd6;--good:#12805c;--bad:#b3401f}
+@media(prefers-color-scheme:dark){:root{--ink:#f0f2f5;--soft:#a3abb8;--line:#323842;--paper:#1b1f26;--ground:#12151a;--act:#7aa5ff;--good:#4cc79a;--bad:#f0906f}}
+*{box-sizing:border-box}
+body{margin:0;min-height:100vh;min-height:100dvh;display:grid;place-items:center;padding:1.5rem;background:var(--ground);color:var(--ink);font:1rem/1.5 system-ui,sans-serif}
+main{display:grid;justify-items:center;gap:.75rem;width:100%;max-width:24rem;padding:2.5rem 2rem;border:1px solid var(--line);border-radius:1rem;background:var(--paper);text-align:center}
+svg{width:3rem;height:3rem;fill:none;stroke:var(--act);stroke-width:2.5;stroke-linecap:round;stroke-linejoin:round}
+svg.done{stroke:var(--good)}
+svg.stopped{stroke:var(--bad)}
+h1{margin:.25rem 0 0;font-size:1.25rem;line-height:1.3;font-weight:650;overflow-wrap:anywhere;text-wrap:balance}
+p{margin:0;color:var(--soft)}
+a{margin-top:.5rem;padding:.55rem 1.25rem;border:1px solid currentcolor;border-radius:.6rem;color:var(--act);font-weight:600;text-decoration:none}
+a:hover{text-decoration:underline}
+a:focus-visible{outline:3px solid var(--act);outline-offset:2px}
+small{margin-top:.5rem;color:var(--soft)}
+code{font-family:ui-monospace,monospace}
+`
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
+
+/** A string literal that can stand in an inline script: nothing in it can end the script. */
+const scriptText = (text: string): string => JSON.stringify(text).replaceAll('<', '\\u003c')

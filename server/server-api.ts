@@ -1,0 +1,101 @@
+// What both clients can do: the one in the process (AuthFlow) and the remote one (createClient). Same names, same
+// shapes, same errors.
+
+import type { Auth, Connection } from '../shared/auth.ts'
+import type { ConnectTokenReply, ConnectTokenRequest, Page, RunSummary } from '../shared/flow.ts'
+import type { AuthRequest } from './connect/connect.ts'
+import type { AuthOf, Integration } from './integrations/integration.ts'
+import type { EventInput, EventRecord, SendEventOptions } from './jobs/engine.ts'
+
+/** Integrations of a server, in order, with their ids as literal types. */
+export type IntegrationList = readonly Integration<string, Auth>[]
+
+/** Ids of the integrations. */
+export type IntegrationId<I extends IntegrationList> = I[number]['id']
+
+/** What `getAuth` answers for one integration; the union of all where the ids are not known to the type. */
+export type AuthFor<I extends IntegrationList, Id extends string> =
+  string extends IntegrationId<I> ? AuthOf<I[number]> : AuthOf<Extract<I[number], { readonly id: Id }>>
+
+/** What `getAuth` takes. */
+export type GetAuthRequest<Id extends string> = AuthRequest & { readonly id: Id }
+
+/** Which connections to list. All of them when empty. */
+export interface ConnectionsQuery {
+  readonly accountId?: string
+  readonly integration?: string
+  /** 1 to 100 (default 20). */
+  readonly limit?: number
+  /** From the page before. */
+  readonly cursor?: string
+}
+
+/** Names one connection: there is at most one for each pair. */
+export interface ConnectionQuery {
+  /** The integration's id. */
+  readonly integration: string
+  readonly accountId: string
+}
+
+/** Which runs to list. All of them when empty. */
+export interface RunsQuery {
+  readonly accountId?: string
+  /** A job's id. */
+  readonly job?: string
+  /** 1 to 100 (default 20). */
+  readonly limit?: number
+  /** From the page before. */
+  readonly cursor?: string
+}
+
+/** What a backend can do with an authflow server. Every method throws {@link AuthFlowError} with the same codes. */
+export interface ServerApi<I extends IntegrationList> {
+  readonly connectTokens: {
+    /**
+     * Mints a connect token for one account, 15 minutes long. Scope `connect:create`.
+     *
+     * @throws {@link AuthFlowError} `invalid_input`, `unknown_integration`
+     */
+    create(request: ConnectTokenRequest): Promise<ConnectTokenReply>
+  }
+  readonly connections: {
+    /** Newest first. Scope `connections:write`. */
+    list(query?: ConnectionsQuery): Promise<Page<Connection>>
+    /** Throws `not_connected`. Scope `connections:write`. */
+    get(query: ConnectionQuery): Promise<Connection>
+    /** Ends it and revokes the grant at the provider. Throws `not_connected`. Scope `connections:write`. */
+    disconnect(query: ConnectionQuery): Promise<Connection>
+  }
+  readonly runs: {
+    /** Newest first. Scope `jobs:write`. */
+    list(query?: RunsQuery): Promise<Page<RunSummary>>
+    /** Throws `not_found`. Scope `jobs:write`. */
+    get(query: { readonly id: string }): Promise<RunSummary>
+  }
+  readonly events: {
+    /** The same as {@link sendEvent}. */
+    send(event: EventInput, options?: SendEventOptions): Promise<EventRecord>
+  }
+  readonly auth: {
+    /** The same as {@link getAuth}. */
+    get<const Id extends IntegrationId<I>>(request: GetAuthRequest<Id>): Promise<AuthFor<I, Id>>
+  }
+
+  /**
+   * Takes an event in and starts the runs of the jobs that it matches. The same `id` again starts nothing. Scope
+   * `jobs:write`.
+   *
+   * @throws {@link AuthFlowError} `invalid_payload` (nothing was stored), `event_conflict`, `event_too_large`,
+   *   `invalid_input`
+   */
+  sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord>
+
+  /**
+   * Live credentials of an account, refreshed when needed. Typed by the integration's id. Use them at once; never
+   * store or log them. Scope `auth:read`.
+   *
+   * @throws {@link AuthFlowError} `not_connected`, `needs_reauth`, `insufficient_scope` (send the user through a
+   *   flow), `refresh_failed` (try again), `client_misconfigured`, `unknown_integration`, `invalid_input`
+   */
+  getAuth<const Id extends IntegrationId<I>>(request: GetAuthRequest<Id>): Promise<AuthFor<I, Id>>
+}
