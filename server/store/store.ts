@@ -41,7 +41,8 @@ type Scalar = string | number | boolean | null
  * `lessThan` compares numbers or strings and fails on absent, `in` takes up to 20 values.
  */
 export type Match<T extends StoredDocument> = {
-  readonly [K in keyof T]?: Scalar | { readonly lessThan: number | string } | { readonly in: readonly Scalar[] }
+  readonly [K in keyof T]?:
+    Scalar | { readonly lessThan: number | string } | { readonly in: readonly Scalar[] }
 }
 
 /** What an update does; all parts at once. A field stands in one part only. `id` and `version` can't be changed. */
@@ -58,7 +59,11 @@ export interface Change<T extends StoredDocument> {
 
 /** One write of a transaction. Made by {@link insertStep}, {@link updateStep}, {@link removeStep}. */
 export type Step =
-  | { readonly verb: 'insert'; readonly set: string; readonly document: Readonly<Record<string, unknown>> & { readonly id: string } }
+  | {
+      readonly verb: 'insert'
+      readonly set: string
+      readonly document: Readonly<Record<string, unknown>> & { readonly id: string }
+    }
   | {
       readonly verb: 'update'
       readonly set: string
@@ -71,7 +76,12 @@ export type Step =
         readonly unset?: readonly string[]
       }
     }
-  | { readonly verb: 'remove'; readonly set: string; readonly id: string; readonly match: Readonly<Record<string, unknown>> }
+  | {
+      readonly verb: 'remove'
+      readonly set: string
+      readonly id: string
+      readonly match: Readonly<Record<string, unknown>>
+    }
 
 /** What {@link Store.list} looks for. */
 export interface ListQuery<T extends StoredDocument> {
@@ -148,10 +158,20 @@ export interface Store {
   getMany<T extends StoredDocument>(set: DocumentSet<T>, ids: readonly string[]): Promise<T[]>
 
   /** Changes the document if it exists and matches; else false and nothing is changed. One atomic compare-and-set. */
-  update<T extends StoredDocument>(set: DocumentSet<T>, id: string, match: Match<T>, change: Change<T>): Promise<boolean>
+  update<T extends StoredDocument>(
+    set: DocumentSet<T>,
+    id: string,
+    match: Match<T>,
+    change: Change<T>,
+  ): Promise<boolean>
 
   /** Like {@link update}, and gives back the document after the change; undefined when it did not match. */
-  updateAndGet<T extends StoredDocument>(set: DocumentSet<T>, id: string, match: Match<T>, change: Change<T>): Promise<T | undefined>
+  updateAndGet<T extends StoredDocument>(
+    set: DocumentSet<T>,
+    id: string,
+    match: Match<T>,
+    change: Change<T>,
+  ): Promise<T | undefined>
 
   /** Deletes the document if it exists and matches (default: any). */
   remove<T extends StoredDocument>(set: DocumentSet<T>, id: string, match?: Match<T>): Promise<boolean>
@@ -200,11 +220,26 @@ export function insertStep<T extends StoredDocument>(set: DocumentSet<T>, docume
 }
 
 /** A step that changes a matching document. */
-export function updateStep<T extends StoredDocument>(set: DocumentSet<T>, id: string, match: Match<T>, change: Change<T>): Step {
-  return { verb: 'update', set: set.name, id, match: { ...match }, change: { ...change } as Extract<Step, { verb: 'update' }>['change'] }
+export function updateStep<T extends StoredDocument>(
+  set: DocumentSet<T>,
+  id: string,
+  match: Match<T>,
+  change: Change<T>,
+): Step {
+  return {
+    verb: 'update',
+    set: set.name,
+    id,
+    match: { ...match },
+    change: { ...change } as Extract<Step, { verb: 'update' }>['change'],
+  }
 }
 
 /** A step that deletes a matching document. */
-export function removeStep<T extends StoredDocument>(set: DocumentSet<T>, id: string, match: Match<T> = {}): Step {
+export function removeStep<T extends StoredDocument>(
+  set: DocumentSet<T>,
+  id: string,
+  match: Match<T> = {},
+): Step {
   return { verb: 'remove', set: set.name, id, match: { ...match } }
 }

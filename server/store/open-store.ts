@@ -1,0 +1,47 @@
+// From the `store` option to an open store. Drivers are loaded when their kind of store is asked for.
+
+import { resolve } from 'node:path'
+import { AuthFlowError } from '../../shared/errors.ts'
+import type { Logger } from '../../shared/log.ts'
+import type { SqliteOptions } from './sqlite.ts'
+import type { Store } from './store.ts'
+
+/** Options of {@link openStore}. */
+export interface OpenStoreOptions {
+  /** (default: nothing is logged) */
+  readonly log?: Logger
+  /** For `sqlite:` URLs. */
+  readonly sqlite?: SqliteOptions
+}
+
+const expected = 'expected sqlite:./file.db, mongodb://host/database or mongodb+srv://host/database'
+
+/**
+ * Opens the store that the URL names. `sqlite:` takes a path, relative to the working directory; `mongodb:` takes the
+ * database from the path (default `authflow`). Call {@link Store.migrate} next.
+ *
+ * @throws {@link AuthFlowError} `invalid_option` for any other URL, `store_read_only`, `store_busy` (locked by another
+ *   process for 5 s), `store_corrupt` (the file is no database), `store_unavailable`, `missing_peer`
+ */
+export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
+  if (url.startsWith('sqlite:')) {
+    const { openSqlite } = await import('./sqlite.ts')
+    return openSqlite(sqlitePath(url), options.sqlite ?? {}, options.log)
+  }
+  throw badUrl(expected)
+}
+
+function sqlitePath(url: string): string {
+  let path = url.slice('sqlite:'.length)
+  // sqlite:///data/app.db is how URLs write an absolute path.
+  if (path.startsWith('///')) path = path.slice(2)
+  if (path.includes(':memory:')) throw badUrl('a database in memory would be lost; name a file')
+  if (path === '' || path.startsWith('//') || path.includes('\0') || path.endsWith('/'))
+    throw badUrl(expected)
+  return resolve(path)
+}
+
+/** The URL itself stays out of the message: it may hold a password. */
+function badUrl(reason: string): AuthFlowError {
+  return new AuthFlowError('invalid_option', `store: ${reason}.`, { details: { option: 'store' } })
+}

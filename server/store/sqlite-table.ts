@@ -1,0 +1,242 @@
+// One set as one SQLite table: the whole document as JSON text, and its indexed fields once more as columns, which are
+// only ever read by indexes. All of it synchronous; batching and locking are the caller's.
+
+import type { DocumentSet, StoredDocument } from './store.ts'
+import { applyEdit, checkIndexed, editedFields, isExpired, matches, toBody } from './document.ts'
+import type { Edit, Fields, Scalar, Term } from './document.ts'
+import { encodeCursor } from './page.ts'
+import type { PageQuery } from './page.ts'
+import type { SqlDatabase, SqlStatement, SqlValue } from './sqlite-driver.ts'
+
+/** A document on its way in: text and column values are taken when the caller calls. */
+export interface NewRow {
+  readonly id: string
+  readonly values: readonly SqlValue[]
+}
+
+/** Rows come as the SELECTs of this file name their columns. */
+interface BodyRow {
+  readonly body: string
+}
+
+// SQLite orders null, numbers, text, blobs: booleans as blobs stay apart from numbers, and last, as in MongoDB.
+const falseBlob = new Uint8Array([0])
+const trueBlob = new Uint8Array([1])
+const firstBlob = new Uint8Array([])
+
+/** A scalar as SQLite keeps it in a column. */
+export function toSql(value: Scalar): SqlValue {
+  return typeof value === 'boolean' ? (value ? trueBlob : falseBlob) : value
+}
+
+/** Name of a set's table. */
+export const tableName = (set: string): string => `"set_${set}"`
+
+/** Column of an indexed field. */
+export function columnName(field: string): string {
+  if (field === 'id') return 'id'
+  return field === 'expireAt' ? 'expire_at' : `"c_${field}"`
+}
+
+/** Fields of a set that have a column of their own, `id` and `expireAt` left out. */
+export function columnFields(indexes: DocumentSet<StoredDocument>['indexes']): string[] {
+  const fields = new Set(Object.values(indexes).flat())
+  fields.delete('id')
+  fields.delete('expireAt')
+  return [...fields].sort()
+}
+
+/** Statements and verbs of one table. */
+export class SqliteTable {
+  readonly name: string
+  readonly #db: SqlDatabase
+  readonly #table: string
+  /** Fields with a column: the indexed ones, `expireAt` the last. */
+  readonly #fields: readonly string[]
+  readonly #statements = new Map<string, SqlStatement>()
+  readonly #select: SqlStatement
+  readonly #insert: SqlStatement
+  readonly #delete: SqlStatement
+
+  constructor(db: SqlDatabase, set: DocumentSet<StoredDocument>) {
+    this.name = set.name
+    this.#db = db
+    this.#table = tableName(set.name)
+    this.#fields = [...columnFields(set.indexes), 'expireAt']
+    const columns = ['id', 'body', ...this.#fields.map(columnName)]
+    this.#select = db.prepare(`SELECT body FROM ${this.#table} WHERE id = ?`)
+    this.#insert = db.prepare(
+      `INSERT INTO ${this.#table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
+       ON CONFLICT (id) DO NOTHING`,
+    )
+    this.#delete = db.prepare(`DELETE FROM ${this.#table} WHERE id = ?`)
+  }
+
+  /** Checks and serialises a document. */
+  createRow(document: Fields & { readonly id: string }): NewRow {
+    return { id: document.id, values: [document.id, toBody(document), ...this.#columnValues(document)] }
+  }
+
+  /** False when the id exists. */
+  insert(row: NewRow): boolean {
+    return Number(this.#insert.run(...row.values).changes) === 1
+  }
+
+  /** The document, also an expired one. */
+  read(id: string): Fields | undefined {
+    const row = this.#select.get(id) as BodyRow | undefined
+    return row === undefined ? undefined : parseBody(row)
+  }
+
+  /** The document if it is there for callers. */
+  find(id: string, nowMs: number): Fields | undefined {
+    const fields = this.read(id)
+    return fields === undefined || isExpired(fields, nowMs) ? undefined : fields
+  }
+
+  /** The changed document, or undefined when it is not there or does not match. */
+  update(id: string, terms: readonly Term[], edit: Edit, nowMs: number): Fields | undefined {
+    const fields = this.find(id, nowMs)
+    if (fields === undefined || !matches(fields, terms)) return undefined
+    applyEdit(fields, edit)
+    this.planRewrite(id, fields, editedFields(edit))()
+    return fields
+  }
+
+  /** False when it is not there or does not match. */
+  remove(id: string, terms: readonly Term[], nowMs: number): boolean {
+    if (terms.length > 0) {
+      const fields = this.find(id, nowMs)
+      if (fields === undefined || !matches(fields, terms)) return false
+    } else if (this.find(id, nowMs) === undefined) return false
+    this.delete(id)
+    return true
+  }
+
+  /** Deletes the row. */
+  delete(id: string): void {
+    this.#delete.run(id)
+  }
+
+  /**
+   * Checks a document that goes over its row; the function given back writes it. Only columns of touched fields are
+   * written: each costs its indexes.
+   */
+  planRewrite(id: string, fields: Fields, touched: readonly string[]): () => void {
+    const body = toBody(fields)
+    const changed = this.#fields.filter((field) => field === 'version' || touched.includes(field))
+    const values = changed.map((field) => toSql(checkIndexed(fields[field], field)))
+    const columns = ['body', ...changed.map(columnName)].map((column) => `${column} = ?`).join(', ')
+    const statement = this.#prepare(`UPDATE ${this.#table} SET ${columns} WHERE id = ?`)
+    return () => void statement.run(body, ...values, id)
+  }
+
+  /** All fields with a column. */
+  get fields(): readonly string[] {
+    return this.#fields
+  }
+
+  /** Documents with `from <= id < to`. */
+  range(from: string, to: string, limit: number, nowMs: number): Fields[] {
+    const sql = `SELECT body FROM ${this.#table} WHERE id >= ? AND id < ? AND ${notExpired} ORDER BY id LIMIT ?`
+    const rows = this.#prepare(sql).all(from, to, nowMs, limit) as BodyRow[]
+    return rows.map(parseBody)
+  }
+
+  /** A page in index order. */
+  list(query: PageQuery, index: string, nowMs: number): { items: Fields[]; cursor?: string } {
+    const items: Fields[] = []
+    for (const segment of segmentsOf(query)) {
+      const sql = `SELECT body FROM ${this.#table} WHERE ${segment.where} AND ${notExpired}
+        ORDER BY ${orderBy(query)} LIMIT ?`
+      const rows = this.#prepare(sql).all(...segment.values, nowMs, query.limit - items.length) as BodyRow[]
+      for (const row of rows) items.push(parseBody(row))
+      if (items.length === query.limit) break
+    }
+    const last = items.at(-1)
+    if (last === undefined || items.length < query.limit) return { items }
+    return { items, cursor: encodeCursor(this.name, index, query.order, last) }
+  }
+
+  /** Deletes expired rows, at most `limit`. */
+  sweep(nowMs: number, limit: number): number {
+    const sql = `DELETE FROM ${this.#table} WHERE id IN
+      (SELECT id FROM ${this.#table} WHERE expire_at <= ? ORDER BY expire_at LIMIT ?)`
+    return Number(this.#prepare(sql).run(nowMs, limit).changes)
+  }
+
+  #columnValues(fields: Fields): SqlValue[] {
+    return this.#fields.map((field) => toSql(checkIndexed(fields[field], field)))
+  }
+
+  #prepare(sql: string): SqlStatement {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+}
+
+const notExpired = '(expire_at IS NULL OR expire_at > ?)'
+
+function parseBody(row: BodyRow): Fields {
+  return JSON.parse(row.body)
+}
+
+interface Segment {
+  readonly where: string
+  readonly values: SqlValue[]
+}
+
+/** A page as stretches of the index, in order: each is one seek, however deep the page lies. */
+function segmentsOf(query: PageQuery): Segment[] {
+  const base: Segment = { where: `${columnName(query.field)} IS ?`, values: [toSql(query.equals)] }
+  const bounded = addBounds(base, query)
+  const after = query.after
+  if (after === undefined) return [bounded]
+  // Behind (a, b, id): the same a and b and a later id, then the same a and a later b, then a later a.
+  const segments: Segment[] = []
+  for (let level = query.order.length - 1; level >= 0; level--) {
+    let segment = bounded
+    for (let at = 0; at < level; at++)
+      segment = add(segment, `${columnAt(query, at)} IS ?`, toSql(after[at] ?? null))
+    segments.push(...beyond(segment, columnAt(query, level), after[level] ?? null, query.descending))
+  }
+  return segments
+}
+
+function addBounds(segment: Segment, query: PageQuery): Segment {
+  const sample = query.from ?? query.to
+  if (sample === undefined) return segment
+  const column = columnAt(query, 0)
+  // Bounds hold for their own type: without the other bound, the type's end is one.
+  const lowest = typeof sample === 'number' ? -Infinity : ''
+  const beyondHighest = typeof sample === 'number' ? '' : firstBlob
+  const bounded = add(segment, `${column} >= ?`, query.from ?? lowest)
+  return add(bounded, `${column} < ?`, query.to ?? beyondHighest)
+}
+
+/** What comes behind a value in one column. Null is the first of all. */
+function beyond(segment: Segment, column: string, value: Scalar, descending: boolean): Segment[] {
+  if (!descending) {
+    if (value !== null) return [add(segment, `${column} > ?`, toSql(value))]
+    return [{ where: `${segment.where} AND ${column} IS NOT NULL`, values: segment.values }]
+  }
+  if (value === null) return []
+  const smaller = add(segment, `${column} < ?`, toSql(value))
+  return column === 'id' ? [smaller] : [smaller, add(segment, `${column} IS ?`, null)]
+}
+
+function add(segment: Segment, condition: string, value: SqlValue): Segment {
+  return { where: `${segment.where} AND ${condition}`, values: [...segment.values, value] }
+}
+
+function columnAt(query: PageQuery, at: number): string {
+  return columnName(query.order[at] ?? 'id')
+}
+
+function orderBy(query: PageQuery): string {
+  return query.order.map((field) => `${columnName(field)}${query.descending ? ' DESC' : ''}`).join(', ')
+}

@@ -1,0 +1,357 @@
+// The store on one SQLite file: one machine, any number of processes. Reads run at once; writes go through the write
+// queue. Opening, tables, leases, migration and watching have their own files.
+
+import { constants, accessSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AuthFlowError } from '../../shared/errors.ts'
+import type { Logger } from '../../shared/log.ts'
+import {
+  checkBound,
+  checkDocument,
+  checkId,
+  checkLimit,
+  invalid,
+  pageMax,
+  parseChange,
+  parseMatch,
+} from './document.ts'
+import type { Fields } from './document.ts'
+import { checkLeaseMs } from './lease.ts'
+import { parsePageQuery } from './page.ts'
+import { isBusy, loadSqliteDriver, toStoreError } from './sqlite-driver.ts'
+import type { SqlDatabase } from './sqlite-driver.ts'
+import { SqliteLeases } from './sqlite-lease.ts'
+import { createBase, migrateSqlite } from './sqlite-migrate.ts'
+import { SqliteTable } from './sqlite-table.ts'
+import { parseSteps, runMoves } from './sqlite-transact.ts'
+import { SqliteWatch } from './sqlite-watch.ts'
+import { WriteQueue, retryDelayMs } from './sqlite-writes.ts'
+import type {
+  Change,
+  DocumentPage,
+  DocumentSet,
+  Lease,
+  ListQuery,
+  Match,
+  NewDocument,
+  Step,
+  Store,
+  StoredDocument,
+} from './store.ts'
+
+/** Options of the SQLite adapter. */
+export interface SqliteOptions {
+  /**
+   * `full` (default): a write that resolved survives a power cut. `normal`: it survives a crash of the process; the
+   * last ones may be lost in a power cut, never torn.
+   */
+  readonly durability?: 'full' | 'normal'
+  /** How long a write or the opening may wait for other processes, in ms (default 5000). */
+  readonly busyTimeoutMs?: number
+  /** How long after its end a lease stays with its owner, in ms (default 5000). For tests. */
+  readonly stealMarginMs?: number
+}
+
+const defaultBusyTimeoutMs = 5000
+const defaultStealMarginMs = 5000
+const ownerOnly = 0o600
+const sweepChunk = 100
+const vacuumPages = 200
+
+/**
+ * Opens or creates the file. Parent directories are created; a new file is for its owner only.
+ *
+ * @throws {@link AuthFlowError} `store_read_only`, `store_busy`, `store_corrupt`, `store_unavailable`, `missing_peer`,
+ *   `invalid_option` when the path is a directory
+ */
+export async function openSqlite(path: string, options: SqliteOptions, log?: Logger): Promise<Store> {
+  const { DatabaseSync } = await loadSqliteDriver()
+  prepareFile(path)
+  let db: SqlDatabase
+  try {
+    db = new DatabaseSync(path)
+  } catch (error) {
+    throw openError(error, path)
+  }
+  try {
+    await retryWhileBusy(() => configure(db, options), options.busyTimeoutMs ?? defaultBusyTimeoutMs)
+    return new SqliteStore(db, options, log)
+  } catch (error) {
+    db.close()
+    throw openError(error, path)
+  }
+}
+
+function prepareFile(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    closeSync(openSync(path, 'a', ownerOnly))
+    // Without the directory, SQLite can't create its log beside the file.
+    accessSync(dirname(path), constants.W_OK)
+  } catch (error) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      throw new AuthFlowError('invalid_option', `store: ${path} is a directory; name a file in it.`)
+    }
+    throw new AuthFlowError('store_read_only', `${path} or its directory cannot be written.`, {
+      cause: error,
+    })
+  }
+}
+
+function openError(error: unknown, path: string): AuthFlowError {
+  const { code, message } = toStoreError(error)
+  return new AuthFlowError(code, `${path}: ${message}`, { cause: error })
+}
+
+/** Pragmas and the base tables. The first write shows whether the file can be written at all. */
+function configure(db: SqlDatabase, options: SqliteOptions): void {
+  db.exec('PRAGMA busy_timeout = 0')
+  // Takes effect in a new file only, and only before WAL.
+  db.exec('PRAGMA auto_vacuum = INCREMENTAL')
+  db.exec('PRAGMA journal_mode = WAL')
+  db.exec(`PRAGMA synchronous = ${options.durability === 'normal' ? 'NORMAL' : 'FULL'}`)
+  db.exec('PRAGMA cache_size = -32000')
+  db.exec('PRAGMA temp_store = MEMORY')
+  // Checkpoints cost an fsync each; 16 MB of log between them is little to read back after a crash.
+  db.exec('PRAGMA wal_autocheckpoint = 4000')
+  db.exec('PRAGMA journal_size_limit = 67108864')
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    createBase(db)
+    db.exec('COMMIT')
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+async function retryWhileBusy<T>(work: () => T, timeoutMs: number): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw toStoreError(error)
+    }
+    await sleep(retryDelayMs())
+  }
+}
+
+class SqliteStore implements Store {
+  readonly kind = 'sqlite'
+  readonly capabilities = { cheapTransactions: true, distributed: false }
+  readonly #db: SqlDatabase
+  readonly #busyTimeoutMs: number
+  readonly #tables = new Map<string, SqliteTable>()
+  readonly #writes: WriteQueue
+  readonly #leases: SqliteLeases
+  readonly #watch: SqliteWatch
+  #closing: Promise<void> | undefined
+
+  constructor(db: SqlDatabase, options: SqliteOptions, log: Logger | undefined) {
+    this.#db = db
+    this.#busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
+    this.#watch = new SqliteWatch(db, log)
+    this.#writes = new WriteQueue(db, { busyTimeoutMs: this.#busyTimeoutMs, onCommit: this.#watch.notify })
+    this.#leases = new SqliteLeases(db, options.stealMarginMs ?? defaultStealMarginMs)
+  }
+
+  async migrate(sets: readonly DocumentSet<StoredDocument>[], environment: string): Promise<void> {
+    await this.#write(() => migrateSqlite(this.#db, sets, environment))
+    for (const set of sets) this.#tables.set(set.name, new SqliteTable(this.#db, set))
+  }
+
+  now(): number {
+    return Date.now()
+  }
+
+  async insert<T extends StoredDocument>(set: DocumentSet<T>, document: NewDocument<T>): Promise<boolean> {
+    const table = this.#table(set.name)
+    const row = table.createRow(checkDocument(document))
+    return this.#write(() => table.insert(row))
+  }
+
+  async get<T extends StoredDocument>(set: DocumentSet<T>, id: string): Promise<T | undefined> {
+    const table = this.#table(set.name)
+    checkId(id)
+    return this.#read(() => typed<T>(table.find(id, this.now())))
+  }
+
+  async getMany<T extends StoredDocument>(set: DocumentSet<T>, ids: readonly string[]): Promise<T[]> {
+    const table = this.#table(set.name)
+    if (ids.length > pageMax) throw invalid(`at most ${pageMax} ids`)
+    for (const id of ids) checkId(id)
+    return this.#read(() => {
+      const now = this.now()
+      const found = ids.map((id) => typed<T>(table.find(id, now)))
+      return found.filter((document) => document !== undefined)
+    })
+  }
+
+  async update<T extends StoredDocument>(
+    set: DocumentSet<T>,
+    id: string,
+    match: Match<T>,
+    change: Change<T>,
+  ): Promise<boolean> {
+    return (await this.updateAndGet(set, id, match, change)) !== undefined
+  }
+
+  async updateAndGet<T extends StoredDocument>(
+    set: DocumentSet<T>,
+    id: string,
+    match: Match<T>,
+    change: Change<T>,
+  ): Promise<T | undefined> {
+    const table = this.#table(set.name)
+    checkId(id)
+    const terms = parseMatch(match)
+    const edit = parseChange(change)
+    return this.#write(() => typed<T>(table.update(id, terms, edit, this.now())))
+  }
+
+  async remove<T extends StoredDocument>(
+    set: DocumentSet<T>,
+    id: string,
+    match?: Match<T>,
+  ): Promise<boolean> {
+    const table = this.#table(set.name)
+    checkId(id)
+    const terms = parseMatch(match ?? {})
+    return this.#write(() => table.remove(id, terms, this.now()))
+  }
+
+  async transact(steps: readonly Step[]): Promise<boolean> {
+    const moves = parseSteps(steps, (name) => this.#table(name))
+    return this.#write(() => runMoves(moves, this.now()))
+  }
+
+  async list<T extends StoredDocument>(set: DocumentSet<T>, query: ListQuery<T>): Promise<DocumentPage<T>> {
+    const table = this.#table(set.name)
+    const page = parsePageQuery(set, query)
+    return this.#read(() => {
+      const { items, cursor } = table.list(page, query.index, this.now())
+      const documents = items.map((fields) => typed<T>(fields))
+      return cursor === undefined ? { items: documents } : { items: documents, cursor }
+    })
+  }
+
+  async range<T extends StoredDocument>(
+    set: DocumentSet<T>,
+    from: string,
+    to: string,
+    limit: number,
+  ): Promise<T[]> {
+    const table = this.#table(set.name)
+    checkBound(from, 'from')
+    checkBound(to, 'to')
+    checkLimit(limit)
+    return this.#read(() => table.range(from, to, limit, this.now()).map((fields) => typed<T>(fields)))
+  }
+
+  async acquireLease(name: string, owner: string, leaseMs: number): Promise<Lease | undefined> {
+    checkId(name, 'name of the lease')
+    checkId(owner, 'owner of the lease')
+    checkLeaseMs(leaseMs)
+    return this.#write(() => this.#leases.acquire(name, owner, leaseMs))
+  }
+
+  async renewLease(lease: Lease, leaseMs: number): Promise<boolean> {
+    checkLeaseMs(leaseMs)
+    return this.#write(() => this.#leases.renew(lease, leaseMs))
+  }
+
+  async releaseLease(lease: Lease): Promise<void> {
+    return this.#write(() => this.#leases.release(lease))
+  }
+
+  async takeFence(name: string): Promise<number> {
+    checkId(name, 'name of the lease')
+    return this.#write(() => this.#leases.takeFence(name))
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#assertOpen()
+    return this.#watch.add(listener)
+  }
+
+  async sweepExpired(limit: number): Promise<number> {
+    if (!Number.isInteger(limit) || limit < 1) throw invalid('limit must be a positive integer')
+    const now = this.now()
+    let deleted = 0
+    for (const table of this.#tables.values()) {
+      // In chunks, so that no batch holds the event loop or the lock for long.
+      while (deleted < limit) {
+        const chunk = Math.min(sweepChunk, limit - deleted)
+        const count = await this.#write(() => table.sweep(now, chunk))
+        deleted += count
+        if (count < chunk) break
+      }
+    }
+    if (deleted > 0) await this.#write(() => this.#db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`))
+    return deleted
+  }
+
+  async ping(): Promise<boolean> {
+    this.#assertOpen()
+    try {
+      const at = String(this.now())
+      await this.#write(() => this.#db.prepare(pingWrite).run(at))
+      return await this.#read(() => this.#db.prepare(pingRead).get() !== undefined)
+    } catch {
+      return false
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#watch.stop()
+    await this.#writes.drain()
+    this.#db.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new AuthFlowError('closed')
+  }
+
+  #table(name: string): SqliteTable {
+    this.#assertOpen()
+    const table = this.#tables.get(name)
+    if (table === undefined) throw invalid(`set ${name} was not passed to migrate`)
+    return table
+  }
+
+  #write<T>(work: () => T): Promise<T> {
+    this.#assertOpen()
+    return this.#writes.add(work)
+  }
+
+  #read<T>(work: () => T): T | Promise<T> {
+    this.#assertOpen()
+    try {
+      return work()
+    } catch (error) {
+      if (!isBusy(error)) throw toStoreError(error)
+    }
+    return retryWhileBusy(() => {
+      if (this.#closing !== undefined) throw new AuthFlowError('closed')
+      return work()
+    }, this.#busyTimeoutMs)
+  }
+}
+
+const pingWrite = `INSERT INTO authflow_meta (key, value) VALUES ('ping', ?)
+  ON CONFLICT (key) DO UPDATE SET value = excluded.value`
+const pingRead = `SELECT value FROM authflow_meta WHERE key = 'ping'`
+
+/** The one place where a stored document gets the type that its set declares. */
+function typed<T>(fields: Fields): T
+function typed<T>(fields: Fields | undefined): T | undefined
+function typed<T>(fields: Fields | undefined): T | undefined {
+  return fields as T | undefined
+}
