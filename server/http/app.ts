@@ -82,9 +82,7 @@ export function createApp(options: AppOptions): HttpApp {
   }
 
   const app = new Koa()
-  app.on('error', (cause: unknown) =>
-    options.log.error({ error: toAuthFlowError(cause) }, 'A response failed.'),
-  )
+  app.on('error', (cause: unknown) => options.log.error({ err: cause }, 'A response failed.'))
   app.use(middleware)
   const handle = app.callback()
 
@@ -157,7 +155,7 @@ async function guard(ctx: Context, next: Next, { drain, log }: AppOptions): Prom
   } catch (cause) {
     const error = toAuthFlowError(cause)
     const reply = error.toReply()
-    if (!error.exposed) log.error({ error }, 'A request failed.')
+    if (!error.exposed) log.error({ err: error }, 'A request failed.')
     ctx.status = errorTable[reply.code].status
     if (pagePaths.test(String(ctx['newRouterPath']))) sendErrorPage(ctx, reply.code)
     else ctx.body = reply

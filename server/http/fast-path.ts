@@ -194,6 +194,6 @@ function provideBody(req: Context['req'], text: string): () => void {
 function logFailure(log: Logger, error: TRPCError, path: string | undefined): void {
   const failure = toCallError(error)
   const facts = { call: path?.slice(0, 64), code: failure.code }
-  if (!failure.exposed) log.error({ ...facts, error: failure }, 'A call failed.')
+  if (!failure.exposed) log.error({ ...facts, err: failure }, 'A call failed.')
   else if (failure.status >= 500) log.warn(facts, 'A call failed.')
 }

@@ -1,0 +1,245 @@
+// The server a host makes: its configuration, its jobs, and its life from start to close. What it does is in the
+// parts; here they come together.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Middleware } from 'koa'
+import { AuthFlowError, toAuthFlowError } from '../shared/errors.ts'
+import type { Logger } from '../shared/log.ts'
+import { createApp, type HttpApp, type NextHandler, type Services } from './http/app.ts'
+import { Drain } from './http/drain.ts'
+import { listen, type Listening } from './http/listen.ts'
+import type { EventInput, EventRecord, JobEngine, SendEventOptions } from './jobs/engine.ts'
+import type { Integrations, JobOptions, Json } from './jobs/job.ts'
+import { createGuardedFetch, type OwnedGuardedFetch } from './net/guarded-fetch.ts'
+import { isLoopbackHost } from './net/url-guard.ts'
+import { readOptions, type AuthFlowOptions, type Settings } from './options.ts'
+import { openRunning, type Running } from './running.ts'
+import type { AuthFor, GetAuthRequest, IntegrationId, IntegrationList, ServerApi } from './server-api.ts'
+import { createLogger } from './vault/logger.ts'
+
+/** Who acts in the audit trail when the host's own process does. */
+const ownActor = 'server'
+
+/** Longest time that closing waits for requests and tasks: orchestrators kill after 30 s. */
+const drainMs = 25_000
+
+const signals = ['SIGTERM', 'SIGINT'] as const
+
+/** How long after closing the process may take to end by itself. */
+const lingerMs = 1_000
+
+/**
+ * An authflow server: keeps connections, gives out credentials, runs jobs. `I` carries the integrations with their ids
+ * as literal types.
+ *
+ * Every method that needs the store starts the server first; {@link close} ends it for good.
+ */
+export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
+  readonly connectTokens: ServerApi<I>['connectTokens']
+  readonly connections: ServerApi<I>['connections']
+  readonly runs: ServerApi<I>['runs']
+  readonly events: ServerApi<I>['events']
+  readonly auth: ServerApi<I>['auth']
+
+  readonly #settings: Settings
+  readonly #integrations: I
+  readonly #log: Logger
+  readonly #fetch: OwnedGuardedFetch
+  readonly #drain = new Drain()
+  readonly #app: HttpApp
+  readonly #jobs: ((engine: JobEngine) => void)[] = []
+  readonly #listening = new Set<Listening>()
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    this.#log.info({ signal }, 'Closing.')
+    void this.close().finally(() => endBy(signal))
+  }
+  #opening: Promise<Running> | undefined
+  #running: Running | undefined
+  #closing: Promise<void> | undefined
+
+  /**
+   * Checks the configuration and opens nothing.
+   *
+   * @throws {@link AuthFlowError} `missing_option`, `invalid_option`, `invalid_base_url`, `missing_encryption_key`,
+   *   `invalid_encryption_key`, `duplicate_integration`, `insecure_endpoint`, `not_supported`
+   */
+  constructor(options: AuthFlowOptions<I>) {
+    this.#settings = readOptions(options)
+    this.#integrations = options.integrations
+    this.#log = options.logger ?? createLogger()
+    this.#fetch = createGuardedFetch({ allowLoopback: isLoopbackHost(this.#settings.baseUrl.hostname) })
+    for (const integration of this.#integrations) integration.useFetch?.(this.#fetch)
+    this.#app = createApp({
+      ...this.#settings,
+      services: () => this.#servicesForRequests(),
+      drain: this.#drain,
+      log: this.#log,
+    })
+
+    this.connectTokens = {
+      create: async (request) => (await this.#services()).connect.createToken(request, ownActor),
+    }
+    this.connections = {
+      list: async (query = {}) => (await this.#services()).connect.listConnections(query),
+      get: async (query) => (await this.#services()).connect.getConnection(query),
+      disconnect: async (query) => (await this.#services()).connect.disconnect(query, ownActor),
+    }
+    this.runs = {
+      list: async (query = {}) => (await this.#services()).engine.listRuns(query),
+      get: async ({ id }) => (await this.#services()).engine.getRun(id),
+    }
+    this.events = { send: (event, sendOptions) => this.sendEvent(event, sendOptions) }
+    this.auth = { get: (request) => this.getAuth(request) }
+  }
+
+  /**
+   * Defines a job, before or after the start. Runs of it are taken up by every process that defined it.
+   *
+   * @throws {@link AuthFlowError} `duplicate_job`, `invalid_version`, `invalid_input`
+   */
+  defineJob<
+    Payload,
+    Used extends Integrations = Readonly<Record<never, never>>,
+    Output extends Json | void = void,
+  >(options: JobOptions<Payload, Used, Output>): void {
+    const define = (engine: JobEngine): void => engine.defineJob(options)
+    if (this.#running) define(this.#running.engine)
+    this.#jobs.push(define)
+  }
+
+  async sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord> {
+    return (await this.#services()).engine.sendEvent(event, options)
+  }
+
+  async getAuth<const Id extends IntegrationId<I>>(request: GetAuthRequest<Id>): Promise<AuthFor<I, Id>> {
+    const auth = await (await this.#services()).connect.getAuth(request)
+    // The integration's own type says which of the kinds it answers; its methods are what connections are made by.
+    return auth as AuthFor<I, Id>
+  }
+
+  /**
+   * Opens the store, migrates it, checks the keys, starts worker and upkeep (`worker: false` leaves those out).
+   * Repeated and concurrent calls start once. A start that fails leaves nothing running and may be repeated.
+   *
+   * @throws {@link AuthFlowError} `wrong_encryption_key`, `environment_mismatch`, `schema_newer`, `store_unavailable`,
+   *   `store_read_only`, `store_corrupt`, `invalid_option`, `closed` (after {@link close})
+   */
+  async start(): Promise<void> {
+    await this.#services()
+  }
+
+  /**
+   * Listens and starts. SIGTERM and SIGINT then close the server; the process ends when the host has nothing else
+   * running.
+   *
+   * @param port 0 for any free one
+   * @param host (default all interfaces)
+   * @returns the port listened on
+   * @throws {@link AuthFlowError} `port_in_use`, and those of {@link start}; nothing listens then
+   */
+  async listen(port: number, host?: string): Promise<{ readonly port: number }> {
+    const listening = await listen((req, res) => this.#app.handler(req, res), { port, host })
+    this.#listening.add(listening)
+    try {
+      await this.start()
+    } catch (cause) {
+      this.#listening.delete(listening)
+      listening.cut()
+      await listening.stop()
+      throw cause
+    }
+    this.#handleSignals()
+    this.#log.info({ port: listening.port, baseUrl: this.#settings.baseUrl.href }, 'Listening.')
+    return { port: listening.port }
+  }
+
+  /** A Koa middleware. Takes the requests under the path of `baseUrl` that are its own; the others go to `next`. */
+  koa(): Middleware {
+    return this.#app.middleware
+  }
+
+  /**
+   * A handler for Express, Connect or a plain `node:http` server. Takes the requests under the path of `baseUrl` that
+   * are its own; the others go to `next`, or get 404 where there is none.
+   */
+  callback(): (req: IncomingMessage, res: ServerResponse, next?: NextHandler) => void {
+    return this.#app.handler
+  }
+
+  /**
+   * Closes for good: readiness turns 503, no new connection is taken, held polls are answered, requests and tasks
+   * under way have 25 s together. Repeated calls share one promise.
+   */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    const deadline = Date.now() + drainMs
+    // From here on a second signal ends the process at once, as it would have without us.
+    for (const signal of signals) process.off(signal, this.#onSignal)
+    this.#drain.begin()
+    const stopped = [...this.#listening].map((listening) => listening.stop())
+    // A start under way is let come to its end: half of it could not be taken back.
+    const running = await this.#opening?.catch(() => undefined)
+    await Promise.all([running?.quiesce(deadline - Date.now()), this.#drain.idle(deadline - Date.now())])
+    for (const listening of this.#listening) listening.cut()
+    await Promise.all(stopped)
+    this.#running = undefined
+    this.#opening = undefined
+    await running?.close()
+    await this.#fetch.close()
+  }
+
+  /** While closing, what is open still serves what is under way. */
+  #services(): Promise<Running> {
+    if (this.#opening) return this.#opening
+    if (this.#closing) return Promise.reject(new AuthFlowError('closed'))
+    const opening = this.#open()
+    this.#opening = opening
+    opening.catch(() => {
+      if (this.#opening === opening) this.#opening = undefined
+    })
+    return opening
+  }
+
+  async #open(): Promise<Running> {
+    const running = await openRunning({
+      settings: this.#settings,
+      integrations: this.#integrations,
+      fetch: this.#fetch,
+      log: this.#log,
+      prepare: (engine) => {
+        for (const define of this.#jobs) define(engine)
+      },
+    })
+    this.#running = running
+    return running
+  }
+
+  /** A mistake in the configuration is the operator's business: callers get `internal`, the log has it. */
+  async #servicesForRequests(): Promise<Services> {
+    try {
+      return await this.#services()
+    } catch (cause) {
+      const error = toAuthFlowError(cause)
+      throw error.retryable ? error : new AuthFlowError('internal', undefined, { cause: error })
+    }
+  }
+
+  #handleSignals(): void {
+    for (const signal of signals) {
+      if (process.listeners(signal).includes(this.#onSignal)) continue
+      process.on(signal, this.#onSignal)
+    }
+  }
+}
+
+/**
+ * Ends the process by the signal that was caught, unless the host listens to it too, or nothing is left that keeps the
+ * process alive, so that it ends with its own exit code.
+ */
+function endBy(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) > 0) return
+  setTimeout(() => process.kill(process.pid, signal), lingerMs).unref()
+}

@@ -1,0 +1,74 @@
+// Public exports of the server. Importing this runs nothing.
+
+export { AuthFlow } from './authflow.ts'
+export type { AuthFlowOptions } from './options.ts'
+export type {
+  AuthFor,
+  ConnectionQuery,
+  ConnectionsQuery,
+  GetAuthRequest,
+  IntegrationId,
+  IntegrationList,
+  RunsQuery,
+  ServerApi,
+} from './server-api.ts'
+export type { NextHandler } from './http/app.ts'
+
+export { eventTrigger } from './triggers/event-trigger.ts'
+export type { EventInput, EventRecord, SendEventOptions } from './jobs/engine.ts'
+export type {
+  EventFilter,
+  Integrations,
+  IO,
+  JobOptions,
+  Json,
+  OnError,
+  OnErrorResult,
+  PayloadSchema,
+  RetryOptions,
+  RunContext,
+  RunLogger,
+  Task,
+  TaskOptions,
+  Trigger,
+} from './jobs/job.ts'
+
+export { defineFields } from './integrations/field-set.ts'
+export { defineIntegration } from './integrations/define-integration.ts'
+export type {
+  AuthOf,
+  ConnectDefinition,
+  FieldSet,
+  Identified,
+  Integration,
+  KeyMethod,
+  Method,
+  OAuth2Method,
+  OAuthClientOptions,
+  ProviderContext,
+  RefreshRotation,
+  TokenSet,
+} from './integrations/integration.ts'
+export type { GuardedFetch, GuardedRequest } from './net/guarded-fetch.ts'
+
+export { AuthFlowError, errorTable, isAuthFlowError } from '../shared/errors.ts'
+export type { ErrorCode, ErrorDetails, ErrorReply, FieldError } from '../shared/errors.ts'
+export type {
+  ApiKeyAuth,
+  Auth,
+  BasicAuth,
+  Connection,
+  ConnectionState,
+  Identity,
+  OAuth2Auth,
+} from '../shared/auth.ts'
+export type {
+  ConnectPurpose,
+  ConnectTokenReply,
+  ConnectTokenRequest,
+  Page,
+  RunState,
+  RunSummary,
+  TaskSummary,
+} from '../shared/flow.ts'
+export type { Logger } from '../shared/log.ts'

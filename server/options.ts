@@ -1,0 +1,129 @@
+// What a host configures, checked once in the constructor: every mistake is named before anything opens.
+
+import { AuthFlowError } from '../shared/errors.ts'
+import { namePattern } from '../shared/ids.ts'
+import type { Logger } from '../shared/log.ts'
+import { parseSecretKeys, type SecretKeys } from './connect/secret-keys.ts'
+import { isLoopbackHost } from './net/url-guard.ts'
+import type { IntegrationList } from './server-api.ts'
+import { createVault } from './vault/create-vault.ts'
+import { parseKeyRing } from './vault/key-ring.ts'
+import type { Vault } from './vault/vault.ts'
+
+/** What {@link AuthFlow} is made with. An option that is there but undefined is a `missing_option`. */
+export interface AuthFlowOptions<I extends IntegrationList> {
+  /** Name of the environment: part of every ciphertext's context. A store keeps to one. */
+  readonly environment: string | undefined
+  /** Where browsers reach this server, with the path it is mounted at. https, or http on a loopback host. */
+  readonly baseUrl: string | undefined
+  /** `sqlite:./authflow.db` or `mongodb://…`. */
+  readonly store: string | undefined
+  /** `redis://…` (not supported yet). Default: the store itself. */
+  readonly queue?: string | undefined
+  /** `kid:base64` of 32 random bytes, several separated by commas; the first one writes. */
+  readonly encryptionKeys: string | undefined
+  /** `id=scope+scope=hex` with the SHA-256 of each key, several separated by commas (default: the server API takes no key). */
+  readonly secretKeys?: string | undefined
+  /** Providers with the host's settings. Each has its own id. */
+  readonly integrations: I
+  /** Lets loopback pages mint connect tokens for any account while `baseUrl` is loopback (default false). */
+  readonly development?: boolean
+  /** Runs jobs and upkeep in this process (default true). */
+  readonly worker?: boolean
+  /** Serves `integrations.describe` to anybody (default true). */
+  readonly describe?: boolean
+  /** Takes the library's log (default: pino on stdout, with secrets censored). */
+  readonly logger?: Logger
+}
+
+/** The options, read. */
+export interface Settings {
+  readonly environment: string
+  readonly baseUrl: URL
+  readonly storeUrl: string
+  readonly vault: Vault
+  readonly keys: SecretKeys
+  readonly development: boolean
+  readonly worker: boolean
+  readonly describe: boolean
+}
+
+/**
+ * Checks and reads the options.
+ *
+ * @throws {@link AuthFlowError} `missing_option`, `invalid_option`, `invalid_base_url`, `missing_encryption_key`,
+ *   `invalid_encryption_key`, `duplicate_integration`, `insecure_endpoint`, `not_supported`
+ */
+export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings {
+  const environment = required(options.environment, 'environment')
+  if (!namePattern.test(environment))
+    throw invalid('environment', 'letters, digits, `.`, `_` and `-`, at most 64')
+  const baseUrl = readBaseUrl(required(options.baseUrl, 'baseUrl'))
+  checkIntegrations(required(options.integrations, 'integrations'), isLoopbackHost(baseUrl.hostname))
+  checkQueue(options)
+  return {
+    environment,
+    baseUrl,
+    storeUrl: required(options.store, 'store'),
+    vault: createVault({ keys: parseKeyRing(options.encryptionKeys), environment }),
+    keys: parseSecretKeys('secretKeys' in options ? required(options.secretKeys, 'secretKeys') : ''),
+    development: options.development ?? false,
+    worker: options.worker ?? true,
+    describe: options.describe ?? true,
+  }
+}
+
+function required<T>(value: T | undefined, option: string): T {
+  if (value !== undefined && value !== '') return value
+  const message = `The option \`${option}\` is ${value === '' ? 'empty' : 'missing'}.`
+  throw new AuthFlowError('missing_option', message, { details: { option } })
+}
+
+function readBaseUrl(text: string): URL {
+  const refuse = (problem: string) =>
+    new AuthFlowError('invalid_base_url', `\`baseUrl\` ${problem}`, { details: { option: 'baseUrl' } })
+  if (!URL.canParse(text)) throw refuse('must be an absolute URL, such as https://connect.example.com.')
+  const url = new URL(text)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname))) {
+    throw refuse('must be https; http is accepted for loopback hosts only.')
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw refuse('may have a host, a port and a path, nothing else.')
+  }
+  return url
+}
+
+function checkIntegrations(integrations: IntegrationList, loopback: boolean): void {
+  const seen = new Set<string>()
+  for (const { id, endpointOverrides = [] } of integrations) {
+    if (!namePattern.test(id))
+      throw invalid('integrations', 'integrations whose ids are letters, digits, `.`, `_`, `-`')
+    if (seen.has(id)) {
+      throw new AuthFlowError('duplicate_integration', `Two integrations have the id ${id}.`, {
+        details: { integration: id },
+      })
+    }
+    seen.add(id)
+    if (!loopback && !endpointOverrides.every(isPublicEndpoint)) {
+      const message = `The integration ${id} has an endpoint that is loopback or not https, while \`baseUrl\` is public.`
+      throw new AuthFlowError('insecure_endpoint', message, { details: { integration: id } })
+    }
+  }
+}
+
+function isPublicEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  return url.protocol === 'https:' && !isLoopbackHost(url.hostname)
+}
+
+function checkQueue(options: AuthFlowOptions<IntegrationList>): void {
+  if (options.queue === undefined) return
+  if (!/^rediss?:\/\//.test(options.queue)) throw invalid('queue', 'a redis:// URL, or left out')
+  throw new AuthFlowError('not_supported', 'A queue on Redis is not supported yet. Leave `queue` out.', {
+    details: { option: 'queue' },
+  })
+}
+
+const invalid = (option: string, expected: string) =>
+  new AuthFlowError('invalid_option', `\`${option}\` must be ${expected}.`, { details: { option } })
