@@ -11,14 +11,14 @@ export interface FieldSchema {
   readonly title: string
   /** Help text below the control. */
   readonly description?: string
-  /** Regular expression, anchored, applied after normalisation. */
+  /** Regular expression, anchored at both ends, with the flag `u`, applied after normalisation. */
   readonly pattern?: string
   readonly minLength?: number
-  /** At most 4096 where the integration says nothing. */
+  /** In UTF-16 units, as the control's own `maxlength`; 4096 where the integration says nothing, at most 8192. */
   readonly maxLength: number
   /** The allowed values of a choice. */
   readonly enum?: readonly string[]
-  /** Value of the control at the start. */
+  /** Value of the control at the start, and of an empty one. */
   readonly default?: string
 }
 
@@ -56,16 +56,23 @@ export interface FieldsOutcome {
   readonly errors: readonly FieldError[]
 }
 
+/** Longest value that any field may allow, in UTF-16 units. */
+export const maxFieldLength = 8192
+
+/** How much a field takes where the integration says nothing. */
+export const defaultFieldLength = 4096
+
 /**
  * Normalises and checks values as far as a browser can. The server checks again and is the judge. Values of unknown
- * names are dropped; an empty optional value is left out.
+ * names are dropped; an empty value is its default, or `false` for a checkbox, or left out when it is optional. What
+ * it answers may be given back to it, or to the server, and comes out the same.
  */
 export function checkFields(fields: readonly FormField[], input: FieldValues): FieldsOutcome {
   const values: Record<string, string> = {}
   const errors: FieldError[] = []
   for (const field of fields) {
-    const raw = Object.hasOwn(input, field.name) ? input[field.name] : undefined
-    const value = normalise(typeof raw === 'string' ? raw : '', field.normalise)
+    const raw: unknown = Object.hasOwn(input, field.name) ? input[field.name] : undefined
+    const value = fillIn(field.schema, normalise(typeof raw === 'string' ? raw : '', field.normalise))
     const error = checkField(field, value)
     if (error) errors.push(error)
     else if (value !== '') values[field.name] = value
@@ -76,14 +83,34 @@ export function checkFields(fields: readonly FormField[], input: FieldValues): F
 /** What is wrong with one normalised value, or undefined. */
 export function checkField(field: FormField, value: string): FieldError | undefined {
   const { title, pattern, maxLength, minLength = 0, type } = field.schema
-  const error = (reason: FieldError['reason'], message: string): FieldError => ({ field: field.name, reason, message })
+  const error = (reason: FieldError['reason'], message: string): FieldError => ({
+    field: field.name,
+    reason,
+    message,
+  })
   if (value === '') return field.required ? error('required', `${title} is required.`) : undefined
+  if (type === 'boolean') {
+    return value === 'true' || value === 'false' ? undefined : error('type', `${title} must be on or off.`)
+  }
   if (value.length > maxLength) return error('length', `${title} may have at most ${maxLength} characters.`)
   if (value.length < minLength) return error('length', `${title} needs at least ${minLength} characters.`)
-  if (field.schema.enum && !field.schema.enum.includes(value)) return error('enum', `${title} must be one of the choices.`)
-  if (type === 'boolean' && value !== 'true' && value !== 'false') return error('type', `${title} must be on or off.`)
-  if (pattern && !new RegExp(pattern, 'u').test(value)) {
+  if (field.schema.enum && !field.schema.enum.includes(value)) {
+    return error('enum', `${title} must be one of the choices.`)
+  }
+  if (!isPlainText(value)) return error('type', `${title} contains characters that cannot be used here.`)
+  if (pattern !== undefined && !matches(pattern, value)) {
     return error('pattern', field.patternMessage ?? `${title} does not have the expected form.`)
   }
   return undefined
+}
+
+/** Compiles as the server does: with the flag `u` and no other. Patterns are anchored by definition. */
+const matches = (pattern: string, value: string): boolean => new RegExp(pattern, 'u').test(value)
+
+/** One line of well-formed text: a line break or half a character pasted along is never part of a value. */
+const isPlainText = (value: string): boolean => value.isWellFormed() && !/\p{Cc}/u.test(value)
+
+function fillIn(schema: FieldSchema, value: string): string {
+  if (value !== '') return value
+  return schema.default ?? (schema.type === 'boolean' ? 'false' : '')
 }

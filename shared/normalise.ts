@@ -3,29 +3,48 @@
 
 /** A named step, alone or with its argument. */
 export type NormaliseStep =
+  /** Drops white space around the value. */
   | 'trim'
+  /** Lower case, the same in every language. */
   | 'lower'
+  /** Drops `http://` and `https://` in front. */
   | 'stripScheme'
+  /** Drops everything from the first `/`, `?` or `#`. */
   | 'stripPath'
+  /** Drops dots at the end: `example.com.` is `example.com`. */
   | 'stripTrailingDot'
+  /** Completes a bare label to a host name: appends the text unless the value is empty or has a dot already. */
   | readonly ['addSuffix', string]
+  /** Drops the text from the end, as often as it stands there. */
   | readonly ['stripSuffix', string]
 
-/** Longest text that the steps look at; longer input comes back cut so that its length check fails fast. */
-const maxInput = 8192
+/** Longest value that the steps look at, in UTF-16 units. A field takes half of it at most, see `maxFieldLength`. */
+export const maxNormaliseLength = 16_384
 
-/** The value after all steps, in order. Pure and total: never throws. An empty value stays empty. */
+/** One step may lay bare what an earlier one removes (`https:// x`); each pass shortens, so a few are enough. */
+const maxPasses = 16
+
+/**
+ * The value after all steps, in order, repeated until nothing changes: a value that went through once comes back as it
+ * is, so that browser and server see the same one. Pure and total: never throws. An empty value stays empty. A value
+ * that is too long comes back cut and otherwise untouched; no field accepts it.
+ */
 export function normalise(value: string, steps: readonly NormaliseStep[]): string {
-  let result = value.slice(0, maxInput)
-  for (const step of steps) result = runStep(result, step)
+  if (value.length > maxNormaliseLength) return value.slice(0, maxNormaliseLength)
+  let result = value
+  for (let pass = 0; pass < maxPasses; pass++) {
+    const before = result
+    for (const step of steps) result = runStep(result, step)
+    if (result === before) break
+  }
   return result
 }
 
 function runStep(value: string, step: NormaliseStep): string {
   if (typeof step !== 'string') {
     const [name, text] = step
-    if (name === 'addSuffix') return value === '' || value.endsWith(text) || value.includes('.') ? value : value + text
-    return value.endsWith(text) ? value.slice(0, -text.length) : value
+    if (name === 'stripSuffix') return stripEnd(value, text)
+    return value === '' || value.includes('.') || value.endsWith(text) ? value : value + text
   }
   switch (step) {
     case 'trim':
@@ -33,10 +52,18 @@ function runStep(value: string, step: NormaliseStep): string {
     case 'lower':
       return value.toLowerCase()
     case 'stripScheme':
-      return value.replace(/^https?:\/\//i, '')
+      return value.replace(/^(?:https?:\/\/)+/i, '')
     case 'stripPath':
       return value.replace(/[/?#].*$/s, '')
     case 'stripTrailingDot':
-      return value.replace(/\.$/, '')
+      return stripEnd(value, '.')
   }
+}
+
+/** By hand: a pattern that may match at every place takes quadratic time on a long run of the text. */
+function stripEnd(value: string, text: string): string {
+  if (text === '') return value
+  let end = value.length
+  while (value.endsWith(text, end)) end -= text.length
+  return value.slice(0, end)
 }
