@@ -32,10 +32,13 @@ describe('readmeModules', () => {
   it('joins blocks of one name and adds the scripts of pages', () => {
     const page = { language: 'html', name: undefined, text: '<script type="module">b()</script>', line: 7 }
     const modules = readmeModules([block, page, { ...block, text: 'const b = 2\n' }])
-    assert.deepEqual([...modules], [
-      ['a.ts', 'const a = 1\nconst b = 2\n'],
-      ['page-7-0.ts', 'b()'],
-    ])
+    assert.deepEqual(
+      [...modules],
+      [
+        ['a.ts', 'const a = 1\nconst b = 2\n'],
+        ['page-7-0.ts', 'b()'],
+      ],
+    )
   })
 
   it('wants a name for each module', () => {

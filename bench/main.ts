@@ -1,0 +1,36 @@
+// The bench: `npm run bench [-- --json] [--quick] [http|runs|vault|size|start …]`. Prints a table, or with --json one JSON
+// object: name to { value, unit, baseline, ratio }. Progress goes to standard error.
+
+import { parseArgs } from 'node:util'
+import { full, quick, type Effort } from './measure.ts'
+import { measureHttp } from './measure-http.ts'
+import { measureRuns } from './measure-runs.ts'
+import { measureSize } from './measure-size.ts'
+import { measureStart } from './measure-start.ts'
+import { measureVault } from './measure-vault.ts'
+import { formatTable, type BenchResults } from './result.ts'
+import { compileSubjects } from './subject.ts'
+
+const parts: Readonly<Record<string, (effort: Effort) => Promise<BenchResults>>> = {
+  http: measureHttp,
+  runs: measureRuns,
+  vault: measureVault,
+  size: measureSize,
+  start: measureStart,
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
+})
+const unknown = positionals.find((name) => !Object.hasOwn(parts, name))
+if (unknown !== undefined) throw new Error(`${unknown} is none of ${Object.keys(parts).join(', ')}`)
+
+await compileSubjects()
+const results: BenchResults = {}
+for (const [name, measure] of Object.entries(parts)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue
+  console.error(`measuring ${name} …`)
+  Object.assign(results, await measure(values.quick ? quick : full))
+}
+console.log(values.json ? JSON.stringify(results) : formatTable(results))

@@ -1,0 +1,34 @@
+// `getAuth` over HTTP against an empty tRPC procedure and a bare Koa route, each in a process of its own.
+
+import { z } from 'zod'
+import { measureLoad, type LoadRequest } from './http-load.ts'
+import { takeTurns, type Effort } from './measure.ts'
+import { compare, type BenchResults } from './result.ts'
+import { startSubject } from './subject.ts'
+
+const connections = 32
+const loadRequest = z.object({ url: z.string(), headers: z.record(z.string(), z.string()), body: z.string() })
+
+/** Requests a second, 32 connections, one request at a time on each. */
+export async function measureHttp({ rounds, loadMs }: Effort): Promise<BenchResults> {
+  const subjects = ['getauth', 'trpc-empty', 'koa-json'].map((name) => startSubject(name))
+  try {
+    const [getAuth, trpc, koa] = await Promise.all(
+      subjects.map(async (subject) => loadRequest.parse(await subject.next())),
+    )
+    if (!getAuth || !trpc || !koa) throw new Error('A subject is missing')
+    const load = (request: LoadRequest) => (): Promise<number> =>
+      measureLoad(request, { connections, milliseconds: loadMs })
+    const turns = [load(getAuth), load(trpc), load(koa)]
+    await takeTurns(1, turns) // warms up
+    const [ours = [], empty = [], bare = []] = await takeTurns(rounds, turns)
+    const against = (name: string, baseline: readonly number[]) =>
+      compare('requests/s', ours, { name, values: baseline })
+    return {
+      getauth_http_vs_trpc_empty: against('empty POST procedure, tRPC’s adapter under Koa', empty),
+      getauth_http_vs_koa: against('bare Koa JSON route', bare),
+    }
+  } finally {
+    await Promise.all(subjects.map((subject) => subject.stop()))
+  }
+}

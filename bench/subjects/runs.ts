@@ -1,0 +1,84 @@
+// Event to finished run with one cached task: `runs.js alone COUNT [FOLDER]` sends that many events, 50 at once, works
+// them, and waits until the last run is finished in the store. `runs.js worker COUNT FOLDER` only works.
+
+import { eventTrigger } from '../../server/index.ts'
+import { createBenchClient, createKey, temporaryFolder } from './fixture.ts'
+
+const [mode = 'alone', countText = '1000', given] = process.argv.slice(2)
+const count = Number(countText)
+const folder = given ?? temporaryFolder()
+const { secretKeys } = createKey()
+// Two processes share the store, so they share its key; it is good for nothing else.
+const encryptionKeys = `k1:${Buffer.alloc(32, 7).toString('base64')}`
+const client = createBenchClient({
+  baseUrl: 'http://127.0.0.1:1',
+  secretKeys,
+  encryptionKeys,
+  store: `sqlite:${folder}/bench.db`,
+})
+
+client.defineJob({
+  id: 'bench',
+  name: 'Bench',
+  version: '1.0.0',
+  trigger: eventTrigger({ name: 'bench' }),
+  run: async (_payload, io) => {
+    await io.runTask('work', () => ({ ok: true }))
+  },
+})
+await client.start()
+
+const payload = { text: 'x'.repeat(250) }
+const concurrency = 50
+
+/** Sends the events and gives the ids of their runs. */
+async function sendAll(): Promise<string[]> {
+  const ids: string[] = []
+  let left = count
+  const send = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1
+      const { runIds } = await client.sendEvent({ name: 'bench', payload })
+      ids.push(...runIds)
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, send))
+  return ids
+}
+
+const tail = 200
+
+/** Resolves when the last runs have succeeded in the store. */
+async function settle(ids: readonly string[]): Promise<void> {
+  for (const id of ids.slice(-tail)) {
+    while ((await client.runs.get({ id })).state !== 'succeeded') {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+}
+
+/** When the last run of all ended, in ms since 1970. Throws when one did not succeed. */
+async function lastEnd(ids: readonly string[]): Promise<number> {
+  let last = 0
+  for (const id of ids) {
+    const { state, endedAt } = await client.runs.get({ id })
+    if (state !== 'succeeded' || endedAt === null) throw new Error(`run ${id} is ${state}`)
+    last = Math.max(last, Date.parse(endedAt))
+  }
+  return last
+}
+
+if (mode === 'worker') {
+  process.on('SIGTERM', () => void client.close().finally(() => process.exit(0)))
+  console.log(JSON.stringify({ ready: true }))
+} else {
+  const started = Date.now()
+  const ids = await sendAll()
+  await settle(ids)
+  const ended = Date.now()
+  // With two processes another run than those sent last may be the last to end.
+  const seconds = (Math.max(ended, await lastEnd(ids)) - started) / 1000
+  if (ids.length !== count) throw new Error(`${ids.length} runs for ${count} events`)
+  console.log(JSON.stringify({ perSecond: count / seconds }))
+  await client.close()
+}
