@@ -1,0 +1,49 @@
+// Remembers, in this tab only, which flow is out at the provider, so that a reload or the way back from a redirect
+// finds it again. A flow id names a flow and proves nothing.
+
+import { returnParameter, type ConnectPurpose } from '../../shared/flow.ts'
+
+/** A flow that was left at the provider. */
+export interface PendingFlow {
+  readonly id: string
+  readonly purpose: ConnectPurpose
+}
+
+/** Whose flow it is. */
+export interface FlowOwner {
+  readonly integration: string
+  readonly accountId?: string | undefined
+}
+
+const key = ({ integration, accountId = '' }: FlowOwner): string => `authflow:${integration}:${accountId}`
+
+/** Remembers a flow, or forgets it. Does nothing where the browser offers no storage. */
+export function rememberFlow(owner: FlowOwner, flow: PendingFlow | undefined): void {
+  try {
+    if (flow) sessionStorage.setItem(key(owner), `${flow.id} ${flow.purpose}`)
+    else sessionStorage.removeItem(key(owner))
+  } catch {
+    // Storage is off: the flow goes on, only a reload forgets it.
+  }
+}
+
+/** The remembered flow of this tab, or undefined. */
+export function recallFlow(owner: FlowOwner): PendingFlow | undefined {
+  try {
+    const [id, purpose] = sessionStorage.getItem(key(owner))?.split(' ') ?? []
+    return id ? { id, purpose: purpose === 'reconnect' ? purpose : 'create' } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Id of the flow that a redirect came back with, from the page's URL. */
+export const returnedFlowId = (): string | undefined =>
+  new URLSearchParams(location.search).get(returnParameter) ?? undefined
+
+/** Takes the flow id out of the page's URL, without a navigation. */
+export function cleanReturnUrl(): void {
+  const url = new URL(location.href)
+  url.searchParams.delete(returnParameter)
+  history.replaceState(history.state, '', url)
+}

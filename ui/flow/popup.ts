@@ -1,0 +1,58 @@
+// The window at the provider, and the form POST that starts it. The window is opened empty in the user's gesture; the
+// form is built inside its own document, so that the POST carries the page's origin whatever the page's referrer
+// policy is, and the opener is cut before anybody else's page loads there.
+
+import type { StartForm } from '../../shared/flow.ts'
+import { randomText } from '../../shared/ids.ts'
+
+const width = 600
+const height = 760
+
+/** An empty window, centred, or null when the browser blocks it. Call it in the user's gesture. */
+export function openPopup(features = ''): Window | null {
+  const left = Math.max(0, screenX + (outerWidth - width) / 2) | 0
+  const top = Math.max(0, screenY + (outerHeight - height) / 2) | 0
+  // Nobody can guess the name, so no other page can send this window somewhere.
+  return open('', randomText(22), features || `popup,width=${width},height=${height},left=${left},top=${top}`)
+}
+
+/** Says in the empty window what it waits for. */
+export function explainPopup(popup: Window, text: string, language: string): void {
+  const page = popup.document
+  page.documentElement.lang = language
+  page.title = text
+  page.body.textContent = text
+}
+
+/** Makes the form send `data` when it is submitted. The values are never in the document. */
+export function fillStart(form: HTMLFormElement, action: string, data: StartForm): void {
+  form.method = 'post'
+  form.action = action
+  form.addEventListener('formdata', ({ formData }) => {
+    for (const [name, value] of Object.entries(data)) if (value) formData.set(name, value)
+  })
+  // A page that sends no referrer would also send no usable origin.
+  const meta = form.ownerDocument.createElement('meta')
+  meta.name = 'referrer'
+  meta.content = 'strict-origin'
+  form.ownerDocument.head.append(meta)
+}
+
+/** Starts in the window that was opened for it. */
+export function startInPopup(popup: Window, action: string, data: StartForm): void {
+  popup.opener = null
+  submitStart(popup.document, action, data)
+}
+
+/** Starts in place of the whole page. */
+export const startInPage = (action: string, data: StartForm): void =>
+  submitStart(document, action, data, '_top')
+
+function submitStart(page: Document, action: string, data: StartForm, target = ''): void {
+  const form = page.createElement('form')
+  form.hidden = true
+  form.target = target
+  fillStart(form, action, data)
+  page.body.append(form)
+  form.submit()
+}
