@@ -1,0 +1,124 @@
+// Begins a flow, and cancels one.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import { flowLifetimeMs, isFinalStage, type FlowView } from '../../shared/flow.ts'
+import { flowIdPattern } from '../../shared/ids.ts'
+import type { NewDocument } from '../store/store.ts'
+import type { TokenCaller } from './connect.ts'
+import { connectionIdOf } from './connection-id.ts'
+import type { ConnectContext } from './context.ts'
+import { covers, firstStage, requireOwnFlow } from './flow.ts'
+import { readableAfterEndMs, type FlowStore } from './flow-store.ts'
+import type { FlowRecord, TokenRecord } from './records.ts'
+import { connectionSet } from './sets.ts'
+import type { Tokens } from './tokens.ts'
+import { flowView } from './views.ts'
+
+/** The parts that flows are handled with. */
+export interface FlowParts {
+  readonly context: ConnectContext
+  readonly tokens: Tokens
+  readonly flows: FlowStore
+}
+
+const flowPurposes = ['create', 'reconnect'] as const
+
+/**
+ * Begins a flow under the id that the browser made, or gives back the one that is there. The flow keeps account,
+ * purpose and actor of the token.
+ *
+ * @throws {@link AuthFlowError} those of {@link Tokens.check}; `unknown_integration`, `account_mismatch`,
+ *   `already_connected` (purpose create), `not_connected` (purpose reconnect), `invalid_input`, `flow_not_found` (the
+ *   id is another account's)
+ */
+export async function beginFlow(
+  { context, tokens, flows }: FlowParts,
+  caller: TokenCaller,
+  input: { readonly flowId: string; readonly integration: string; readonly accountId?: string },
+): Promise<FlowView> {
+  if (!flowIdPattern.test(input.flowId))
+    throw new AuthFlowError('invalid_input', 'flowId must be 22 characters of base64url.')
+  const integration = context.integration(input.integration)
+  const token = await tokens.check(caller, { purposes: flowPurposes, integration: integration.id })
+  if (input.accountId !== undefined && input.accountId !== token.accountId)
+    throw new AuthFlowError('account_mismatch')
+
+  const existing = await flows.find(input.flowId)
+  if (existing) return flowView(requireSame(existing, token, integration.id), integration)
+  await requireStartable(context, token, integration.id)
+  const flow = newFlow(input.flowId, token, {
+    ...firstStage(integration),
+    integration: integration.id,
+    now: context.store.now(),
+  })
+  if (await flows.insert(flow)) return flowView({ ...flow, version: 1 }, integration)
+  const winner = await flows.find(input.flowId)
+  return flowView(requireSame(winner, token, integration.id), integration)
+}
+
+/**
+ * Ends a flow on the user's wish. One that is over already is given back as it is.
+ *
+ * @throws {@link AuthFlowError} those of {@link Tokens.check}; `flow_not_found`, `flow_conflict`
+ */
+export async function cancelFlow(
+  { context, tokens, flows }: FlowParts,
+  caller: TokenCaller,
+  input: { readonly flowId: string },
+): Promise<FlowView> {
+  const { record, dead } = await tokens.present(caller)
+  const found = await flows.find(input.flowId)
+  // Whoever just succeeded in another window gets the result and not a complaint about the spent token.
+  if (dead && !(found && isFinalStage(found.stage) && found.beganWith === record.id)) throw dead
+  const token = dead ? record : await tokens.check(caller, { purposes: flowPurposes })
+  const flow = requireOwnFlow(token, found)
+  const integration = context.integration(flow.integration)
+  if (isFinalStage(flow.stage)) return flowView(flow, integration)
+  return flowView(await flows.move(flow, { stage: 'cancelled' }), integration)
+}
+
+function requireSame(flow: FlowRecord | undefined, token: TokenRecord, integration: string): FlowRecord {
+  const same =
+    flow && covers(token, flow) && flow.integration === integration && flow.purpose === token.purpose
+  if (!same) throw new AuthFlowError('flow_not_found')
+  return flow
+}
+
+async function requireStartable(
+  { store }: ConnectContext,
+  token: TokenRecord,
+  integration: string,
+): Promise<void> {
+  const { accountId, purpose } = token
+  const connection = await store.get(connectionSet, connectionIdOf(integration, accountId))
+  const details = { integration, accountId }
+  if (purpose === 'create' && connection?.state === 'active')
+    throw new AuthFlowError('already_connected', undefined, { details })
+  if (purpose === 'reconnect' && !connection) throw new AuthFlowError('not_connected', undefined, { details })
+}
+
+function newFlow(
+  id: string,
+  token: TokenRecord,
+  begin: Pick<FlowRecord, 'stage' | 'method' | 'integration'> & { readonly now: number },
+): NewDocument<FlowRecord> {
+  const { now, ...first } = begin
+  return {
+    id,
+    ...first,
+    accountId: token.accountId,
+    purpose: token.purpose === 'reconnect' ? 'reconnect' : 'create',
+    actor: token.actor,
+    beganWith: token.id,
+    tokenId: token.id,
+    values: {},
+    secrets: {},
+    errors: [],
+    connection: null,
+    error: null,
+    createdAt: now,
+    endsAt: now + flowLifetimeMs,
+    busyUntil: null,
+    expireAt: now + flowLifetimeMs + readableAfterEndMs,
+  }
+}

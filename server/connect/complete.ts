@@ -1,0 +1,162 @@
+// Keeps a verified grant: the connection, the flow's end, the spent token and the audit row in one transaction. Until
+// it is written nothing has changed; an old connection stays as it was when the new grant is refused.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import { insertStep, updateStep, type NewDocument, type Step } from '../store/store.ts'
+import { auditStep } from './audit.ts'
+import type { FlowParts } from './begin.ts'
+import { connectionIdOf, credentialLeaseOf } from './connection-id.ts'
+import type { ConnectContext } from './context.ts'
+import { requireStage } from './flow.ts'
+import { endOf } from './flow-store.ts'
+import type { Grant } from './grant.ts'
+import type { ConnectionRecord, FlowRecord } from './records.ts'
+import { noRefresh } from './refresh-state.ts'
+import { secretBox } from './secrets.ts'
+import { connectionSet, flowSet, tokenSet } from './sets.ts'
+import type { Teardowns } from './teardown.ts'
+import { connectionView } from './views.ts'
+
+/** Tries against others who change the same connection at the same time. */
+const maxTries = 5
+
+/** What flows are finished with. */
+export type FinishParts = FlowParts & { readonly teardowns: Teardowns }
+
+/**
+ * Swaps the grant in and ends the flow, which must be in `verify`. A grant that is refused is given up at the provider.
+ *
+ * @throws {@link AuthFlowError} `already_connected`, `not_connected`, `identity_changed`, `token_spent`, `flow_ended`,
+ *   `flow_conflict`; nothing was changed then
+ */
+export async function completeFlow(parts: FinishParts, flow: FlowRecord, grant: Grant): Promise<FlowRecord> {
+  const { context, flows, teardowns } = parts
+  try {
+    for (let tries = 0; tries < maxTries; tries += 1) {
+      const record = await trySwap(parts, flow, grant)
+      if (!record) continue
+      flows.changed(flow.id)
+      await context.changed({ type: 'connected', connection: connectionView(record) })
+      const done = await flows.find(flow.id)
+      if (done) return done
+    }
+    throw new AuthFlowError('flow_conflict')
+  } catch (error) {
+    const { integration, accountId } = flow
+    const connectionId = connectionIdOf(integration, accountId)
+    const identityKey = identityKeyOf(context, integration, grant.identity.id)
+    await teardowns
+      .abandon({ ...grant, connectionId, integration, accountId, identityKey })
+      .catch(() => context.log.warn({ integration, connectionId }, 'a refused grant could not be given up'))
+    throw error
+  }
+}
+
+/** Names the identity without telling it, by a key of the vault. */
+export function identityKeyOf({ vault }: ConnectContext, integration: string, identityId: string): string {
+  return vault.blindIndex('identity', integration, identityId)
+}
+
+/** The connection as written; undefined when it moved meanwhile and another try makes sense. */
+async function trySwap(
+  parts: FinishParts,
+  flow: FlowRecord,
+  grant: Grant,
+): Promise<NewDocument<ConnectionRecord> | undefined> {
+  const { context, teardowns } = parts
+  const { store } = context
+  const id = connectionIdOf(flow.integration, flow.accountId)
+  const existing = await store.get(connectionSet, id)
+  judge(existing, flow, grant)
+  // A new fence ends a refresh of the old grant that may be going on: its result is not accepted any more.
+  const fence = await store.takeFence(credentialLeaseOf(id))
+  const record = connectionOf(context, { id, existing, fence }, flow, grant)
+  const swap = existing ? replaceStep(existing, record) : insertStep(connectionSet, record)
+  const steps = [swap, endStep(flow, record, store.now()), ...spendSteps(flow, store.now())]
+  const isNew = !existing || existing.state === 'disconnected'
+  const key = (await store.get(tokenSet, flow.tokenId))?.mintedBy ?? null
+  const audit = auditStep(store.now(), {
+    action: isNew ? 'connection.connected' : 'connection.reconnected',
+    actor: { name: flow.actor, key },
+    connection: record,
+    identityId: record.identity.id,
+  })
+  const forget = await teardowns.forgetSteps(id, record.identityKey)
+  if (await store.transact([...steps, audit, ...forget])) return record
+  await explain(parts, flow)
+  return undefined
+}
+
+/** Throws why the flow can't be finished for good; returns when only the connection was in the way. */
+async function explain({ context, flows }: FinishParts, flow: FlowRecord): Promise<void> {
+  const now = await flows.find(flow.id)
+  if (!now) throw new AuthFlowError('flow_not_found')
+  requireStage(now, ['verify'])
+  if (now.version !== flow.version) throw new AuthFlowError('flow_conflict')
+  if (flow.purpose !== 'create') return
+  const token = await context.store.get(tokenSet, flow.tokenId)
+  if (token?.spentAt !== null) throw new AuthFlowError('token_spent')
+}
+
+function judge(existing: ConnectionRecord | undefined, flow: FlowRecord, grant: Grant): void {
+  const details = { integration: flow.integration, accountId: flow.accountId }
+  if (!existing) {
+    if (flow.purpose === 'reconnect') throw new AuthFlowError('not_connected', undefined, { details })
+    return
+  }
+  if (flow.purpose === 'create' && existing.state === 'active') {
+    throw new AuthFlowError('already_connected', undefined, { details })
+  }
+  // After a deliberate disconnect the account may choose anew; everything that repairs a connection keeps its identity.
+  const mayChange = flow.purpose === 'create' && existing.state === 'disconnected'
+  if (!mayChange && existing.identity.id !== grant.identity.id) {
+    throw new AuthFlowError('identity_changed', undefined, { details })
+  }
+}
+
+function connectionOf(
+  context: ConnectContext,
+  place: { readonly id: string; readonly existing: ConnectionRecord | undefined; readonly fence: number },
+  flow: FlowRecord,
+  grant: Grant,
+): NewDocument<ConnectionRecord> {
+  const now = context.store.now()
+  const { integration, accountId } = flow
+  const { secrets, ...rest } = grant
+  return {
+    ...rest,
+    id: place.id,
+    kind: 'connection',
+    integration,
+    accountId,
+    state: 'active',
+    reason: null,
+    identityKey: identityKeyOf(context, integration, grant.identity.id),
+    createdAt: place.existing?.createdAt ?? now,
+    updatedAt: now,
+    secrets: secretBox(context.vault, 'credential').seal({ id: place.id, integration, accountId }, secrets),
+    credFence: place.fence,
+    ...noRefresh,
+  }
+}
+
+function replaceStep(existing: ConnectionRecord, record: NewDocument<ConnectionRecord>): Step {
+  const { id, ...set } = record
+  return updateStep(
+    connectionSet,
+    id,
+    { version: existing.version, credFence: { lessThan: record.credFence } },
+    { set },
+  )
+}
+
+function endStep(flow: FlowRecord, record: NewDocument<ConnectionRecord>, now: number): Step {
+  const set = { ...endOf(now), stage: 'done' as const, errors: [], connection: connectionView(record) }
+  return updateStep(flowSet, flow.id, { version: flow.version, stage: 'verify' }, { set })
+}
+
+/** A token for connecting is good for one success, whichever of its flows comes first. */
+function spendSteps(flow: FlowRecord, now: number): Step[] {
+  if (flow.purpose !== 'create') return []
+  return [updateStep(tokenSet, flow.tokenId, { spentAt: null }, { set: { spentAt: now } })]
+}

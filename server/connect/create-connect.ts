@@ -1,0 +1,78 @@
+// Puts the connect service together.
+
+import type { Actor } from './audit.ts'
+import { beginFlow, cancelFlow } from './begin.ts'
+import { finishCallback, type CallbackParts } from './callback.ts'
+import type { Connect, TokenCaller } from './connect.ts'
+import { createConnections } from './connections.ts'
+import { createContext, type ConnectOptions } from './context.ts'
+import { createFlowHub } from './flow-hub.ts'
+import { createFlowStore } from './flow-store.ts'
+import { createGetAuth } from './get-auth.ts'
+import type { TokenRecord } from './records.ts'
+import { createRefresher } from './refreshing.ts'
+import { startFlow } from './start.ts'
+import { submitFlow } from './submit.ts'
+import { createTeardowns } from './teardown.ts'
+import { createTokens } from './tokens.ts'
+import { integrationView } from './views.ts'
+import { watchFlows } from './watch.ts'
+
+/**
+ * The connect service over a migrated store. Several may share one store, in one process or many.
+ *
+ * After `close` nothing is waited for any more; calls that only read and write the store go on working until the store
+ * is closed.
+ *
+ * @throws {@link AuthFlowError} `duplicate_integration`
+ */
+export function createConnect(options: ConnectOptions): Connect {
+  const context = createContext(options)
+  const hub = createFlowHub(context.store)
+  const tokens = createTokens(context)
+  const flows = createFlowStore(context, hub)
+  const teardowns = createTeardowns(context)
+  const connections = createConnections(context, teardowns)
+  const refresher = createRefresher(context, teardowns)
+  const parts: CallbackParts = { context, tokens, flows, teardowns, hub }
+  const managing = (caller: TokenCaller, integration?: string): Promise<TokenRecord> =>
+    tokens.check(caller, { purposes: ['manage'], ...(integration === undefined ? {} : { integration }) })
+
+  return {
+    createToken: tokens.create,
+    allowsOrigin: tokens.allowsOrigin,
+    describe: (integration) => integrationView(context.integration(integration)),
+    begin: (caller, input) => beginFlow(parts, caller, input),
+    submit: (caller, input) => submitFlow(parts, caller, input),
+    watch: (caller, input, signal) => watchFlows(parts, caller, { ...input, signal }),
+    cancel: (caller, input) => cancelFlow(parts, caller, input),
+    async listOwn(caller) {
+      const token = await managing(caller)
+      return connections.listOf(token.accountId, token.integrations)
+    },
+    async disconnectOwn(caller, { integration }) {
+      const token = await managing(caller, integration)
+      const actor: Actor = { name: token.actor, key: token.mintedBy }
+      return connections.disconnect({ integration, accountId: token.accountId }, actor)
+    },
+    async runsAccount(caller) {
+      return (await tokens.check(caller, { purposes: ['runs'] })).accountId
+    },
+    start: (form, origin, cookieNames) => startFlow(parts, { form, origin, cookieNames }),
+    callback: (request) => finishCallback(parts, request),
+    listConnections: connections.list,
+    getConnection: connections.get,
+    findConnection: connections.find,
+    disconnect: (query, actor) => connections.disconnect(query, { name: actor, key: actor }),
+    getAuth: createGetAuth(context, refresher),
+    async sweep() {
+      await refresher.sweep()
+      await teardowns.sweep()
+    },
+    async close() {
+      hub.close()
+      await refresher.settled()
+      await context.settled()
+    },
+  }
+}

@@ -1,0 +1,45 @@
+// Marks a connection whose credentials no longer work, and says so to callers.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import { updateStep } from '../store/store.ts'
+import { auditStep, ourselves } from './audit.ts'
+import type { ConnectContext } from './context.ts'
+import type { ConnectionRecord } from './records.ts'
+import { noRefresh } from './refresh-state.ts'
+import { connectionSet } from './sets.ts'
+import { connectionView } from './views.ts'
+
+/**
+ * Marks the connection, if it is still as it was read, with its audit row in the same write. False when it changed
+ * meanwhile: then the reason is about credentials that are no longer there.
+ */
+export async function markNeedsReauth(
+  context: ConnectContext,
+  record: ConnectionRecord,
+  reason: string,
+): Promise<boolean> {
+  const now = context.store.now()
+  const set = { ...noRefresh, state: 'needs_reauth' as const, reason, updatedAt: now }
+  const marked = await context.store.transact([
+    updateStep(connectionSet, record.id, { version: record.version, state: 'active' }, { set }),
+    auditStep(now, {
+      action: 'connection.needs_reauth',
+      actor: ourselves,
+      connection: record,
+      identityId: record.identity.id,
+      reason,
+    }),
+  ])
+  if (marked) {
+    const connection = connectionView({ ...record, ...set })
+    await context.changed({ type: 'needs_reauth', connection })
+  }
+  return marked
+}
+
+/** The error for a connection that has to be authorised again. */
+export function needsReauth(record: ConnectionRecord): AuthFlowError {
+  const { integration, accountId, reason } = record
+  const details = { integration, accountId, ...(reason === null ? {} : { reason }) }
+  return new AuthFlowError('needs_reauth', undefined, { details })
+}

@@ -1,0 +1,110 @@
+// Takes the choice of a method and the values of its fields. The server judges them before anything navigates; keys are
+// verified at the provider and connected here.
+
+import { AuthFlowError, isAuthFlowError, type FieldError } from '../../shared/errors.ts'
+import type { FieldsOutcome, FieldValues } from '../../shared/fields.ts'
+import type { ConnectMethod, FlowView } from '../../shared/flow.ts'
+import type { KeyMethod, Method } from '../integrations/integration.ts'
+import { completeFlow, type FinishParts } from './complete.ts'
+import type { TokenCaller } from './connect.ts'
+import { findMethod } from './context.ts'
+import { failure, requireOwnFlow, requireStage } from './flow.ts'
+import { busyLimitMs } from './flow-store.ts'
+import { identify, keyGrant, type GrantValues } from './grant.ts'
+import type { FlowRecord } from './records.ts'
+import { secretBox, splitValues } from './secrets.ts'
+import { flowView } from './views.ts'
+
+/** What the browser submits. */
+export interface Submission {
+  readonly flowId: string
+  /** The version that the browser saw. */
+  readonly version: number
+  readonly method: ConnectMethod['id']
+  readonly values: FieldValues
+}
+
+/**
+ * Chooses the method and gives its values. The answer is at stage `fields` with `errors` when values are wrong or the
+ * provider rejects a key, `authorize` when the user is to go to the provider, `done` for a key that works, `failed` when
+ * it can't be kept. Values may be submitted again until the user is back from the provider.
+ *
+ * @throws {@link AuthFlowError} those of {@link Tokens.check}; `flow_not_found`, `flow_ended`, `flow_expired`,
+ *   `flow_conflict` (another version), `invalid_input` (no such method), `provider_unavailable` and other retryable
+ *   codes (a key could not be verified; the flow is at `fields` again)
+ */
+export async function submitFlow(
+  parts: FinishParts,
+  caller: TokenCaller,
+  input: Submission,
+): Promise<FlowView> {
+  const { context, tokens, flows } = parts
+  const token = await tokens.check(caller, { purposes: ['create', 'reconnect'] })
+  const flow = requireOwnFlow(token, await flows.find(input.flowId))
+  requireStage(flow, ['choose', 'fields', 'authorize'])
+  if (flow.version !== input.version) throw new AuthFlowError('flow_conflict')
+  const integration = context.integration(flow.integration)
+  const method = findMethod(integration, input.method)
+  if (!method) throw new AuthFlowError('invalid_input', `${flow.integration} has no method ${input.method}.`)
+
+  const judged = judgeValues(method, input.values)
+  const values = splitValues(method.fields, judged.values)
+  const given = { method: method.id, values: values.open, errors: judged.errors, tokenId: token.id }
+  if (judged.errors.length > 0) {
+    return flowView(await flows.move(flow, { ...given, stage: 'fields', secrets: {} }), integration)
+  }
+  if (method.id === 'oauth2') {
+    const secrets = secretBox(context.vault, 'flow').seal(flow, values.secret)
+    return flowView(await flows.move(flow, { ...given, stage: 'authorize', secrets }), integration)
+  }
+  const busyUntil = context.store.now() + busyLimitMs
+  const verifying = await flows.move(flow, { ...given, stage: 'verify', secrets: {}, busyUntil })
+  return flowView(await connectWithKey(parts, verifying, { method, values }), integration)
+}
+
+function judgeValues(method: Method, values: FieldValues): FieldsOutcome {
+  return method.fields ? method.fields.parse(values) : { values: {}, errors: [] }
+}
+
+async function connectWithKey(
+  parts: FinishParts,
+  flow: FlowRecord,
+  key: { readonly method: KeyMethod; readonly values: GrantValues },
+): Promise<FlowRecord> {
+  const { context, flows } = parts
+  const { method, values } = key
+  try {
+    const fields = { ...values.open, ...values.secret }
+    const identified = await identify(() => method.verify({ fetch: context.fetch, fields }))
+    return await completeFlow(
+      parts,
+      flow,
+      keyGrant(method.id, identified, { values, now: context.store.now() }),
+    )
+  } catch (error) {
+    if (isAuthFlowError(error) && error.code === 'credentials_rejected') {
+      return flows.move(flow, { stage: 'fields', busyUntil: null, errors: rejections(method, error) })
+    }
+    if (isAuthFlowError(error) && error.retryable) {
+      await flows.tryMove(flow, { stage: 'fields', busyUntil: null })
+      throw error
+    }
+    if (!isAuthFlowError(error)) context.log.error({ err: error, flowId: flow.id }, 'verifying a key failed')
+    return (await flows.tryMove(flow, failure(error))) ?? (await reread(parts, flow))
+  }
+}
+
+/** The provider's complaints, at the fields they are about; without any, at the first secret field. */
+function rejections(method: KeyMethod, error: AuthFlowError): readonly FieldError[] {
+  const names = new Set(method.fields.form.map((field) => field.name))
+  const told = error.details.fields?.filter(({ field }) => names.has(field)) ?? []
+  if (told.length > 0) return told
+  const secret = method.fields.form.find((field) => field.secret) ?? method.fields.form[0]
+  return secret ? [{ field: secret.name, reason: 'rejected', message: error.message }] : []
+}
+
+async function reread({ flows }: FinishParts, { id }: FlowRecord): Promise<FlowRecord> {
+  const flow = await flows.find(id)
+  if (!flow) throw new AuthFlowError('flow_not_found')
+  return flow
+}

@@ -1,0 +1,131 @@
+// Connect tokens: minting them, and judging the bearer of one at every call. Only digests are stored; a token is looked
+// up by its digest, so the lookup tells nothing about tokens that are close.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import { connectTokenPattern, randomText } from '../../shared/ids.ts'
+import type { ConnectPurpose, ConnectTokenReply, ConnectTokenRequest } from '../../shared/flow.ts'
+import type { TokenCaller } from './connect.ts'
+import type { ConnectContext } from './context.ts'
+import { sha256 } from './digest.ts'
+import type { TokenRecord } from './records.ts'
+import { tokenSet } from './sets.ts'
+import { judgeTokenRequest } from './token-request.ts'
+
+/** How long a token works, in ms. */
+const lifetimeMs = 15 * 60_000
+/** How much longer its record is kept: pages learn that it expired, and it reads its own flow to the end. */
+const afterlifeMs = 24 * 3_600_000
+
+/** A token that was presented from an allowed origin, alive or not. */
+export interface PresentedToken {
+  readonly record: TokenRecord
+  /** Why it no longer works: `token_expired` or `token_spent`. */
+  readonly dead?: AuthFlowError
+}
+
+/** What a call needs of its token. */
+export interface TokenNeeds {
+  readonly purposes: readonly ConnectPurpose[]
+  readonly integration?: string
+}
+
+/** Mints and judges connect tokens. */
+export interface Tokens {
+  /** Mints a token. `mintedBy` is the secret key's id. Throws `invalid_input`, `unknown_integration`. */
+  create(request: ConnectTokenRequest, mintedBy: string): Promise<ConnectTokenReply>
+  /** True when the token is known and the origin is one of its own. Never throws. */
+  allowsOrigin(caller: TokenCaller): Promise<boolean>
+  /**
+   * The token, also an expired or spent one.
+   *
+   * @throws {@link AuthFlowError} `unauthenticated`, `token_invalid`, `origin_missing`, `origin_opaque`,
+   *   `origin_mismatch`
+   */
+  present(caller: TokenCaller): Promise<PresentedToken>
+  /**
+   * The token, if it is alive and good for the call.
+   *
+   * @throws {@link AuthFlowError} those of `present`; `token_expired`, `token_spent`, `purpose_not_allowed`,
+   *   `integration_not_allowed`
+   */
+  check(caller: TokenCaller, needs: TokenNeeds): Promise<TokenRecord>
+}
+
+/** The tokens of one connect service. */
+export function createTokens(context: ConnectContext): Tokens {
+  const present = (caller: TokenCaller): Promise<PresentedToken> => presentToken(context, caller)
+  return {
+    present,
+    create: (request, mintedBy) => createToken(context, request, mintedBy),
+    async allowsOrigin({ token, origin }) {
+      try {
+        const record = await findToken(context, token)
+        return record !== undefined && origin !== undefined && record.origins.includes(origin)
+      } catch {
+        return false
+      }
+    },
+    async check(caller, needs) {
+      const { record, dead } = await present(caller)
+      if (dead) throw dead
+      requirePurpose(record, needs.purposes)
+      if (needs.integration !== undefined) requireIntegration(record, needs.integration)
+      return record
+    },
+  }
+}
+
+async function createToken(
+  context: ConnectContext,
+  request: ConnectTokenRequest,
+  mintedBy: string,
+): Promise<ConnectTokenReply> {
+  const judged = judgeTokenRequest(context, request)
+  const token = `ctk_ct_${randomText(43)}`
+  const expiresAt = context.store.now() + lifetimeMs
+  await context.store.insert(tokenSet, {
+    ...judged,
+    id: sha256(token),
+    mintedBy,
+    expiresAt,
+    spentAt: null,
+    expireAt: expiresAt + afterlifeMs,
+  })
+  return { token, expiresAt: new Date(expiresAt).toISOString() }
+}
+
+async function findToken(
+  context: ConnectContext,
+  token: string | undefined,
+): Promise<TokenRecord | undefined> {
+  if (token === undefined || !connectTokenPattern.test(token)) return undefined
+  return context.store.get(tokenSet, sha256(token))
+}
+
+async function presentToken(
+  context: ConnectContext,
+  { token, origin }: TokenCaller,
+): Promise<PresentedToken> {
+  if (token === undefined || token === '') throw new AuthFlowError('unauthenticated')
+  const record = await findToken(context, token)
+  if (!record) throw new AuthFlowError('token_invalid')
+  if (origin === undefined || origin === '') throw new AuthFlowError('origin_missing')
+  if (origin === 'null') throw new AuthFlowError('origin_opaque')
+  if (!record.origins.includes(origin)) throw new AuthFlowError('origin_mismatch')
+  if (record.spentAt !== null) return { record, dead: new AuthFlowError('token_spent') }
+  if (record.expiresAt <= context.store.now()) return { record, dead: new AuthFlowError('token_expired') }
+  return { record }
+}
+
+function requirePurpose(record: TokenRecord, purposes: readonly ConnectPurpose[]): void {
+  if (purposes.includes(record.purpose)) return
+  throw new AuthFlowError(
+    'purpose_not_allowed',
+    `The connect token was minted for ${record.purpose}. Mint one with purpose ${purposes.join(' or ')}.`,
+  )
+}
+
+function requireIntegration(record: TokenRecord, integration: string): void {
+  if (record.integrations.includes(integration)) return
+  throw new AuthFlowError('integration_not_allowed', undefined, { details: { integration } })
+}

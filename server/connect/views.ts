@@ -1,0 +1,56 @@
+// What leaves the connect service: records as those see them who may. No view has a member that could hold a secret.
+
+import type { Connection } from '../../shared/auth.ts'
+import type { ConnectMethod, FlowView, IntegrationView } from '../../shared/flow.ts'
+import type { Method } from '../integrations/integration.ts'
+import { findMethod, type Connectable } from './context.ts'
+import type { ConnectionRecord, FlowRecord } from './records.ts'
+
+/** A connection without its credentials. */
+export function connectionView(record: Omit<ConnectionRecord, 'version'>): Connection {
+  const { id, integration, accountId, state, reason, method, identity, scopes, fields } = record
+  return {
+    id,
+    integration,
+    accountId,
+    state,
+    ...(reason === null ? {} : { reason }),
+    method,
+    identity,
+    scopes,
+    fields,
+    createdAt: new Date(record.createdAt).toISOString(),
+    updatedAt: new Date(record.updatedAt).toISOString(),
+  }
+}
+
+/** What a page may know before anybody signs in. */
+export function integrationView({ id, provider, name, methods }: Connectable): IntegrationView {
+  return { id, provider, name, methods: methods.map(methodView) }
+}
+
+/** A flow as its account's browser sees it. */
+export function flowView(flow: FlowRecord, integration: Connectable): FlowView {
+  const method = flow.method === null ? undefined : findMethod(integration, flow.method)
+  return {
+    id: flow.id,
+    integration: flow.integration,
+    version: flow.version,
+    stage: flow.stage,
+    methods: integration.methods.map(methodView),
+    ...(flow.method === null ? {} : { method: flow.method }),
+    fields: flow.stage === 'fields' ? (method?.fields?.form ?? []) : [],
+    values: flow.values,
+    errors: flow.errors,
+    ...(flow.connection === null ? {} : { connection: flow.connection }),
+    ...(flow.error === null ? {} : { error: flow.error }),
+  }
+}
+
+function methodView(method: Method): ConnectMethod {
+  const { id, label } = method
+  const fields = method.fields?.form ?? []
+  if (method.id !== 'oauth2') return { id, label, fields, scopes: [] }
+  const scopes = method.client.scopes.map((scope) => ({ scope, label: method.scopeLabels[scope] ?? scope }))
+  return { id, label, fields, scopes }
+}
