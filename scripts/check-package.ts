@@ -10,6 +10,7 @@ import { formatMessage } from 'publint/utils'
 import { createConsumer, type Consumer } from './consumer.ts'
 import { publicEntries, readManifest } from './public-entries.ts'
 import { readmeModules } from './readme-blocks.ts'
+import { readersFiles } from './readme-project.ts'
 import { root } from './source-files.ts'
 
 interface Outcome {
@@ -34,7 +35,7 @@ async function lintTarball(consumer: Consumer): Promise<Outcome> {
 /** The README's examples compile against the tarball's types, which compile themselves. */
 async function typeCheck(consumer: Consumer, typescript: string): Promise<Outcome[]> {
   const { version } = JSON.parse(readFileSync(join(typescript, 'package.json'), 'utf8'))
-  const files = [...readmeModules().keys(), 'entries.ts']
+  const files = [...readmeModules().keys(), ...Object.keys(readersFiles), 'entries.ts']
   const outcomes: Outcome[] = []
   for (const resolution of resolutions) {
     const compilerOptions = {
@@ -45,6 +46,7 @@ async function typeCheck(consumer: Consumer, typescript: string): Promise<Outcom
       strict: true,
       exactOptionalPropertyTypes: true,
       noEmit: true,
+      allowImportingTsExtensions: true,
     }
     const config = `tsconfig.${resolution.moduleResolution}.json`
     consumer.write(config, JSON.stringify({ compilerOptions, files }))
@@ -90,9 +92,10 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { typescript: { type: 'string', multiple: true }, node: { type: 'string', multiple: true } },
   })
-  const consumer = await createConsumer()
+  const consumer = await createConsumer(['@types/node', 'express', '@types/express'])
   try {
-    for (const [name, source] of readmeModules()) consumer.write(name, source)
+    const examples = [...readmeModules(), ...Object.entries(readersFiles)]
+    for (const [name, source] of examples) consumer.write(name, source)
     const specifiers = publicEntries().map(({ specifier }) => specifier)
     const imports = specifiers.map((specifier, index) => `export type * as e${index} from '${specifier}'`)
     consumer.write('entries.ts', imports.filter((line) => !line.includes('/define')).join('\n'))

@@ -21,10 +21,12 @@ export interface Consumer {
 }
 
 /**
- * Packs dist/ as it is and unpacks the tarball into a new project. Dependencies, optional ones, peers and `@types/node`
- * are linked from the repository, so that nothing is downloaded.
+ * Packs dist/ as it is and unpacks the tarball into a new project. Dependencies, optional ones and peers are linked from
+ * the repository, so that nothing is downloaded.
+ *
+ * @param own packages that the project has of itself
  */
-export async function createConsumer(): Promise<Consumer> {
+export async function createConsumer(own: readonly string[]): Promise<Consumer> {
   const directory = mkdtempSync(join(tmpdir(), 'authflow-consumer-'))
   const manifest = readManifest()
   const packed = await runCommand('npm', [
@@ -47,7 +49,7 @@ export async function createConsumer(): Promise<Consumer> {
     ...manifest.optionalDependencies,
     ...manifest.peerDependencies,
   }
-  for (const dependency of [...Object.keys(declared), '@types/node']) link(modules, dependency)
+  for (const dependency of [...Object.keys(declared), ...own]) link(modules, dependency)
   const write = (path: string, text: string): void => {
     mkdirSync(dirname(join(directory, path)), { recursive: true })
     writeFileSync(join(directory, path), text)

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { createClient } from '../server/client.ts'
+import { runCommand } from './command.ts'
+import { readManifest } from './public-entries.ts'
+import { readmeBlocks } from './readme-blocks.ts'
+import { createReadmeProject, type ReadmeProject } from './readme-project.ts'
+import { listFiles, root } from './source-files.ts'
+
+/** Variables that the README's key script prints. */
+async function makeKeys(project: ReadmeProject): Promise<Record<string, string>> {
+  const { output } = await runCommand(process.execPath, ['--import', 'tsx', 'keys.ts'], {
+    cwd: project.directory,
+  })
+  return Object.fromEntries(
+    [...output.matchAll(/^(AUTHFLOW_\w+)=(.+)$/gm)].map(([, name = '', value = '']) => [name, value]),
+  )
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  assert.ok(address !== null && typeof address === 'object')
+  return address.port
+}
+
+/** Starts a module of the project and waits until `check` gives something. */
+async function start<T>(
+  project: ReadmeProject,
+  module: string,
+  options: { env: Record<string, string>; check: () => Promise<T | undefined> },
+): Promise<{ value: T; stop: () => Promise<number | null> }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', module], {
+    cwd: project.directory,
+    env: { ...process.env, ...options.env, TSX_TSCONFIG_PATH: project.config },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk) => (output += chunk))
+  child.stderr.on('data', (chunk) => (output += chunk))
+  const gone = once(child, 'exit')
+  const stop = async (): Promise<number | null> => {
+    child.kill('SIGTERM')
+    const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
+    await gone
+    clearTimeout(timer)
+    return child.exitCode
+  }
+  const deadline = Date.now() + 20_000
+  while (Date.now() < deadline && child.exitCode === null) {
+    const value = await options.check().catch(() => undefined)
+    if (value !== undefined) return { value, stop }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  await stop()
+  throw new Error(`${module} did not start:\n${output}`)
+}
+
+const answers = (url: string) => async (): Promise<true | undefined> =>
+  (await fetch(url)).ok ? true : undefined
+
+describe('README.md', () => {
+  let project: ReadmeProject
+  let env: Record<string, string>
+  let url: string
+
+  before(async () => {
+    project = createReadmeProject()
+    const port = await freePort()
+    url = `http://127.0.0.1:${port}`
+    env = {
+      ...(await makeKeys(project)),
+      AUTHFLOW_BASE_URL: url,
+      SLACK_CLIENT_ID: 'client',
+      SLACK_CLIENT_SECRET: 'secret',
+      PORT: String(port),
+    }
+  })
+  after(() => project.remove())
+
+  it('has examples that compile', async () => {
+    assert.deepEqual(await project.typeCheck(), [])
+  })
+
+  it('names scripts that exist', () => {
+    const { scripts } = readManifest()
+    const commands = readmeBlocks()
+      .filter(({ language }) => language === 'sh')
+      .flatMap(({ text }) => text.trim().split('\n'))
+    assert.ok(commands.length > 0)
+    for (const command of commands) {
+      const name = /^npm run ([\w:]+)/.exec(command)?.[1]
+      assert.ok(command === 'npm install' || (name !== undefined && Object.hasOwn(scripts, name)), command)
+    }
+  })
+
+  it('links to files that exist', () => {
+    const text = readFileSync(join(root, 'README.md'), 'utf8')
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, path = '']) => path)
+    assert.ok(links.length > 0)
+    for (const link of links) assert.ok(readFileSync(join(root, link)), link)
+  })
+
+  it('uses elements and attributes that exist', () => {
+    const sourceOf = (files: readonly string[]): string =>
+      files.map((file) => readFileSync(join(root, file), 'utf8')).join()
+    const defines = sourceOf(listFiles(['ui/define'], ['.ts']))
+    const elements = sourceOf(listFiles(['ui/elements'], ['.ts']))
+    const html = readmeBlocks()
+      .filter(({ language }) => language === 'html')
+      .map(({ text }) => text)
+      .join()
+    const tags = [...html.matchAll(/<(auth-[a-z]+)([^>]*)>/g)]
+    assert.ok(tags.length > 0)
+    for (const [, tag = '', attributes = ''] of tags) {
+      assert.ok(defines.includes(`'${tag}'`), tag)
+      for (const [, name = ''] of attributes.matchAll(/([a-z-]+)=/g)) {
+        assert.ok(
+          name === 'class' || elements.includes(`'${name}'`) || elements.includes(`${name}:`),
+          `${tag} ${name}`,
+        )
+      }
+    }
+  })
+
+  it('shows a server and a backend that work together', async () => {
+    const port = await freePort()
+    writeFileSync(
+      join(project.directory, 'main.ts'),
+      `import { app } from './backend.ts'\napp.listen(${port}, '127.0.0.1')\n`,
+    )
+    const server = await start(project, 'server.ts', { env, check: answers(`${url}/readyz`) })
+    const post = (path: string, body: unknown): Promise<Response> =>
+      fetch(`http://127.0.0.1:${port}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-account': '123' },
+        body: JSON.stringify(body),
+      })
+    const askForToken = async (): Promise<unknown> => {
+      const response = await post('/my-backend/connect-token', {
+        integration: 'slack-customers',
+        purpose: 'create',
+      })
+      return response.ok ? response.json() : undefined
+    }
+    try {
+      const backend = await start(project, 'main.ts', { env, check: askForToken })
+      try {
+        assert.match(JSON.stringify(backend.value), /"token":"ctk_ct_/)
+        const runIds: unknown = await (
+          await post('/my-backend/notify', { channel: 'C1', message: 'hello' })
+        ).json()
+        assert.ok(Array.isArray(runIds) && runIds.length === 1)
+        const authflow = createClient({ url, secretKey: env['AUTHFLOW_SECRET_KEY'] })
+        const { state } = await authflow.runs.get({ id: String(runIds[0]) })
+        assert.ok(state === 'queued' || state === 'running' || state === 'waiting_for_connection', state)
+        await assert.rejects(authflow.getAuth({ id: 'slack-customers', accountId: '123' }), {
+          code: 'not_connected',
+        })
+      } finally {
+        await backend.stop()
+      }
+    } finally {
+      await server.stop()
+    }
+  })
+
+  for (const name of ['mount-koa.ts', 'mount-express.ts', 'mount-node.ts']) {
+    it(`mounts the server as ${name} says`, async () => {
+      const port = await freePort()
+      const mounted = createReadmeProject((_, source) =>
+        source.replace('4000', String(port)).replace(/^await client\.listen\(.*$/m, ''),
+      )
+      const base = `http://127.0.0.1:${port}`
+      try {
+        const mountEnv = { ...env, AUTHFLOW_BASE_URL: base }
+        const server = await start(mounted, name, { env: mountEnv, check: answers(`${base}/readyz`) })
+        try {
+          assert.equal((await fetch(`${base}/elsewhere`)).status, 404)
+        } finally {
+          await server.stop()
+        }
+      } finally {
+        mounted.remove()
+      }
+    })
+  }
+})
