@@ -25,7 +25,9 @@ export function filesOf(suite: Suite): string[] {
   const files = listFiles(['shared', 'server', 'ui', 'demo', 'scripts', 'bench'], ['.test.ts']).filter(
     (file) => !file.startsWith('demo/e2e/') && !runsInBrowser(file),
   )
-  return suite === 'unit' ? files : files.filter((file) => read(file).includes(mongoVariable))
+  return suite === 'unit'
+    ? files
+    : files.filter((file) => file.startsWith('server/') && read(file).includes(mongoVariable))
 }
 
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
