@@ -2,16 +2,14 @@
 
 import { resolve } from 'node:path'
 import { AuthFlowError } from '../../shared/errors.ts'
-import type { Logger } from '../../shared/log.ts'
+import type { CommonOptions } from './options.ts'
 import type { SqliteOptions } from './sqlite.ts'
 import type { Store } from './store.ts'
 
 /** Options of {@link openStore}. */
-export interface OpenStoreOptions {
-  /** (default: nothing is logged) */
-  readonly log?: Logger
+export interface OpenStoreOptions extends CommonOptions {
   /** For `sqlite:` URLs. */
-  readonly sqlite?: SqliteOptions
+  readonly sqlite?: Pick<SqliteOptions, 'durability'>
 }
 
 const expected = 'expected sqlite:./file.db, mongodb://host/database or mongodb+srv://host/database'
@@ -26,7 +24,7 @@ const expected = 'expected sqlite:./file.db, mongodb://host/database or mongodb+
 export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
   if (url.startsWith('sqlite:')) {
     const { openSqlite } = await import('./sqlite.ts')
-    return openSqlite(sqlitePath(url), options.sqlite ?? {}, options.log)
+    return openSqlite(sqlitePath(url), { ...options, ...options.sqlite })
   }
   throw badUrl(expected)
 }

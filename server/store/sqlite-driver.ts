@@ -74,10 +74,10 @@ export function isBusy(error: unknown): boolean {
   return code === sqliteBusy || code === sqliteLocked
 }
 
-/** True when the error is about one statement's values, not about the file. */
+/** True when the error is about one statement and not about the file: a smaller one may still go through. */
 export function isStatementError(error: unknown): boolean {
   const code = resultCode(error)
-  return code === undefined || code === sqliteTooBig
+  return code === undefined || code === sqliteTooBig || code === sqliteFull
 }
 
 /** A driver's error as one of ours. Ours come back unchanged. */

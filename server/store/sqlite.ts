@@ -5,7 +5,6 @@ import { constants, accessSync, closeSync, mkdirSync, openSync, statSync } from 
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AuthFlowError } from '../../shared/errors.ts'
-import type { Logger } from '../../shared/log.ts'
 import {
   checkBound,
   checkDocument,
@@ -17,7 +16,8 @@ import {
   parseMatch,
 } from './document.ts'
 import type { Fields } from './document.ts'
-import { checkLeaseMs } from './lease.ts'
+import { checkLeaseMs, defaultBusyTimeoutMs, defaultStealMarginMs } from './options.ts'
+import type { CommonOptions } from './options.ts'
 import { parsePageQuery } from './page.ts'
 import { isBusy, loadSqliteDriver, toStoreError } from './sqlite-driver.ts'
 import type { SqlDatabase } from './sqlite-driver.ts'
@@ -41,20 +41,14 @@ import type {
 } from './store.ts'
 
 /** Options of the SQLite adapter. */
-export interface SqliteOptions {
+export interface SqliteOptions extends CommonOptions {
   /**
    * `full` (default): a write that resolved survives a power cut. `normal`: it survives a crash of the process; the
    * last ones may be lost in a power cut, never torn.
    */
   readonly durability?: 'full' | 'normal'
-  /** How long a write or the opening may wait for other processes, in ms (default 5000). */
-  readonly busyTimeoutMs?: number
-  /** How long after its end a lease stays with its owner, in ms (default 5000). For tests. */
-  readonly stealMarginMs?: number
 }
 
-const defaultBusyTimeoutMs = 5000
-const defaultStealMarginMs = 5000
 const ownerOnly = 0o600
 const sweepChunk = 100
 const vacuumPages = 200
@@ -65,7 +59,7 @@ const vacuumPages = 200
  * @throws {@link AuthFlowError} `store_read_only`, `store_busy`, `store_corrupt`, `store_unavailable`, `missing_peer`,
  *   `invalid_option` when the path is a directory
  */
-export async function openSqlite(path: string, options: SqliteOptions, log?: Logger): Promise<Store> {
+export async function openSqlite(path: string, options: SqliteOptions): Promise<Store> {
   const { DatabaseSync } = await loadSqliteDriver()
   prepareFile(path)
   let db: SqlDatabase
@@ -76,7 +70,7 @@ export async function openSqlite(path: string, options: SqliteOptions, log?: Log
   }
   try {
     await retryWhileBusy(() => configure(db, options), options.busyTimeoutMs ?? defaultBusyTimeoutMs)
-    return new SqliteStore(db, options, log)
+    return new SqliteStore(db, options)
   } catch (error) {
     db.close()
     throw openError(error, path)
@@ -149,10 +143,10 @@ class SqliteStore implements Store {
   readonly #watch: SqliteWatch
   #closing: Promise<void> | undefined
 
-  constructor(db: SqlDatabase, options: SqliteOptions, log: Logger | undefined) {
+  constructor(db: SqlDatabase, options: SqliteOptions) {
     this.#db = db
     this.#busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
-    this.#watch = new SqliteWatch(db, log)
+    this.#watch = new SqliteWatch(db, options.log)
     this.#writes = new WriteQueue(db, { busyTimeoutMs: this.#busyTimeoutMs, onCommit: this.#watch.notify })
     this.#leases = new SqliteLeases(db, options.stealMarginMs ?? defaultStealMarginMs)
   }

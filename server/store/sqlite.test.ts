@@ -1,0 +1,203 @@
+// The store contract on SQLite, and what only a file can have: permissions, locks, damage.
+
+import assert from 'node:assert/strict'
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { describe, it } from 'node:test'
+import { storeContract } from './contract.ts'
+import { marginMs, notes, others, rejectsWith, startWorker } from './contract-fixtures.ts'
+import type { Backend } from './contract-fixtures.ts'
+import { openStore } from './open-store.ts'
+import { loadSqliteDriver } from './sqlite-driver.ts'
+import type { SqlDatabase } from './sqlite-driver.ts'
+
+function openBackend(): Promise<Backend> {
+  const folder = mkdtempSync(join(tmpdir(), 'authflow-store-'))
+  const path = join(folder, 'nested', 'store.db')
+  const url = `sqlite:${path}`
+  return Promise.resolve({
+    url,
+    open: () => openStore(url, { stealMarginMs: marginMs }),
+    listUniqueIndexes: () => listUniqueIndexes(path),
+    async cleanup() {
+      rmSync(folder, { recursive: true })
+    },
+  })
+}
+
+async function openRaw(path: string): Promise<SqlDatabase> {
+  const { DatabaseSync } = await loadSqliteDriver()
+  return new DatabaseSync(path)
+}
+
+async function listUniqueIndexes(path: string): Promise<string[]> {
+  const db = await openRaw(path)
+  const rows = db
+    .prepare(
+      `SELECT i.name AS name FROM sqlite_schema s, pragma_index_list(s.name) i
+       WHERE s.type = 'table' AND i."unique" AND i.origin <> 'pk'`,
+    )
+    .all() as { name: string }[]
+  db.close()
+  return rows.map((row) => row.name)
+}
+
+storeContract('SQLite', openBackend)
+
+/** Runs with a path in a folder of its own. */
+function withFolder(run: (path: string) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'authflow-sqlite-'))
+    try {
+      await run(join(folder, 'store.db'))
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+}
+
+describe('openStore with an SQLite URL', () => {
+  it(
+    'creates a file that only its owner reads, in WAL mode with incremental vacuum',
+    withFolder(async (path) => {
+      const store = await openStore(`sqlite:${path}`)
+      await store.migrate([notes], 'test')
+      await store.insert(notes, { id: 'a' })
+      for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+        assert.equal(statSync(file).mode & 0o777, 0o600, file)
+      }
+      const db = await openRaw(path)
+      const pragma = (name: string): unknown => Object.values(db.prepare(`PRAGMA ${name}`).get() as object)[0]
+      assert.deepEqual([pragma('journal_mode'), pragma('auto_vacuum')], ['wal', 2])
+      db.close()
+      await store.close()
+    }),
+  )
+
+  it('refuses URLs that name no file', async () => {
+    for (const url of [
+      'sqlite:',
+      'sqlite::memory:',
+      'sqlite:file::memory:',
+      'sqlite://host/x',
+      'mysql://x',
+      'x',
+      '',
+    ]) {
+      await rejectsWith('invalid_option', () => openStore(url))
+    }
+    await rejectsWith('invalid_option', () => openStore(`sqlite:${tmpdir()}`))
+  })
+
+  it(
+    'refuses a file that is no database',
+    withFolder(async (path) => {
+      writeFileSync(path, 'this is a letter and no database. '.repeat(200))
+      await rejectsWith('store_corrupt', () => openStore(`sqlite:${path}`))
+    }),
+  )
+
+  it(
+    'refuses a file of a newer authflow',
+    withFolder(async (path) => {
+      const store = await openStore(`sqlite:${path}`)
+      await store.migrate([notes], 'test')
+      const db = await openRaw(path)
+      db.exec(`UPDATE authflow_meta SET value = '999' WHERE key = 'schema'`)
+      db.close()
+      await rejectsWith('schema_newer', () => store.migrate([notes], 'test'))
+      await store.close()
+    }),
+  )
+})
+
+/** Root may write everything, so that the process which may not is another user's. */
+const nobody = process.getuid?.() === 0 ? { uid: 65534 } : {}
+
+describe('an SQLite file that cannot be written', () => {
+  it(
+    'is refused when the file is read-only, when the directory is, and when it is not ours to make',
+    withFolder(async (path) => {
+      const store = await openStore(`sqlite:${path}`)
+      await store.migrate([notes], 'test')
+      await store.close()
+      chmodSync(dirname(path), 0o777)
+      chmodSync(path, 0o444)
+      const readOnlyFile = startWorker(`sqlite:${path}`, 'migrate', '', nobody)
+      assert.equal(await readOnlyFile.exited, 1)
+      chmodSync(path, 0o666)
+      chmodSync(dirname(path), 0o555)
+      const files = [path, `${dirname(path)}/new.db`, `${dirname(path)}/new/new.db`]
+      const workers = files.map((file) => startWorker(`sqlite:${file}`, 'migrate', '', nobody))
+      for (const worker of [readOnlyFile, ...workers]) {
+        assert.equal(await worker.exited, 1)
+        assert.deepEqual(worker.lines, ['failed: store_read_only'])
+      }
+      chmodSync(dirname(path), 0o777)
+    }),
+  )
+})
+
+describe('an SQLite file under a foreign lock', () => {
+  it(
+    'answers store_busy once the time is over, and goes on when the lock is gone',
+    withFolder(async (path) => {
+      const store = await openStore(`sqlite:${path}`, { busyTimeoutMs: 200 })
+      await store.migrate([notes], 'test')
+      const db = await openRaw(path)
+      db.exec('BEGIN IMMEDIATE')
+      const start = performance.now()
+      const late = rejectsWith('store_busy', () => store.insert(notes, { id: 'late' }))
+      assert.equal(await store.get(notes, 'late'), undefined)
+      await late
+      assert.ok(performance.now() - start >= 200)
+      await rejectsWith('store_busy', () => store.acquireLease('l', 'o', 10))
+      assert.equal(await store.ping(), false)
+      const waiting = store.insert(notes, { id: 'patient' })
+      db.exec('ROLLBACK')
+      assert.equal(await waiting, true)
+      assert.equal(await store.get(notes, 'late'), undefined)
+      db.close()
+      await store.close()
+    }),
+  )
+
+  it(
+    'cannot be opened while locked',
+    withFolder(async (path) => {
+      const db = await openRaw(path)
+      db.exec('BEGIN EXCLUSIVE')
+      await rejectsWith('store_busy', () => openStore(`sqlite:${path}`, { busyTimeoutMs: 100 }))
+      db.exec('ROLLBACK')
+      db.close()
+      await (await openStore(`sqlite:${path}`)).close()
+    }),
+  )
+
+  it(
+    'keeps its integrity in a storm of six writers',
+    withFolder(async (path) => {
+      const stores = await Promise.all(Array.from({ length: 6 }, () => openStore(`sqlite:${path}`)))
+      await Promise.all(stores.map((store) => store.migrate([notes, others], 'test')))
+      await stores[0]?.insert(notes, { id: 'sum' })
+      const work = stores.map(async (store, at) => {
+        for (let step = 0; step < 30; step++) {
+          await Promise.all([
+            store.insert(others, { id: `${at}-${step}` }),
+            store.update(notes, 'sum', {}, { increment: { count: 1 } }),
+          ])
+        }
+      })
+      await Promise.all(work)
+      assert.equal((await stores[0]?.get(notes, 'sum'))?.count, 180)
+      for (const store of stores) await store.close()
+      const db = await openRaw(path)
+      assert.deepEqual(
+        { ...(db.prepare('PRAGMA integrity_check').get() as object) },
+        { integrity_check: 'ok' },
+      )
+      db.close()
+    }),
+  )
+})
