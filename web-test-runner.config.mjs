@@ -1,4 +1,4 @@
-// Component tests in Chromium: `npm run test:ui`. Reads CHROMIUM_PATH, else takes Debian's chromium.
+// Component tests in Chromium: `npm run test:ui`. Reads CHROME_PATH, else takes Debian's chromium.
 
 import { fileURLToPath } from 'node:url'
 import { esbuildPlugin } from '@web/dev-server-esbuild'
@@ -26,7 +26,7 @@ export default {
   browsers: [
     chromeLauncher({
       launchOptions: {
-        executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+        executablePath: process.env.CHROME_PATH ?? '/usr/bin/chromium',
         // The sandbox needs privileges that containers do not have.
         args: ['--no-sandbox', '--disable-gpu', ...offline],
       },

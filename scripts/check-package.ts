@@ -1,8 +1,8 @@
-// Checks the package as its users get it: publint on the tarball, the README's examples type-checked against it, and
-// every entry point imported in plain Node. Wants a build. `tsx scripts/check-package.ts [--typescript=DIR]… [--node=BIN]…`
+// Checks the package as its users get it: publint on the tarball, the README's examples type-checked against it, every
+// entry point imported and a server run in plain Node. Wants a build. `tsx scripts/check-package.ts [--typescript=DIR]… [--node=BIN]…`
 // adds compilers (folders of typescript packages) and Node binaries to those of the repository.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { publint } from 'publint'
@@ -88,6 +88,16 @@ async function importEntries(
   }
 }
 
+/** The package's server runs: the database driver depends on the version of Node. */
+async function runServer(consumer: Consumer, node: string): Promise<Outcome> {
+  for (const suffix of ['', '-wal', '-shm'])
+    rmSync(join(consumer.directory, `check.db${suffix}`), { force: true })
+  consumer.write('server.mjs', readFileSync(join(root, 'scripts/package-server.mjs'), 'utf8'))
+  const { output: version } = await consumer.run(node, ['--version'])
+  const { code, output } = await consumer.run(node, ['server.mjs'])
+  return { name: `a server on Node ${version.trim()}`, problems: code === 0 ? [] : [output] }
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { typescript: { type: 'string', multiple: true }, node: { type: 'string', multiple: true } },
@@ -104,7 +114,7 @@ async function main(): Promise<number> {
       outcomes.push(...(await typeCheck(consumer, typescript)))
     }
     for (const node of [process.execPath, ...(values.node ?? [])]) {
-      outcomes.push(await importEntries(consumer, node, specifiers))
+      outcomes.push(await importEntries(consumer, node, specifiers), await runServer(consumer, node))
     }
     for (const { name, problems } of outcomes) {
       console.log(`${problems.length === 0 ? 'ok  ' : 'FAIL'} ${name}`)
