@@ -27,8 +27,8 @@ export class BoundedCache<T> {
     if (oldest !== undefined) this.#entries.delete(oldest)
   }
 
-  /** How many entries there are. */
-  get size(): number {
-    return this.#entries.size
+  /** All entries, the least recently used one first. */
+  values(): Iterable<T> {
+    return this.#entries.values()
   }
 }
