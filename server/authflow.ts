@@ -10,6 +10,7 @@ import { Drain } from './http/drain.ts'
 import { listen, type Listening } from './http/listen.ts'
 import type { EventInput, EventRecord, JobEngine, SendEventOptions } from './jobs/engine.ts'
 import type { Integrations, JobOptions, Json } from './jobs/job.ts'
+import { JobRegistry } from './jobs/registry.ts'
 import { createGuardedFetch, type OwnedGuardedFetch } from './net/guarded-fetch.ts'
 import { isLoopbackHost } from './net/url-guard.ts'
 import { readOptions, type AuthFlowOptions, type Settings } from './options.ts'
@@ -35,6 +36,7 @@ const lingerMs = 1_000
  * Every method that needs the store starts the server first; {@link close} ends it for good.
  */
 export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
+  declare readonly integrationTypes?: I
   readonly connectTokens: ServerApi<I>['connectTokens']
   readonly connections: ServerApi<I>['connections']
   readonly runs: ServerApi<I>['runs']
@@ -47,6 +49,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
   readonly #fetch: OwnedGuardedFetch
   readonly #drain = new Drain()
   readonly #app: HttpApp
+  readonly #registry: JobRegistry
   readonly #jobs: ((engine: JobEngine) => void)[] = []
   readonly #listening = new Set<Listening>()
   readonly #onSignal = (signal: NodeJS.Signals): void => {
@@ -66,6 +69,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
   constructor(options: AuthFlowOptions<I>) {
     this.#settings = readOptions(options)
     this.#integrations = options.integrations
+    this.#registry = new JobRegistry(options.integrations)
     this.#log = options.logger ?? createLogger()
     this.#fetch = createGuardedFetch({ allowLoopback: isLoopbackHost(this.#settings.baseUrl.hostname) })
     for (const integration of this.#integrations) integration.useFetch?.(this.#fetch)
@@ -95,13 +99,16 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
   /**
    * Defines a job, before or after the start. Runs of it are taken up by every process that defined it.
    *
-   * @throws {@link AuthFlowError} `duplicate_job`, `invalid_version`, `invalid_input`
+   * @throws {@link AuthFlowError} `duplicate_job`, `invalid_version`, `invalid_input`, `unknown_integration` (an instance
+   *   that is none of this server's)
    */
   defineJob<
     Payload,
     Used extends Integrations = Readonly<Record<never, never>>,
     Output extends Json | void = void,
   >(options: JobOptions<Payload, Used, Output>): void {
+    // The engine needs an open store; its registry does not, and finds every mistake here and now.
+    this.#registry.define(options)
     const define = (engine: JobEngine): void => engine.defineJob(options)
     if (this.#running) define(this.#running.engine)
     this.#jobs.push(define)

@@ -22,7 +22,9 @@ export interface ClientOptions {
 }
 
 /** The integrations of an `AuthFlow` by its type. */
-export type IntegrationsOf<C> = C extends ServerApi<infer I> ? I : IntegrationList
+export type IntegrationsOf<C> = C extends { readonly integrationTypes?: infer I extends IntegrationList }
+  ? I
+  : IntegrationList
 
 const defaultTimeoutMs = 30_000
 

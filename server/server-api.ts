@@ -50,6 +50,8 @@ export interface RunsQuery {
 
 /** What a backend can do with an authflow server. Every method throws {@link AuthFlowError} with the same codes. */
 export interface ServerApi<I extends IntegrationList> {
+  /** Never present; carries the type of the integrations. */
+  readonly integrationTypes?: I
   readonly connectTokens: {
     /**
      * Mints a connect token for one account, 15 minutes long. Scope `connect:create`.
