@@ -7,7 +7,7 @@ import type { ErrorReply } from '../shared/errors.ts'
 import type { FieldValues } from '../shared/fields.ts'
 import type { ConnectMethod, FlowView, IntegrationView } from '../shared/flow.ts'
 import type { ConnectRouter } from '../server/http/connect-router.ts'
-import { isPolicyBlocked, watchPagePolicy } from './flow/content-policy.ts'
+import { isPolicyBlocked, watchPolicy } from './flow/content-policy.ts'
 import { ConnectError, localError } from './flow/connect-error.ts'
 
 /** The procedures that flows use. Each may throw any {@link ConnectError}, `network_error` and `csp_blocked` among them. */
@@ -53,7 +53,7 @@ export function createConnectClient(endpoint: string): ConnectClient {
     token = '',
     signal = AbortSignal.timeout(timeoutMs),
   ): Promise<T> => {
-    watchPagePolicy()
+    watchPolicy()
     try {
       return await send({ context: { token }, signal })
     } catch (error) {

@@ -1,20 +1,6 @@
-// The English texts of the elements, and of the errors that only a page can have. `{name}` is the integration's name,
-// `{identity}` who the account is there, `{title}` a field's label.
+// The English texts of the elements. `{name}` is the integration's name, `{identity}` who the account is there, `{title}` a field's label.
 
 import type { ErrorCode, FieldError } from '../shared/errors.ts'
-
-/** Codes of errors that arise in the page, without the server. */
-export type LocalErrorCode =
-  | 'csp_blocked'
-  | 'nested_form'
-  | 'connect_token_invalid'
-  | 'token_request_failed'
-  | 'network_error'
-  | 'endpoint_not_allowed'
-  | 'not_configured'
-  | 'flow_expired'
-  | 'internal'
-  | 'access_denied'
 
 /** Every text that the elements show. Field labels, choices and help come from the server. */
 export interface Messages {
@@ -49,7 +35,7 @@ export interface Messages {
 }
 
 /** The texts in English. */
-export const english: Messages & { readonly errors: Readonly<Record<LocalErrorCode, string>> } = {
+export const english: Messages = {
   loading: 'Loading…',
   submitting: 'One moment…',
   authorize: 'Continue in the {name} window.',
@@ -69,23 +55,10 @@ export const english: Messages & { readonly errors: Readonly<Record<LocalErrorCo
   reveal: 'Show {title}',
   optional: '(optional)',
   help: 'Where do I find this?',
-  errors: {
-    csp_blocked:
-      'This page’s Content-Security-Policy blocks authflow: add its origin to connect-src and form-action.',
-    nested_form:
-      'A form cannot stand inside a form: put <auth-form> outside and point at the flow with `for`.',
-    connect_token_invalid: 'What the page got as connect token is none: it begins with `ctk_ct_`.',
-    token_request_failed: 'The page’s backend gave no connect token. Please try again.',
-    network_error: 'The server cannot be reached. Please try again.',
-    endpoint_not_allowed: 'The endpoint differs from the configured one.',
-    not_configured: 'Call configureAuthFlow({ endpoint }) first.',
-    flow_expired: 'This took too long. Please start again.',
-    internal: 'Something went wrong. Please try again.',
-    access_denied: 'Cancelled.',
-  },
+  errors: {},
   fieldErrors: {},
 }
 
 /** The text with its `{placeholders}` filled in; unknown ones become empty. */
-export const fill = (text: string, values: Readonly<Record<string, string | undefined>>): string =>
-  text.replace(/\{(\w+)\}/g, (_, key: string) => values[key] ?? '')
+export const fill = (text: string, values: object): string =>
+  text.replace(/\{(\w+)\}/g, (_, key: string) => String(new Map(Object.entries(values)).get(key) ?? ''))

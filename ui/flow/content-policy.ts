@@ -4,17 +4,13 @@
 const blocked = new Set<string>()
 let listening = false
 
-/** Calls back for every request or form that the document's policy blocks. */
-export function watchPolicy(page: Document, callback: (uri: string) => void): void {
-  page.addEventListener('securitypolicyviolation', ({ blockedURI, effectiveDirective }) => {
-    if (/^(connect-src|form-action)/.test(effectiveDirective)) callback(blockedURI)
-  })
-}
-
 /** Starts to notice violations in the page; once. */
-export function watchPagePolicy(): void {
-  if (!listening) watchPolicy(document, (uri) => blocked.add(new URL(uri, location.href).origin))
+export function watchPolicy(): void {
+  if (listening) return
   listening = true
+  document.addEventListener('securitypolicyviolation', ({ blockedURI, effectiveDirective }) => {
+    if (effectiveDirective === 'connect-src') blocked.add(new URL(blockedURI, location.href).origin)
+  })
 }
 
 /** True when the page's policy blocked a request to the origin of `url` since the page was loaded. */

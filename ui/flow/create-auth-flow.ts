@@ -1,21 +1,16 @@
 // The flow as a store: it runs the steps, keeps the snapshot, owns the window and the watch. No markup.
 
 import type { Connection } from '../../shared/auth.ts'
-import type { ErrorReply } from '../../shared/errors.ts'
 import type { FieldValues } from '../../shared/fields.ts'
 import {
-  flowLifetimeMs,
   isFinalStage,
   type ConnectMethod,
   type ConnectPurpose,
   type FlowView,
   type StartForm,
 } from '../../shared/flow.ts'
-import { createFlowId } from '../../shared/ids.ts'
-import { createConnectClient, type ConnectClient } from '../client.ts'
-import { configuration, resolveEndpoint } from './configure.ts'
+import { resolveEndpoint } from './configure.ts'
 import { ConnectError, localError } from './connect-error.ts'
-import { watchPolicy } from './content-policy.ts'
 import {
   firstSnapshot,
   fromConnection,
@@ -28,37 +23,21 @@ import {
 } from './flow.ts'
 import { canMove } from './machine.ts'
 import { rememberFlow, type PendingFlow } from './pending.ts'
-import { explainPopup, fillStart, openPopup, startInPage, startInPopup } from './popup.ts'
-import { createTokens, tokenFrom, type ConnectTokens } from './token.ts'
-import { watchFlow, type Watch } from './watching.ts'
+import { fillStart, openPopup, startInPage, startInPopup } from './popup.ts'
+import type { Attempt, ServerLine, Submission } from './server-line.ts'
+import type { Watch } from './watching.ts'
 
 /** A flow that does nothing until its first step. Any number may exist; each is for one account and integration. */
 export const createAuthFlow = (options: AuthFlowOptions): ConnectFlow => new FlowStore(options)
-
-/** One flow record at the server. */
-interface Attempt {
-  readonly id: string
-  /** The token it began with, which may read it to the end; empty for a flow that was taken up. */
-  readonly token: string
-  readonly purpose: ConnectPurpose
-  readonly begun: number
-  version: number
-  /** True once the user was sent to the provider: it is not sent there twice. */
-  posted: boolean
-}
-
-interface Submission {
-  readonly method: ConnectMethod['id']
-  readonly values: FieldValues
-}
 
 const closedCheckMs = 500
 /** So many checks in a row: a window that closes because all is done is not «lost», and the news takes a moment. */
 const closedChecks = 4
 
+const untroubled = { error: undefined, errors: [] }
+
 class FlowStore implements ConnectFlow {
   readonly #options: AuthFlowOptions
-  readonly #tokens: ConnectTokens
   readonly #listeners = new Set<() => void>()
   #snapshot: FlowSnapshot
   #purpose: ConnectPurpose = 'create'
@@ -71,15 +50,10 @@ class FlowStore implements ConnectFlow {
   #closedTimer: ReturnType<typeof setInterval> | undefined
   #paused = false
   #loading: Promise<void> | undefined
+  #line: ServerLine | undefined
 
   constructor(options: AuthFlowOptions) {
     this.#options = options
-    this.#tokens = createTokens(
-      () =>
-        options.connectToken ??
-        (options.tokenUrl ? tokenFrom(options.tokenUrl) : (configuration()?.connectToken ?? '')),
-      () => ({ integration: options.integration, accountId: options.accountId }),
-    )
     this.#snapshot = nextSnapshot(firstSnapshot(options), {})
     if (options.definition) void this.load()
   }
@@ -98,7 +72,12 @@ class FlowStore implements ConnectFlow {
   }
 
   load(): Promise<void> {
-    this.#loading ??= this.#describe().catch((error: unknown) => {
+    const describe = async (): Promise<void> => {
+      const { definition, method } = this.#options
+      const { name, methods } = definition ?? (await (await this.#connect()).describe())
+      this.#set({ name, ...fromMethods(methods, method) })
+    }
+    this.#loading ??= describe().catch((error: unknown) => {
       this.#loading = undefined
       throw error
     })
@@ -106,9 +85,7 @@ class FlowStore implements ConnectFlow {
   }
 
   async refresh(): Promise<void> {
-    const { integration } = this.#options
-    const own = await this.#call('manage', (token, client) => client.connections(token))
-    this.#set(fromConnection(own.find((connection) => connection.integration === integration)))
+    this.#set(fromConnection(await (await this.#connect()).connection()))
   }
 
   start(): void {
@@ -120,15 +97,16 @@ class FlowStore implements ConnectFlow {
   }
 
   choose(method: ConnectMethod['id']): void {
-    this.#set({ state: 'fields', method, errors: [], error: undefined })
+    this.#set({ state: 'fields', method, ...untroubled })
   }
 
   submit(values: FieldValues = {}, method = this.#snapshot.method): void {
     const { state } = this.#snapshot
     if (!method || state === 'submitting' || !canMove(state, 'submitting')) return
-    this.#submission = { method, values }
     const opens = method === 'oauth2' && this.#options.mode !== 'redirect' && state !== 'configure'
-    void this.#send(this.#submission, opens ? openPopup(this.#options.popupFeatures) : null)
+    this.#popup = opens ? openPopup(this.#options.popupFeatures) : null
+    this.#submission = { method, values }
+    void this.#send(this.#submission)
   }
 
   reopen(form?: HTMLFormElement): boolean {
@@ -138,7 +116,7 @@ class FlowStore implements ConnectFlow {
       return this.#leave(form)
     }
     if (state !== 'authorize') return false
-    if (this.#popup && !this.#popup.closed) this.#popup.focus()
+    if (this.#popup?.closed === false) this.#popup.focus()
     else {
       this.#giveUp()
       this.submit(this.#submission?.values ?? values, this.#submission?.method ?? method)
@@ -160,10 +138,9 @@ class FlowStore implements ConnectFlow {
   }
 
   async disconnect(): Promise<void> {
-    const { integration } = this.#options
     try {
-      const ended = await this.#call('manage', (token, client) => client.disconnect(token, integration))
-      this.#set({ ...fromConnection(ended), state: 'idle', error: undefined })
+      const ended = await (await this.#connect()).disconnect()
+      this.#set({ ...fromConnection(ended), ...untroubled, state: 'idle' })
     } catch (error) {
       this.#fail(error)
     }
@@ -179,8 +156,7 @@ class FlowStore implements ConnectFlow {
   whenSettled(): Promise<FlowSnapshot> {
     return new Promise((resolve) => {
       const check = (): void => {
-        const { state } = this.#snapshot
-        if (state !== 'done' && state !== 'failed' && state !== 'cancelled') return
+        if (!/^(done|failed|cancelled)$/.test(this.#snapshot.state)) return
         unsubscribe()
         resolve(this.#snapshot)
       }
@@ -191,15 +167,20 @@ class FlowStore implements ConnectFlow {
 
   async resume({ id, purpose }: PendingFlow): Promise<void> {
     const signal = this.#nextStep()
+    const attempt = { id, purpose, token: '', version: 0, posted: true }
     this.#purpose = purpose
-    this.#attempt = { id, purpose, token: '', begun: Date.now(), version: 0, posted: true }
+    this.#attempt = attempt
     this.#set({ state: 'loading', popup: 'none' })
     try {
-      const known = await this.#poll(0, signal)
-      if (!known) {
+      const line = await this.#connect()
+      const view = await line.read(attempt, 0, signal)
+      if (signal.aborted) return
+      if (view) this.#show(view)
+      else {
         this.#forget()
         this.#set({ state: 'idle' })
-      } else if (this.#attempt) this.#watchAttempt()
+      }
+      this.#watchAttempt()
     } catch (error) {
       if (!signal.aborted) this.#fail(error)
     }
@@ -211,9 +192,8 @@ class FlowStore implements ConnectFlow {
   }
 
   unpause(): void {
-    if (!this.#paused) return
     this.#paused = false
-    if (/^(authorize|verify)$/.test(this.#snapshot.state)) this.#watchAttempt()
+    if (!this.#watch) this.#watchAttempt()
   }
 
   #set(patch: Partial<FlowSnapshot>): boolean {
@@ -224,57 +204,36 @@ class FlowStore implements ConnectFlow {
   }
 
   #fail(thrown: unknown): void {
-    if (!(thrown instanceof ConnectError)) reportError(thrown)
-    const { code, message, retryable, details }: ErrorReply =
-      thrown instanceof ConnectError ? thrown : localError('internal', thrown)
-    const error = { code, message, retryable, details }
+    const error = thrown instanceof ConnectError ? thrown : localError('internal', thrown)
+    if (error !== thrown) reportError(thrown)
     this.#forget()
     this.#popup?.close()
-    const errors = details.fields ?? []
-    if (!(errors.length > 0 && this.#set({ state: 'fields', errors, error })))
+    const errors = error.details.fields ?? []
+    if (!errors.length || !this.#set({ state: 'fields', errors, error }))
       this.#set({ state: 'failed', error })
   }
 
-  #client(): ConnectClient {
-    return createConnectClient(resolveEndpoint(this.#options.endpoint))
+  async #connect(): Promise<ServerLine> {
+    const endpoint = resolveEndpoint(this.#options.endpoint)
+    const { ServerLine } = await import('./server-line.ts').catch((error: unknown) => {
+      throw localError('network_error', error)
+    })
+    return (this.#line ??= new ServerLine(this.#options, endpoint))
   }
 
-  /** A call with a token of the purpose. One that has expired or is spent is replaced once. */
-  async #call<T>(
-    purpose: ConnectPurpose,
-    send: (token: string, client: ConnectClient) => Promise<T>,
-    known?: string,
-  ): Promise<T> {
-    const client = this.#client()
-    const token = known || (await this.#tokens.get(purpose))
-    try {
-      return await send(token, client)
-    } catch (error) {
-      if (!(error instanceof ConnectError && /^token_(expired|spent)$/.test(error.code))) throw error
-      this.#tokens.drop(purpose)
-      return send(await this.#tokens.get(purpose), client)
-    }
-  }
-
-  async #describe(): Promise<void> {
-    const { definition, integration, method } = this.#options
-    const { name, methods } = definition ?? (await this.#client().describe(integration))
-    this.#set({ name, ...fromMethods(methods, method) })
-  }
-
-  #begin(purpose: 'create' | 'reconnect'): void {
-    const { state } = this.#snapshot
+  #begin(purpose: ConnectPurpose): void {
+    const { state, methods } = this.#snapshot
     if (state === 'authorize' || state === 'blocked') return void this.reopen()
     if (!canMove(state, 'loading')) return
     this.#purpose = purpose
-    const [method, second] = this.#snapshot.methods
+    const [method, second] = methods
     const simple = method
       ? !second && method.id === 'oauth2' && !method.fields.length
       : this.#options.method === 'oauth2'
     if (simple) return this.submit({}, 'oauth2')
     if (method) return this.#ask()
     const signal = this.#nextStep()
-    this.#set({ state: 'loading', error: undefined, errors: [] })
+    this.#set({ state: 'loading', ...untroubled })
     this.load().then(
       () => signal.aborted || this.#ask(),
       (error: unknown) => signal.aborted || this.#fail(error),
@@ -283,144 +242,92 @@ class FlowStore implements ConnectFlow {
 
   #ask(): void {
     const { methods, method } = this.#snapshot
-    const chosen = methods.length > 1 ? method : methods[0]?.id
-    this.#set({ state: chosen ? 'fields' : 'choose', method: chosen, error: undefined, errors: [] })
+    const chosen = methods[1] ? method : methods[0]?.id
+    this.#set({ state: chosen ? 'fields' : 'choose', method: chosen, ...untroubled })
   }
 
-  async #send({ method, values }: Submission, popup: Window | null): Promise<void> {
+  async #send(submission: Submission): Promise<void> {
     const signal = this.#nextStep()
-    this.#popup = popup
     // Only to have the name for the texts; that it cannot be read is no failure of the flow.
     if (!this.#snapshot.name) this.load().catch(() => {})
-    this.#set({ state: 'submitting', method, errors: [], error: undefined, popup: 'none' })
+    this.#set({ state: 'submitting', method: submission.method, ...untroubled, popup: 'none' })
     try {
-      if (popup) explainPopup(popup, this.#snapshot.name, this.#locale)
-      const view = await this.#call(this.#purpose, (token, client) =>
-        this.#deliver(token, client, { method, values }, signal),
-      )
+      const line = await this.#connect()
+      const open = this.#attempt ?? { purpose: this.#purpose }
+      const onBegin = (attempt: Attempt): void => void (this.#attempt = attempt)
+      const view = await line.deliver(submission, open, { signal, onBegin })
       if (signal.aborted) return
-      if (view.stage === 'authorize') {
-        this.#set({ ...fromView(view, this.#options.method), state: 'submitting' })
-        this.#leave()
-      } else {
-        popup?.close()
-        this.#show(view)
-        if (view.stage === 'verify') this.#watchAttempt()
-      }
+      this.#show(view)
+      if (view.stage === 'authorize') this.#leave()
+      else this.#popup?.close()
+      this.#watchAttempt()
     } catch (error) {
       if (!signal.aborted) this.#fail(error)
     }
-  }
-
-  /** Begins a flow at the server where none is open, and hands over the values. */
-  async #deliver(
-    token: string,
-    client: ConnectClient,
-    submission: Submission,
-    signal: AbortSignal,
-  ): Promise<FlowView> {
-    const { integration, accountId } = this.#options
-    let attempt = this.#attempt
-    if (attempt?.token !== token || attempt.posted) {
-      attempt = {
-        id: createFlowId(),
-        token,
-        purpose: this.#purpose,
-        begun: Date.now(),
-        version: 0,
-        posted: false,
-      }
-      this.#attempt = attempt
-      const view = await client.begin(token, {
-        flowId: attempt.id,
-        integration,
-        ...(accountId && { accountId }),
-      })
-      signal.throwIfAborted()
-      attempt.version = view.version
-    }
-    const view = await client.submit(token, { flowId: attempt.id, version: attempt.version, ...submission })
-    attempt.version = view.version
-    return view
   }
 
   /** Sends the user to the provider, if there is a window for it. True when `form` should be sent instead. */
   #leave(form?: HTMLFormElement): boolean {
     const attempt = this.#attempt
     if (!attempt) return false
-    const { mode = 'popup', returnUrl = location.origin + location.pathname, scopes = '' } = this.#options
+    const {
+      mode = 'popup',
+      returnUrl = location.origin + location.pathname,
+      scopes = '',
+      locale,
+    } = this.#options
     const action = `${resolveEndpoint(this.#options.endpoint)}/connect/start`
     const data: StartForm = {
       token: attempt.token,
       flow: attempt.id,
       mode,
-      locale: this.#locale,
+      locale: locale || document.documentElement.lang,
       ...(mode === 'redirect' && { return_url: new URL(returnUrl, location.href).href }),
       scopes,
     }
-    const popup = this.#popup
-    const alive = popup && !popup.closed
+    const popup = this.#popup?.closed === false && this.#popup
     if (mode === 'redirect') startInPage(action, data)
-    else if (alive) {
-      watchPolicy(popup.document, () => this.#fail(localError('csp_blocked')))
-      startInPopup(popup, action, data)
-    } else if (form) fillStart(form, action, data)
+    else if (popup) startInPopup(popup, action, data, () => this.#fail(localError('csp_blocked')))
+    else if (form) fillStart(form, action, data)
     else {
       this.#set({ state: 'blocked' })
       return false
     }
     attempt.posted = true
     rememberFlow(this.#options, attempt)
-    this.#set({ state: 'authorize', popup: alive ? 'open' : 'none' })
-    this.#watchAttempt()
-    return !alive
-  }
-
-  get #locale(): string {
-    return this.#options.locale || document.documentElement.lang
+    const left = (): void => {
+      this.#set({ state: 'authorize', popup: popup ? 'open' : 'none' })
+      this.#watchAttempt()
+    }
+    // A form that is taken out of the page, because the state changed, is not sent.
+    if (form && !popup) setTimeout(left)
+    else left()
+    return !popup
   }
 
   #show(view: FlowView): void {
     if (this.#attempt) this.#attempt.version = view.version
-    if (!this.#set(fromView(view, this.#options.method)) || !isFinalStage(view.stage)) return
+    const patch = fromView(view, this.#options.method)
+    // Until the user is really sent there, the page is not waiting for the provider.
+    if (view.stage === 'authorize' && !this.#attempt?.posted) patch.state = this.#snapshot.state
+    if (!this.#set(patch) || !isFinalStage(view.stage)) return
     this.#forget()
-    if (view.stage === 'done') {
-      // The token was good for one success, and secrets are not kept after it.
-      this.#tokens.drop(this.#purpose)
-      this.#submission = undefined
-    }
+    if (view.stage !== 'done') return
+    // The token was good for one success, and secrets are not kept after it.
+    this.#line?.spend(this.#purpose)
+    this.#submission = undefined
   }
 
-  async #poll(waitMs: number, signal: AbortSignal): Promise<boolean> {
-    const attempt = this.#attempt
-    if (!attempt) return false
-    if (Date.now() - attempt.begun > flowLifetimeMs) throw localError('flow_expired')
-    const { id, version, purpose, token } = attempt
-    const views = await this.#call(
-      purpose,
-      (bearer, client) => client.watch(bearer, { flows: [{ id, version }], waitMs }, signal),
-      token,
-    )
-    const view = views.find((one) => one.id === id)
-    if (view && !signal.aborted) this.#show(view)
-    return !!view
-  }
-
+  /** Follows the flow where the next word is the server's. */
   #watchAttempt(): void {
     this.#stopWatch()
-    if (this.#paused) return
-    const { integration, accountId = '', endpoint } = this.#options
-    this.#watch = watchFlow({
-      lock: `authflow ${resolveEndpoint(endpoint)} ${integration} ${accountId}`,
-      poll: async (waitMs, signal) => {
-        try {
-          return await this.#poll(waitMs, signal)
-        } catch (error) {
-          if (!signal.aborted && error instanceof ConnectError && !error.retryable) this.#fail(error)
-          throw error
-        }
-      },
-    })
+    const { state } = this.#snapshot
+    if (!this.#attempt || this.#paused || (state !== 'authorize' && state !== 'verify')) return
+    this.#watch = this.#line?.watch(
+      this.#attempt,
+      (view) => this.#show(view),
+      (error) => this.#fail(error),
+    )
     let missing = 0
     this.#closedTimer = setInterval(() => {
       missing = this.#popup?.closed === false ? 0 : missing + 1
@@ -454,7 +361,7 @@ class FlowStore implements ConnectFlow {
     const signal = this.#nextStep()
     this.#forget()
     if (!attempt) return
-    this.#call(attempt.purpose, (token, client) => client.cancel(token, attempt.id), attempt.token).then(
+    this.#line?.cancel(attempt).then(
       (view) => view.stage === 'done' && !signal.aborted && this.#show(view),
       () => {},
     )
@@ -464,12 +371,6 @@ class FlowStore implements ConnectFlow {
     this.#popup?.close()
     this.#giveUp()
     this.#submission = undefined
-    this.#set({
-      state,
-      error: undefined,
-      errors: [],
-      popup: 'none',
-      ...(state === 'idle' && { method: undefined }),
-    })
+    this.#set({ state, ...untroubled, popup: 'none', ...(state === 'idle' && { method: undefined }) })
   }
 }

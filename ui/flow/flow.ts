@@ -166,8 +166,10 @@ export const fromConnection = (connection: Connection | undefined): Partial<Flow
         identity: [connection.identity.label, connection.identity.place].filter(Boolean).join(', '),
       }
 
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
+
 /** What the server says of a flow, as a change. */
-export function fromView(view: FlowView, only: string | undefined): Partial<FlowSnapshot> {
+export function fromView(view: FlowView, only: string | undefined): Partial<Mutable<FlowSnapshot>> {
   const { stage, method, fields, values, errors, error, connection } = view
   const wrong: ErrorReply = {
     code: 'invalid_fields',

@@ -28,7 +28,7 @@ export function rememberFlow(owner: FlowOwner, flow: PendingFlow | undefined): v
 }
 
 /** The remembered flow of this tab, or undefined. */
-export function recallFlow(owner: FlowOwner): PendingFlow | undefined {
+function recallFlow(owner: FlowOwner): PendingFlow | undefined {
   try {
     const [id, purpose] = sessionStorage.getItem(key(owner))?.split(' ') ?? []
     return id ? { id, purpose: purpose === 'reconnect' ? purpose : 'create' } : undefined
@@ -37,9 +37,19 @@ export function recallFlow(owner: FlowOwner): PendingFlow | undefined {
   }
 }
 
-/** Id of the flow that a redirect came back with, from the page's URL. */
-export const returnedFlowId = (): string | undefined =>
-  new URLSearchParams(location.search).get(returnParameter) ?? undefined
+/**
+ * The flow to take up on this page, if there is one.
+ *
+ * @param alone true where no other flow can be meant by the page's URL, so that it counts without a memory
+ */
+export function findPending(
+  owner: FlowOwner,
+  alone: boolean,
+): (PendingFlow & { readonly returned: boolean }) | undefined {
+  const id = new URLSearchParams(location.search).get(returnParameter)
+  const known = recallFlow(owner) ?? (alone && id ? { id, purpose: 'create' as const } : undefined)
+  return known && { ...known, returned: known.id === id }
+}
 
 /** Takes the flow id out of the page's URL, without a navigation. */
 export function cleanReturnUrl(): void {

@@ -3,26 +3,11 @@
 // policy is, and the opener is cut before anybody else's page loads there.
 
 import type { StartForm } from '../../shared/flow.ts'
-import { randomText } from '../../shared/ids.ts'
 
-const width = 600
-const height = 760
-
-/** An empty window, centred, or null when the browser blocks it. Call it in the user's gesture. */
-export function openPopup(features = ''): Window | null {
-  const left = Math.max(0, screenX + (outerWidth - width) / 2) | 0
-  const top = Math.max(0, screenY + (outerHeight - height) / 2) | 0
+/** An empty window, or null when the browser blocks it. Call it in the user's gesture. */
+export const openPopup = (features = 'popup,width=600,height=760'): Window | null =>
   // Nobody can guess the name, so no other page can send this window somewhere.
-  return open('', randomText(22), features || `popup,width=${width},height=${height},left=${left},top=${top}`)
-}
-
-/** Says in the empty window what it waits for. */
-export function explainPopup(popup: Window, text: string, language: string): void {
-  const page = popup.document
-  page.documentElement.lang = language
-  page.title = text
-  page.body.textContent = text
-}
+  open('', crypto.getRandomValues(new Uint32Array(4)).join('-'), features)
 
 /** Makes the form send `data` when it is submitted. The values are never in the document. */
 export function fillStart(form: HTMLFormElement, action: string, data: StartForm): void {
@@ -38,9 +23,10 @@ export function fillStart(form: HTMLFormElement, action: string, data: StartForm
   form.ownerDocument.head.append(meta)
 }
 
-/** Starts in the window that was opened for it. */
-export function startInPopup(popup: Window, action: string, data: StartForm): void {
+/** Starts in the window that was opened for it. Calls back if the page's policy, which the window inherits, forbids it. */
+export function startInPopup(popup: Window, action: string, data: StartForm, onBlocked: () => void): void {
   popup.opener = null
+  popup.document.addEventListener('securitypolicyviolation', onBlocked)
   submitStart(popup.document, action, data)
 }
 

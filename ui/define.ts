@@ -1,0 +1,7 @@
+// Defines all elements, each unless the page has defined it already.
+
+import './define/auth-flow.ts'
+import './define/auth-trigger.ts'
+import './define/auth-panel.ts'
+import './define/auth-form.ts'
+import './define/auth-status.ts'

@@ -1,0 +1,110 @@
+// What the elements share: how a part finds its <auth-flow>, and the controls that the author marks with
+// `data-auth-action`. No element has a shadow root, and none but <auth-form> and <auth-status> has children of its own.
+
+import { ReactiveElement } from '@lit/reactive-element'
+import type { FlowSnapshot } from '../flow/flow.ts'
+import type { AuthFlowElement } from './auth-flow.ts'
+
+/** The parts in documents, so that a flow that comes later finds those that wait for it. */
+const parts = new Set<AuthPart>()
+
+/** Lets every part look for its flow again. */
+export const linkParts = (): void => parts.forEach((part) => part.link())
+
+/** Base of all elements: light DOM, and `data-auth-action`. */
+export abstract class AuthElement extends ReactiveElement {
+  constructor() {
+    super()
+    this.addEventListener('click', (event) => this.#handleClick(event))
+  }
+
+  /** The flow that the element belongs to. */
+  abstract get flowElement(): AuthFlowElement | undefined
+
+  /** The author's markup is the content: there is no shadow root. */
+  protected override createRenderRoot(): HTMLElement {
+    return this
+  }
+
+  #handleClick(event: Event): void {
+    const control = event.target instanceof Element && event.target.closest('[data-auth-action]')
+    const flow = this.flowElement
+    if (!control || !flow || event.defaultPrevented) return
+    const action = control.getAttribute('data-auth-action')
+    // Inside a host's form every button would submit it.
+    event.preventDefault()
+    switch (action) {
+      case 'start':
+        return flow.start()
+      case 'cancel':
+        flow.flow.cancel()
+        return flow.close('cancel')
+      case 'retry':
+      case 'reconnect':
+        return flow.flow[action]()
+      case 'reopen':
+        return void flow.flow.reopen()
+      case 'disconnect':
+        return void flow.flow.disconnect()
+    }
+  }
+}
+
+/** Base of the elements that show a flow: inside <auth-flow>, or anywhere with `for` and the flow's id. */
+export abstract class AuthPart extends AuthElement {
+  static override properties = { htmlFor: { attribute: 'for' } }
+
+  /** Id of the <auth-flow> that this element belongs to, where it does not stand inside it. */
+  declare htmlFor: string | undefined
+
+  #flowElement: AuthFlowElement | undefined
+  // Frameworks add children when they please.
+  readonly #children = new MutationObserver(() => this.refresh())
+
+  get flowElement(): AuthFlowElement | undefined {
+    return this.#flowElement
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback()
+    parts.add(this)
+    this.link()
+    this.#children.observe(this, { childList: true })
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    parts.delete(this)
+    this.#children.disconnect()
+    this.#flowElement?.parts.delete(this)
+    this.#flowElement = undefined
+  }
+
+  protected override updated(): void {
+    this.link()
+  }
+
+  /** Finds the flow, again after every change that may have made it another. */
+  link(): void {
+    if (!this.isConnected) return
+    const found = this.htmlFor ? document.getElementById(this.htmlFor) : this.closest('auth-flow')
+    const flow = found && 'parts' in found ? (found as AuthFlowElement) : undefined
+    if (flow !== this.#flowElement) {
+      this.#flowElement?.parts.delete(this)
+      this.#flowElement = flow
+      flow?.parts.add(this)
+    }
+    this.refresh()
+  }
+
+  /** Shows the flow as it is. Called after every change; an untouched flow has nothing to show. */
+  refresh(): void {
+    const flow = this.flowElement
+    if (flow?.touched) {
+      flow.mark(this)
+      this.show(flow, flow.flow.getSnapshot())
+    }
+  }
+
+  protected abstract show(flow: AuthFlowElement, snapshot: FlowSnapshot): void
+}

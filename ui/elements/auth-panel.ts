@@ -1,0 +1,117 @@
+// <auth-panel>: where the form is. Opens as its markup says: a <dialog> inside it, a popover, or in place.
+
+import { AuthPart } from './auth-element.ts'
+import type { AuthFlowElement } from './auth-flow.ts'
+
+const focusable =
+  'input:not([type=hidden], :disabled), select:not(:disabled), textarea:not(:disabled), button:not(:disabled), a[href]'
+
+/**
+ * Opens when the flow has something to ask, and closes when it is done. The author writes `hidden`. With a `<dialog>`
+ * as child it is modal; with the attribute `popover` it is a popover; else it opens in place. Renders nothing.
+ *
+ * @summary Shows and hides its content, moves the focus in and back.
+ * @tag auth-panel
+ * @attr for - Id of the flow, where it stands elsewhere
+ * @cssState data-state, data-connection, data-busy, data-open - attributes, written once something happened
+ */
+export class AuthPanelElement extends AuthPart {
+  #open = false
+  /** What had the focus before. */
+  #before: Element | null = null
+  /** The content may come after the panel: true until the focus is at a control. */
+  #seeking = false
+
+  constructor() {
+    super()
+    this.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' && !event.defaultPrevented && !this.#dialog)
+        this.flowElement?.close('escape')
+    })
+    // Neither bubbles.
+    this.addEventListener('cancel', (event) => this.#handleCancel(event), true)
+    this.addEventListener('close', (event) => event.target === this.#dialog && this.#handleClosed(), true)
+    this.addEventListener('toggle', ({ newState }) => newState === 'closed' && this.#handleClosed())
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    this.#open = false
+  }
+
+  get #dialog(): HTMLDialogElement | null {
+    return this.querySelector<HTMLDialogElement>(':scope > dialog')
+  }
+
+  protected show(flow: AuthFlowElement): void {
+    if (flow.open !== this.#open) {
+      this.#open = flow.open
+      if (flow.open) this.#show()
+      else this.#hide(flow)
+    }
+    if (this.#seeking) queueMicrotask(() => this.#seekFocus())
+  }
+
+  #show(): void {
+    const dialog = this.#dialog
+    const surface = dialog ?? this
+    const heading = surface.querySelector('h1, h2, h3, h4, h5, h6, [data-part=title]')
+    this.#before = document.activeElement
+    this.hidden = false
+    if (heading && !surface.hasAttribute('aria-label') && !surface.hasAttribute('aria-labelledby')) {
+      heading.id ||= `${(this.id ||= `auth-panel-${++count}`)}-title`
+      surface.setAttribute('aria-labelledby', heading.id)
+    }
+    if (dialog) dialog.open || dialog.showModal()
+    else {
+      if (!this.hasAttribute('role')) this.setAttribute('role', 'group')
+      if (this.popover) this.showPopover()
+    }
+    this.#seeking = true
+  }
+
+  #hide(flow: AuthFlowElement): void {
+    const inside = this.contains(document.activeElement) || document.activeElement === document.body
+    this.#seeking = false
+    this.#dialog?.close()
+    if (this.popover) this.hidePopover()
+    this.hidden = true
+    const back = this.#before?.isConnected
+      ? this.#before
+      : flow.findPart('auth-trigger')?.querySelector('button, a')
+    if (inside && back instanceof HTMLElement) back.focus()
+  }
+
+  #seekFocus(): void {
+    const target =
+      this.querySelector<HTMLElement>('[autofocus]') ??
+      this.querySelector<HTMLElement>(`auth-form :is(${focusable})`) ??
+      (this.querySelector('auth-form') ? null : this.querySelector<HTMLElement>(focusable))
+    const { activeElement } = document
+    this.#seeking &&= !target
+    if (target) target.focus()
+    else if (!this.contains(activeElement)) {
+      this.tabIndex = -1
+      this.focus()
+    }
+  }
+
+  #handleCancel(event: Event): void {
+    if (event.target !== this.#dialog) return
+    event.preventDefault()
+    this.flowElement?.close('escape')
+  }
+
+  /** The browser closed it: a form with `method=dialog`, a light dismiss. */
+  #handleClosed(): void {
+    if (this.#open) this.flowElement?.close('close')
+  }
+}
+
+let count = 0
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'auth-panel': AuthPanelElement
+  }
+}

@@ -1,0 +1,81 @@
+// <auth-trigger>: the control that begins. The author's own button or link inside it, or the element itself.
+
+import type { FlowSnapshot } from '../flow/flow.ts'
+import { AuthPart } from './auth-element.ts'
+import type { AuthFlowElement } from './auth-flow.ts'
+
+/**
+ * Begins the flow when it is clicked. Renders nothing.
+ *
+ * @summary Begins the flow.
+ * @tag auth-trigger
+ * @attr for - Id of the flow, where it stands elsewhere
+ * @cssState data-state, data-connection, data-busy, data-open - attributes, written once something happened
+ */
+export class AuthTriggerElement extends AuthPart {
+  /** True when this element put `role` and `tabindex` on itself, for want of a control. */
+  #acts = false
+
+  constructor() {
+    super()
+    this.addEventListener('click', (event) => this.#handleClick(event))
+    this.addEventListener('keydown', (event) => this.#handleKey(event))
+    for (const type of ['pointerover', 'focusin']) {
+      this.addEventListener(type, () => this.flowElement?.intend())
+    }
+  }
+
+  /** The control: the author's own, or this element. */
+  get control(): HTMLElement {
+    return this.querySelector<HTMLElement>('button, a[href], [role=button]') ?? this
+  }
+
+  override refresh(): void {
+    const acts = this.control === this
+    if (acts !== this.#acts) {
+      this.#acts = acts
+      if (acts) {
+        // What the author or the server wrote stays.
+        if (!this.hasAttribute('role')) this.setAttribute('role', 'button')
+        if (!this.hasAttribute('tabindex')) this.tabIndex = 0
+      } else {
+        this.removeAttribute('role')
+        this.removeAttribute('tabindex')
+      }
+    }
+    super.refresh()
+  }
+
+  protected show(flow: AuthFlowElement, { busy }: FlowSnapshot): void {
+    const { control } = this
+    const panel = flow.findPart('auth-panel')
+    control.setAttribute('aria-busy', String(busy))
+    if (!panel) return
+    control.setAttribute('aria-expanded', String(flow.open))
+    if (panel.id) control.setAttribute('aria-controls', panel.id)
+  }
+
+  #handleClick(event: Event): void {
+    const flow = this.flowElement
+    if (!flow || event.defaultPrevented) return
+    // Inside a host's form the button would submit it; a link would leave the page.
+    event.preventDefault()
+    const { state } = flow.flow.getSnapshot()
+    if (flow.open && state !== 'blocked') return flow.close('trigger')
+    if (/^(choose|fields|configure)$/.test(state)) return flow.show('trigger')
+    flow.start()
+  }
+
+  #handleKey(event: KeyboardEvent): void {
+    if (event.target === this && this.#acts && /^(Enter| )$/.test(event.key)) {
+      event.preventDefault()
+      this.click()
+    }
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'auth-trigger': AuthTriggerElement
+  }
+}

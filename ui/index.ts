@@ -1,0 +1,19 @@
+// What `authflow/ui` exports: element classes, the flow without elements, and the page's settings. No side effects:
+// the elements are defined by `authflow/define`.
+
+export { AuthFlowElement } from './elements/auth-flow.ts'
+export { AuthFormElement } from './elements/auth-form.ts'
+export { AuthPanelElement } from './elements/auth-panel.ts'
+export { AuthStatusElement } from './elements/auth-status.ts'
+export { AuthTriggerElement } from './elements/auth-trigger.ts'
+export type { FieldContext } from './elements/form-markup.ts'
+export type { AuthFlowEvents, EventDetail, PanelReason } from './events.ts'
+export { configureAuthFlow, type AuthFlowConfiguration } from './flow/configure.ts'
+export { ConnectError } from './flow/connect-error.ts'
+export { createAuthFlow } from './flow/create-auth-flow.ts'
+export type { AuthFlowOptions, ConnectFlow, FlowSnapshot } from './flow/flow.ts'
+export { canMove, isBusy, transitions, type FlowState } from './flow/machine.ts'
+export type { PendingFlow } from './flow/pending.ts'
+export { resumeAuthFlow } from './flow/resume.ts'
+export type { ConnectTokenNeed, ConnectTokenSource } from './flow/token.ts'
+export type { Messages } from './messages.ts'
