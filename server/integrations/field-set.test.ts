@@ -6,6 +6,12 @@ import { checkFields, type FormField } from '../../shared/fields.ts'
 import { defineFields, type FieldMeta } from './field-set.ts'
 import type { FieldSet } from './integration.ts'
 
+/** Text of any UTF-16 units, halves of characters too. */
+const anyText = (maxLength: number): fc.Arbitrary<string> =>
+  fc
+    .array(fc.oneof(fc.nat(0x7f), fc.nat(0xffff)), { maxLength })
+    .map((units) => String.fromCharCode(...units))
+
 const shopFields = defineFields(
   z.object({
     shop: z
@@ -374,13 +380,13 @@ describe('FieldSet.parse', () => {
           )
         },
       ),
-      { numRuns: 5000 },
+      { numRuns: 1500 },
     )
   })
 
   it('agrees with the browser on every input, and takes its own answer back', () => {
     const text = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 30 }),
+      anyText(30),
       fc.stringMatching(/^pat[A-Za-z0-9.]{1,20}$/),
       fc.constantFrom(
         '',
@@ -418,9 +424,9 @@ describe('FieldSet.parse', () => {
           assert.deepEqual(everyKind.parse(here.values), here)
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 800 },
     )
-    assert.ok(accepted > 100, `${accepted} accepted`)
+    assert.ok(accepted > 25, `${accepted} accepted`)
   })
 
   it('is safe against input that is no record of texts', () => {

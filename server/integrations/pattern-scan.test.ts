@@ -84,7 +84,7 @@ describe('scanPattern', () => {
           `${pattern} ${JSON.stringify(text)}`,
         )
       }),
-      { numRuns: 2000 },
+      { numRuns: 800 },
     )
   })
 })
