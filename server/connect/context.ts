@@ -1,10 +1,10 @@
 // What every part of the connect service works with: the collaborators, the integrations by id, and work that goes on
 // after its caller was answered.
 
-import type { Auth } from '../../shared/auth.ts'
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Integration, Method, OAuth2Method } from '../integrations/integration.ts'
+import { createRegistry } from '../integrations/registry.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
 import type { Store } from '../store/store.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -16,7 +16,7 @@ export interface ConnectOptions {
   readonly store: Store
   readonly vault: Vault
   /** Those without `connect` are known, but no account can connect to them. */
-  readonly integrations: readonly Integration<string, Auth>[]
+  readonly integrations: readonly Integration[]
   /** Every request to a provider leaves through it. */
   readonly fetch: GuardedFetch
   /** The environment of store and vault, for logs. */
@@ -51,17 +51,11 @@ export interface ConnectContext extends Omit<ConnectOptions, 'integrations' | 'o
 /** Checks the options and makes the context. Throws `duplicate_integration`. */
 export function createContext(options: ConnectOptions): ConnectContext {
   const { integrations, onChange, ...shared } = options
-  const known = new Map<string, Connectable | undefined>()
-  for (const integration of integrations) {
-    if (known.has(integration.id)) {
-      throw new AuthFlowError('duplicate_integration', `Two integrations have the id ${integration.id}.`)
-    }
-    known.set(integration.id, connectable(integration))
-  }
+  const registry = createRegistry(integrations)
   const running = new Set<Promise<void>>()
   return {
     ...shared,
-    integration: (id) => findConnectable(known, id),
+    integration: (id) => connectable(registry.get(id)),
     async changed(change) {
       try {
         await onChange?.(change)
@@ -95,17 +89,11 @@ export function findOAuthMethod(integration: Connectable): OAuth2Method | undefi
   return integration.methods.find((method): method is OAuth2Method => method.id === 'oauth2')
 }
 
-function connectable(integration: Integration<string, Auth>): Connectable | undefined {
-  if (!integration.connect) return undefined
-  const { id, metadata, connect } = integration
-  return { id, provider: metadata.id, name: metadata.name, methods: connect.methods }
-}
-
-function findConnectable(known: ReadonlyMap<string, Connectable | undefined>, id: string): Connectable {
-  const found = known.get(id)
-  if (found) return found
-  const message = known.has(id)
-    ? `Accounts can't connect to ${id}: it was made without \`connect: true\`.`
-    : undefined
-  throw new AuthFlowError('unknown_integration', message)
+function connectable({ id, metadata, connect }: Integration): Connectable {
+  if (connect) return { id, provider: metadata.id, name: metadata.name, methods: connect.methods }
+  throw new AuthFlowError(
+    'unknown_integration',
+    `Accounts can't connect to ${id}: it was made without \`connect: true\`.`,
+    { details: { integration: id } },
+  )
 }
