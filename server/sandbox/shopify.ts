@@ -56,8 +56,7 @@ function signCallback(callback: URLSearchParams, shop: string, secret: string): 
   callback.set('shop', shop)
   callback.set('timestamp', String(Math.floor(Date.now() / 1000)))
   callback.sort()
-  const text = [...callback].map(([name, value]) => `${name}=${value}`).join('&')
-  callback.set('hmac', createHmac('sha256', secret).update(text).digest('hex'))
+  callback.set('hmac', createHmac('sha256', secret).update(callback.toString()).digest('hex'))
 }
 
 async function tokenEndpoint(server: AuthorizationServer, exchange: Exchange): Promise<Reply> {
