@@ -141,6 +141,19 @@ function createApi(server: AuthorizationServer, state: StateFile, origin: () => 
     html_url: `${origin()}/${issue.repo}/issues/${issue.number}`,
     created_at: issue.createdAt,
   })
+  const showRepository = (repo: string): Record<string, unknown> => {
+    const [owner, name] = repo.split('/')
+    const id = repositories.findIndex((one) => one === repo) + 1
+    return {
+      id,
+      name,
+      full_name: repo,
+      private: true,
+      default_branch: 'main',
+      owner: { login: owner, id: id + 100 },
+      html_url: `${origin()}/${repo}`,
+    }
+  }
   const showComment = (comment: GithubCommentRow): Record<string, unknown> => ({
     id: comment.id,
     body: comment.body,
@@ -177,17 +190,12 @@ function createApi(server: AuthorizationServer, state: StateFile, origin: () => 
     { method: 'GET', path: `${apiPrefix}/user`, handle: withUser((grant) => json(showUser(grant.person))) },
     {
       method: 'GET',
-      path: base,
-      handle: withUser((grant, _exchange, repo) => {
-        const id = repositories.findIndex((one) => one === repo) + 1
-        const facts = { id, name: repo.split('/')[1], full_name: repo, private: true, default_branch: 'main' }
-        return json({
-          ...facts,
-          owner: { login: grant.place, id: id + 100 },
-          html_url: `${origin()}/${repo}`,
-        })
-      }),
+      path: `${apiPrefix}/user/repos`,
+      handle: withUser((grant) =>
+        json(repositories.filter((repo) => repo.startsWith(`${grant.place}/`)).map(showRepository)),
+      ),
     },
+    { method: 'GET', path: base, handle: withUser((_grant, _exchange, repo) => json(showRepository(repo))) },
     {
       method: 'GET',
       path: `${base}/issues`,

@@ -1,0 +1,119 @@
+// The demo's jobs: one for each service, started by an event of the account and run as that account. What they write
+// names the account, so that two browsers can be told apart.
+
+import { z } from 'zod'
+import { eventTrigger } from '../server/index.ts'
+import type { DemoClient, DemoIntegrations } from './client.ts'
+
+type Service<Name extends keyof DemoIntegrations> = NonNullable<DemoIntegrations[Name]>
+type Client = DemoClient['client']
+
+/** Where the jobs write at real providers; stand-ins have these places. */
+const slackChannel = 'general'
+const airtableTable = 'Leads'
+
+/** Defines every job whose integration is there. */
+export function defineJobs({ client, integrations }: DemoClient): void {
+  const { slack, github, airtable, shopify } = integrations
+  if (slack) defineSlackJob(client, slack)
+  if (github) defineGithubJob(client, github)
+  if (airtable) defineAirtableJob(client, airtable)
+  if (shopify) defineShopifyJob(client, shopify)
+}
+
+function defineSlackJob(client: Client, slack: Service<'slack'>): void {
+  client.defineJob({
+    id: 'slack-notification',
+    name: 'Slack notification',
+    version: '1.0.0',
+    trigger: eventTrigger({
+      name: 'slack.notification',
+      schema: z.object({ message: z.string().max(500), pauseSeconds: z.number().int().min(0).max(60) }),
+    }),
+    integrations: { slack },
+    run: async ({ message, pauseSeconds }, io, ctx) => {
+      const sender = ctx.account?.id ?? 'nobody'
+      await io.logger.info(`account ${sender}`)
+      const first = await io.slack.postMessage('notify', {
+        channel: slackChannel,
+        text: `${message} (sent for ${sender})`,
+      })
+      if (pauseSeconds === 0) return
+      await io.wait('pause', pauseSeconds)
+      await io.slack.postMessage('reply', {
+        channel: slackChannel,
+        thread_ts: first.ts,
+        text: `Done after ${pauseSeconds} s (sent for ${sender})`,
+      })
+    },
+  })
+}
+
+function defineGithubJob(client: Client, github: Service<'github'>): void {
+  client.defineJob({
+    id: 'github-comment',
+    name: 'GitHub comment',
+    version: '1.0.0',
+    trigger: eventTrigger({ name: 'github.comment', schema: z.object({ message: z.string().max(500) }) }),
+    integrations: { github },
+    run: async ({ message }, io, ctx) => {
+      const repository = await io.github.runTask(
+        'repository',
+        async (octokit) => {
+          const { data } = await octokit.rest.repos.listForAuthenticatedUser({ per_page: 1, sort: 'updated' })
+          const [first] = data
+          if (!first) throw new Error('The account has no repository to comment in.')
+          return { owner: first.owner.login, repo: first.name }
+        },
+        { name: 'Find repository' },
+      )
+      await io.github.issues.createComment('comment', {
+        ...repository,
+        issue_number: 1,
+        body: `${message} (sent for ${ctx.account?.id ?? 'nobody'})`,
+      })
+    },
+  })
+}
+
+function defineAirtableJob(client: Client, airtable: Service<'airtable'>): void {
+  client.defineJob({
+    id: 'airtable-record',
+    name: 'Airtable record',
+    version: '1.0.0',
+    trigger: eventTrigger({ name: 'airtable.record', schema: z.object({ title: z.string().max(500) }) }),
+    integrations: { airtable },
+    run: async ({ title }, io, ctx) => {
+      const base = await io.airtable.runTask(
+        'base',
+        async (sdk) => {
+          // The SDK has no call for the list of bases, but sends any request below its base path.
+          const reply = await sdk.base('meta').makeRequest({ path: '/bases' })
+          return baseList.parse(reply.body).bases[0].id
+        },
+        { name: 'Find base' },
+      )
+      await io.airtable
+        .base(base)
+        .table(airtableTable)
+        .createRecords('record', [{ fields: { Name: `${title} (sent for ${ctx.account?.id ?? 'nobody'})` } }])
+    },
+  })
+}
+
+const baseList = z.object({ bases: z.tuple([z.object({ id: z.string() })], z.unknown()) })
+
+function defineShopifyJob(client: Client, shopify: Service<'shopify'>): void {
+  client.defineJob({
+    id: 'shopify-product',
+    name: 'Shopify product',
+    version: '1.0.0',
+    trigger: eventTrigger({ name: 'shopify.product', schema: z.object({ title: z.string().max(200) }) }),
+    integrations: { shopify },
+    run: async ({ title }, io, ctx) => {
+      const shop = await io.shopify.getShop('shop')
+      await io.logger.info(`shop ${shop.name}`)
+      await io.shopify.createProduct('product', { title: `${title} (for ${ctx.account?.id ?? 'nobody'})` })
+    },
+  })
+}

@@ -1,0 +1,135 @@
+// The demo's page script: sets the elements up, and shows what jobs did below each service. A product needs the first
+// half only.
+
+import { html, nothing, render, type TemplateResult } from 'lit'
+import { configureAuthFlow } from 'authflow/ui'
+import type { ActivityReport, Arrival } from '../activity.ts'
+import type { RunSummary, RunState } from '../../shared/flow.ts'
+import { actionsOf, isServiceName, type ServiceName } from './actions.ts'
+
+interface Session {
+  readonly standIns: boolean
+  readonly services: readonly ServiceName[]
+  readonly missing: readonly { readonly service: ServiceName; readonly variables: readonly string[] }[]
+}
+
+const busyPollMs = 700
+const idlePollMs = 4000
+const openStates: readonly RunState[] = ['queued', 'running', 'waiting']
+
+async function readJson<T>(path: string): Promise<T> {
+  const response = await fetch(path)
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`)
+  return response.json()
+}
+
+const session = await readJson<Session>('/demo/session')
+for (const { service } of session.missing) document.querySelector(`[data-service=${service}]`)?.remove()
+showMissing()
+
+configureAuthFlow({ endpoint: location.origin })
+await import('authflow/define')
+
+function showMissing(): void {
+  for (const note of document.querySelectorAll<HTMLElement>('[data-mode]')) note.hidden = !session.standIns
+  const note = document.querySelector<HTMLElement>('[data-missing]')
+  if (!note || session.missing.length === 0) return
+  const lines = session.missing.map(({ service, variables }) => `${service}: set ${variables.join(' and ')}`)
+  note.textContent = `Not shown because their apps are not configured. To add ${lines.join('; ')}.`
+  note.hidden = false
+  note.classList.remove('hidden')
+}
+
+let timer: ReturnType<typeof setTimeout> | undefined
+
+async function refresh(): Promise<void> {
+  clearTimeout(timer)
+  let busy = false
+  try {
+    const report = await readJson<ActivityReport>('/demo/activity')
+    for (const place of document.querySelectorAll<HTMLElement>('[data-activity]')) {
+      const service = place.dataset['activity'] ?? ''
+      if (isServiceName(service)) render(activityOf(service, report), place)
+    }
+    busy = report.runs.some((run) => openStates.includes(run.state))
+  } catch {
+    // The server is restarting, perhaps because somebody killed it to see what happens: keep asking.
+    busy = true
+  }
+  timer = setTimeout(() => void refresh(), busy ? busyPollMs : document.hidden ? idlePollMs * 4 : idlePollMs)
+}
+
+async function send(kind: string): Promise<void> {
+  await fetch('/demo/events', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ kind }),
+  })
+  await refresh()
+}
+
+function activityOf(service: ServiceName, report: ActivityReport): TemplateResult {
+  const runs = report.runs.filter((run) => run.job.startsWith(service)).slice(0, 3)
+  const arrived = report.arrived[service] ?? []
+  const { actions, note, arrivedTitle } = actionsOf[service]
+  return html`
+    <div class="activity-actions">
+      ${actions.map(
+        ({ kind, label }) =>
+          html`<button type="button" data-kind=${kind} @click=${() => void send(kind)}>${label}</button>`,
+      )}
+    </div>
+    ${note ? html`<p class="activity-note">${note}</p>` : nothing}
+    ${runs.length === 0 ? nothing : html`<p class="activity-title">Runs</p>`}
+    <ul class="activity-runs" aria-label="Runs of ${service}">
+      ${runs.map(runOf)}
+    </ul>
+    ${
+      arrived.length === 0
+        ? nothing
+        : html`<p class="activity-title">
+            <span>${arrivedTitle}</span>
+            ${report.viewers[service] ? html`<a href=${report.viewers[service]} target="_blank" rel="noopener">open ↗</a>` : nothing}
+          </p>`
+    }
+    <ul class="activity-arrived" aria-label=${arrivedTitle}>
+      ${arrived.map(arrivalOf)}
+    </ul>
+  `
+}
+
+const stateText: Readonly<Record<RunState, string>> = {
+  queued: 'queued',
+  running: 'running',
+  waiting: 'waiting',
+  waiting_for_connection: 'waiting for a connection',
+  waiting_for_version: 'waiting for its version',
+  succeeded: 'succeeded',
+  failed: 'failed',
+  cancelled: 'cancelled',
+}
+
+function runOf(run: RunSummary): TemplateResult {
+  return html`<li class="activity-run" data-run=${run.id} data-state=${run.state}>
+    <p class="activity-run-head">
+      <span>${run.jobName}</span>
+      <span class="activity-badge" data-state=${run.state}>${stateText[run.state]}</span>
+    </p>
+    <ol class="activity-steps">
+      ${run.tasks.map(
+        (task) =>
+          html`<li data-state=${task.state}>
+            ${task.name}${task.attempts > 1 ? ` (${task.attempts} attempts)` : ''} · ${task.state}
+          </li>`,
+      )}
+    </ol>
+    ${run.error ? html`<p class="activity-error">${run.error.message}</p>` : nothing}
+  </li>`
+}
+
+const arrivalOf = (arrival: Arrival): TemplateResult =>
+  html`<li>${arrival.text}<small>${arrival.place}</small></li>`
+
+document.addEventListener('auth-success', () => void refresh())
+document.addEventListener('visibilitychange', () => void refresh())
+void refresh()
