@@ -3,6 +3,7 @@
 // methods are public, so they are overridden here, and its records and queries stay as they are.
 
 import type AirtableSdk from 'airtable'
+import { member } from './provider-failure.ts'
 import type { SdkRequest } from './provider-integration.ts'
 
 type Sdk = typeof AirtableSdk
@@ -20,51 +21,15 @@ export interface AirtableTransport {
 
 /** An instance of the SDK whose bases send through the given fetch. */
 export function createAirtableClient(sdk: Sdk, transport: AirtableTransport): AirtableSdk {
-  class Base extends sdk.Base {
-    override async makeRequest(options: BaseOptions = {}): Promise<BaseReply> {
-      const method = (options.method ?? 'GET').toUpperCase()
-      const query = queryOf(options.qs ?? {})
-      const url = `${transport.endpointUrl}/v0/${encodeURIComponent(this.getId())}${options.path ?? '/'}${query}`
-      const hasBody =
-        options.body !== undefined && options.body !== null && method !== 'GET' && method !== 'DELETE'
-      const response = await transport.fetch(url, {
-        method,
-        headers: {
-          ...options.headers,
-          authorization: `Bearer ${transport.token}`,
-          'content-type': 'application/json',
-        },
-        ...(hasBody ? { body: JSON.stringify(options.body) } : {}),
-      })
-      const body = parse(await response.text())
-      const { status, headers } = response
-      const refusal = this._checkStatusForError(status, body)
-      if (refusal) throw refusal
-      if (typeof body !== 'object' || body === null)
-        throw new sdk.Error('UNEXPECTED_ERROR', 'no JSON object', status)
-      return { statusCode: status, headers, body }
-    }
-
-    override runAction(...[method, path, qs, body, callback]: Parameters<BaseClass['runAction']>): void {
-      const run = async (): Promise<void> => {
-        const reply = await this.makeRequest({ method, path, qs, body })
-        callback(null, undefined, reply.body)
-      }
-      // The callback reads the answer's members: what it throws over an unexpected one is the request's failure too.
-      run().catch((error: unknown) => callback(error))
-    }
-  }
+  const Base = guardedBase(sdk, transport)
 
   class Client extends sdk {
     override base(baseId: string): AirtableSdk.Base {
       const base = new Base(this, baseId)
       const table: AirtableSdk.Base['table'] = (tableName) => base.table(tableName)
-      const call: Pick<AirtableSdk.Base, never> & typeof table = (tableName) => base.table(tableName)
-      return Object.assign(call, {
-        table,
-        getId: () => baseId,
-        makeRequest: (options?: BaseOptions) => base.makeRequest(options),
-      })
+      const call: typeof table = (tableName) => base.table(tableName)
+      const makeRequest = (options?: BaseOptions): Promise<BaseReply> => base.makeRequest(options)
+      return Object.assign(call, { table, makeRequest, getId: () => baseId })
     }
   }
 
@@ -74,6 +39,45 @@ export function createAirtableClient(sdk: Sdk, transport: AirtableTransport): Ai
     noRetryIfRateLimited: true,
   })
 }
+
+/** The SDK's class of bases with both ways to send overridden. */
+function guardedBase(sdk: Sdk, transport: AirtableTransport): Sdk['Base'] {
+  return class extends sdk.Base {
+    override async makeRequest(options: BaseOptions = {}): Promise<BaseReply> {
+      const method = (options.method ?? 'GET').toUpperCase()
+      const hasBody =
+        options.body !== undefined && options.body !== null && method !== 'GET' && method !== 'DELETE'
+      const place = `/v0/${encodeURIComponent(this.getId())}${options.path ?? '/'}${queryOf(options.qs ?? {})}`
+      const response = await transport.fetch(transport.endpointUrl + place, {
+        method,
+        headers: {
+          ...options.headers,
+          authorization: `Bearer ${transport.token}`,
+          'content-type': 'application/json',
+        },
+        ...(hasBody ? { body: JSON.stringify(options.body) } : {}),
+      })
+      const body = parse(await response.text())
+      const { status: statusCode, headers } = response
+      const refusal = this._checkStatusForError(statusCode, body)
+      if (refusal) throw refusal
+      if (!isAnswer(body)) throw new sdk.Error('UNEXPECTED_ERROR', 'neither a record nor records', statusCode)
+      return { statusCode, headers, body }
+    }
+
+    override runAction(...[method, path, qs, body, callback]: Parameters<BaseClass['runAction']>): void {
+      const run = async (): Promise<void> => {
+        const reply = await this.makeRequest({ method, path, qs, body })
+        callback(null, undefined, reply.body)
+      }
+      run().catch((error: unknown) => callback(error))
+    }
+  }
+}
+
+/** The SDK reads `records` or a record without looking whether they are there. */
+const isAnswer = (body: unknown): boolean =>
+  Array.isArray(member(body, 'records')) || typeof member(body, 'id') === 'string'
 
 function parse(text: string): unknown {
   try {

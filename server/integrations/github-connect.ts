@@ -99,7 +99,7 @@ function oauthMethod(
     clientAuth: 'post',
     rotation: 'strict',
     normaliseTokenResponse,
-    identify: ({ accessToken }, { fetch }) => identify(self, fetch, apiUrl, accessToken),
+    identify: ({ accessToken }, { fetch }) => identify(self, { fetch, apiUrl }, accessToken),
     revoke: ({ accessToken }, { fetch, client: app }) =>
       revoke(self, { fetch, apiUrl, client: app }, accessToken),
   }
@@ -125,7 +125,7 @@ function tokenMethod(self: Complainant, { apiUrl }: GithubAddresses): KeyMethod 
     id: 'apiKey',
     label: 'Personal access token',
     fields: defineFields(tokenFields),
-    verify: ({ fetch, fields }) => identify(self, fetch, apiUrl, fields['apiKey'] ?? '', 'apiKey'),
+    verify: ({ fetch, fields }) => identify(self, { fetch, apiUrl }, fields['apiKey'] ?? '', 'apiKey'),
   }
 }
 
@@ -152,8 +152,7 @@ const userReply = z.object({ id: z.number(), login: z.string() })
 /** The user of a token. Its scopes are in a header; fine-grained tokens have none. */
 async function identify(
   self: Complainant,
-  fetch: GuardedFetch,
-  apiUrl: string,
+  { fetch, apiUrl }: { fetch: GuardedFetch; apiUrl: string },
   token: string,
   field?: string,
 ): Promise<Identified> {
