@@ -1,6 +1,6 @@
 // What the browser part weighs: bundled and minified by esbuild, gzipped, measured from the sources.
 
-import { build, type Metafile } from 'esbuild'
+import { build } from 'esbuild'
 import { gzipSync } from 'node:zlib'
 import { root } from './source-files.ts'
 
@@ -15,9 +15,11 @@ export interface Bundle {
   readonly limit: number
 }
 
-/** A bundle's weight: what is loaded at once, without chunks that are imported later. */
+/** A bundle's weight. */
 export interface BundleSize {
+  /** Bytes as they are. */
   readonly minified: number
+  /** Bytes after gzip at its best. */
   readonly gzip: number
 }
 
@@ -48,42 +50,22 @@ export const bundles: readonly Bundle[] = [
   },
 ]
 
-/** Bundles one entry in memory and weighs it. */
+/** Bundles one entry in memory and weighs it, with what it imports later: sooner or later that is loaded, too. */
 export async function measureBundle({
   source,
   external,
 }: Pick<Bundle, 'source' | 'external'>): Promise<BundleSize> {
-  const { outputFiles, metafile } = await build({
+  const { outputFiles } = await build({
     stdin: { contents: source, resolveDir: root, loader: 'ts' },
     bundle: true,
     minify: true,
-    splitting: true,
     format: 'esm',
     target: 'es2022',
     legalComments: 'none',
     external: [...external],
-    outdir: 'size',
-    absWorkingDir: root,
-    metafile: true,
     write: false,
   })
-  const loaded = loadedAtOnce(metafile)
-  const files = outputFiles.filter(({ path }) => loaded.some((name) => path.endsWith(name)))
-  const sum = (weigh: (contents: Uint8Array) => number): number =>
-    files.reduce((total, { contents }) => total + weigh(contents), 0)
-  return {
-    minified: sum(({ length }) => length),
-    gzip: sum((contents) => gzipSync(contents, { level: 9 }).length),
-  }
-}
-
-/** The entry chunk and what it imports statically. */
-function loadedAtOnce({ outputs }: Metafile): string[] {
-  const loaded = new Set(Object.keys(outputs).filter((name) => outputs[name]?.entryPoint === '<stdin>'))
-  for (const name of loaded) {
-    for (const { path, kind, external } of outputs[name]?.imports ?? []) {
-      if (kind === 'import-statement' && !external) loaded.add(path)
-    }
-  }
-  return [...loaded]
+  const [file] = outputFiles
+  if (!file) throw new Error('The bundle is empty')
+  return { minified: file.contents.length, gzip: gzipSync(file.contents, { level: 9 }).length }
 }

@@ -66,7 +66,7 @@ describe('checkImports', () => {
     ['server/net/guard.ts', `import type { Store } from '../store/store.ts'`, /net imports only shared/],
     ['server/integrations/slack.ts', `import { runTask } from '../jobs/task.ts'`, /integrations import only/],
     ['server/integrations/slack.ts', `import { job } from '../jobs/job.ts'`, /integrations import only/],
-    ['server/integrations/field-set.ts', `import { Slack } from './slack.ts'`, /imports no provider/],
+    ['server/integrations/field-set.ts', `import { Slack } from './slack.ts'`, /import no provider/],
     ['server/connect/flows.ts', `import { startSandbox } from '../sandbox/index.ts'`, /sandbox/],
     ['server/connect/flows.ts', `import Koa from 'koa'`, /only server\/http imports Koa/],
     ['server/queue/store-queue.ts', `import { MongoClient } from 'mongodb'`, /database drivers/],
