@@ -1,0 +1,56 @@
+// What all parts of one engine share.
+
+import type { Connection } from '../../shared/auth.ts'
+import { isAuthFlowError } from '../../shared/errors.ts'
+import type { Logger } from '../../shared/log.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { Store } from '../store/store.ts'
+import type { Vault } from '../vault/vault.ts'
+import type { ResolveAuth } from './engine.ts'
+
+/** Tells which connection an account has; sees every change that was written. */
+export type FindConnection = (query: {
+  integration: string
+  accountId: string
+}) => Promise<Connection | undefined>
+
+/** Parts and settings of an engine. */
+export interface EngineCore {
+  readonly store: Store
+  readonly queue: Queue
+  readonly vault: Vault
+  readonly environment: string
+  readonly integrations: readonly Integration[]
+  readonly resolveAuth: ResolveAuth
+  readonly findConnection: FindConnection
+  readonly log: Logger
+  /** The clock of due times, in ms. */
+  readonly now: () => number
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number
+}
+
+const firstPauseMs = 50
+const longestPauseMs = 1000
+
+/** A pause that does not keep the process alive. */
+export const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => void setTimeout(resolve, ms).unref())
+
+/**
+ * Repeats a write while the store is away, as long as it is still wanted: the result of a task that has happened must
+ * not be lost to a store that restarts.
+ *
+ * @throws the store's error when it is not one that passes, or when nobody wants the write any more
+ */
+export async function persist<T>(write: () => Promise<T>, wanted: () => boolean): Promise<T> {
+  for (let wait = firstPauseMs; ; wait = Math.min(longestPauseMs, wait * 2)) {
+    try {
+      return await write()
+    } catch (error) {
+      if (!isAuthFlowError(error) || !error.retryable || error.code === 'closed' || !wanted()) throw error
+      await pause(wait)
+    }
+  }
+}

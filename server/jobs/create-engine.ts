@@ -1,0 +1,177 @@
+// The engine put together: what AuthFlow and the HTTP layer hold in their hands.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import { checkAccountId } from '../../shared/ids.ts'
+import type { Page, RunSummary } from '../../shared/flow.ts'
+import type { EngineCore } from './core.ts'
+import type { EventInput, EventRecord, JobEngine, SendEventOptions } from './engine.ts'
+import { EventIntake } from './event-intake.ts'
+import type { Integrations, JobOptions, Json } from './job.ts'
+import { tellParked, type ConnectionChanged } from './parking.ts'
+import { Presence } from './presence.ts'
+import { runs, type RunDocument } from './records.ts'
+import { JobRegistry } from './registry.ts'
+import { summarise } from './run-summary.ts'
+import type { Base } from './task-runner.ts'
+import { Upkeep } from './upkeep.ts'
+import { Worker } from './worker.ts'
+
+const defaultConcurrency = 50
+const defaultPageSize = 20
+const maxPageSize = 100
+/** Most runs that a listing by two conditions looks at for one page. */
+const maxLookedAt = 1000
+
+/** Options of {@link createEngine}. */
+export interface EngineOptions extends Omit<EngineCore, 'now' | 'random'> {
+  /** Runs at a time in this process, 1 to 1000 (default 50). */
+  readonly concurrency?: number
+  /** The clock of due times (default: the store's). */
+  readonly now?: () => number
+  /** From 0 up to, not including, 1 (default `Math.random`). */
+  readonly random?: () => number
+}
+
+/**
+ * An engine on a store that has been migrated with `jobSets`, and with `queueSets` for the store's own queue.
+ *
+ * @throws {@link AuthFlowError} `invalid_option`
+ */
+export function createEngine(options: EngineOptions): JobEngine {
+  const { concurrency = defaultConcurrency, now = () => options.store.now(), random = Math.random } = options
+  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 1000) {
+    throw new AuthFlowError('invalid_option', 'concurrency must be an integer from 1 to 1000.', {
+      details: { option: 'concurrency' },
+    })
+  }
+  return new Engine({ ...options, now, random }, concurrency)
+}
+
+class Engine implements JobEngine {
+  readonly #core: EngineCore
+  readonly #registry: JobRegistry
+  readonly #worker: Worker
+  readonly #presence: Presence
+  readonly #intake: EventIntake
+  readonly #upkeep: Upkeep
+  #state: 'new' | 'started' | 'stopped' = 'new'
+
+  constructor(core: EngineCore, concurrency: number) {
+    const registry = new JobRegistry(core.integrations)
+    const worker = new Worker({ core, registry, concurrency })
+    this.#core = core
+    this.#registry = registry
+    this.#worker = worker
+    this.#presence = new Presence(core, registry, {
+      onJoined: (owner) => worker.start(owner),
+      onLost: () => worker.abandonAll(),
+    })
+    this.#intake = new EventIntake(core, registry, worker)
+    this.#upkeep = new Upkeep({ core, registry, intake: this.#intake })
+  }
+
+  defineJob<Payload, Used extends Integrations, Output extends Json | void>(
+    options: JobOptions<Payload, Used, Output>,
+  ): void {
+    this.#registry.define(options)
+    this.#worker.look()
+  }
+
+  async sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord> {
+    if (this.#state !== 'started') await this.#presence.learn()
+    return this.#intake.send(event, options)
+  }
+
+  async listRuns(query: {
+    accountId?: string
+    job?: string
+    limit?: number
+    cursor?: string
+  }): Promise<Page<RunSummary>> {
+    const { accountId, job, limit = defaultPageSize, cursor } = query
+    if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize) {
+      throw new AuthFlowError('invalid_input', `limit must be an integer from 1 to ${maxPageSize}.`)
+    }
+    if (accountId !== undefined) checkAccountId(accountId)
+    const page = await this.#listRuns({ accountId, job, limit, cursor })
+    const items = await Promise.all(page.items.map((run) => this.#summarise(run)))
+    return page.cursor === undefined ? { items } : { items, cursor: page.cursor }
+  }
+
+  async getRun(id: string, accountId?: string): Promise<RunSummary> {
+    const run = /^run_[\w-]{32}$/.test(id) ? await this.#core.store.get(runs, id) : undefined
+    if (run === undefined || (accountId !== undefined && run.accountId !== accountId)) {
+      throw new AuthFlowError('not_found', 'There is no such run.')
+    }
+    return this.#summarise(run)
+  }
+
+  async start(): Promise<void> {
+    if (this.#state === 'started') return
+    if (this.#state === 'stopped') throw new AuthFlowError('closed', 'The engine was stopped.')
+    this.#state = 'started'
+    await this.#presence.start()
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    if (this.#state !== 'started') {
+      this.#state = 'stopped'
+      return
+    }
+    this.#state = 'stopped'
+    await this.#worker.stop(deadlineMs)
+    await this.#presence.stop()
+  }
+
+  connectionChanged(change: ConnectionChanged): Promise<void> {
+    return tellParked(this.#core, change)
+  }
+
+  async sweep(): Promise<void> {
+    await this.#presence.findDead()
+    await this.#presence.findLateClaims()
+    await this.#upkeep.round()
+    this.#worker.look()
+  }
+
+  #summarise(run: RunDocument): Promise<RunSummary> {
+    let underWay: readonly Base[] = []
+    if (run.state === 'running') {
+      for (const pass of this.#worker.passes) if (pass.runId === run.id) underWay = pass.underWay
+    }
+    return summarise(run, { core: this.#core, underWay })
+  }
+
+  /** By account or job, by an index; by both, through the account's runs, a bounded number at a time. */
+  async #listRuns(query: {
+    accountId: string | undefined
+    job: string | undefined
+    limit: number
+    cursor: string | undefined
+  }): Promise<{ items: RunDocument[]; cursor?: string }> {
+    const { accountId, job, limit } = query
+    const by =
+      accountId !== undefined
+        ? { index: 'account', equals: accountId }
+        : job !== undefined
+          ? { index: 'job', equals: job }
+          : { index: 'all', equals: 'run' }
+    const isBoth = accountId !== undefined && job !== undefined
+    const items: RunDocument[] = []
+    let { cursor } = query
+    for (let looked = 0; looked < maxLookedAt; looked += limit) {
+      const from = cursor === undefined ? {} : { cursor }
+      // One page more might bring more than fits; what does not fit is looked at again by the next call.
+      const page = await this.#core.store.list(runs, {
+        ...by,
+        order: 'desc',
+        limit: limit - items.length,
+        ...from,
+      })
+      items.push(...page.items.filter((run) => !isBoth || run.job === job))
+      cursor = page.cursor
+      if (cursor === undefined || items.length >= limit) break
+    }
+    return cursor === undefined ? { items } : { items, cursor }
+  }
+}

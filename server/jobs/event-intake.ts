@@ -1,0 +1,250 @@
+// Taking events in: judged before anything is stored, stored once by the sender's id, and turned into runs. A store
+// with cheap transactions takes the event, the hints and the runs in one; elsewhere the event is stored first as
+// pending, and whoever finds it so can finish.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import { checkAccountId, randomText } from '../../shared/ids.ts'
+import type { Wakeup } from '../queue/queue.ts'
+import { insertStep, type NewDocument, type Step } from '../store/store.ts'
+import { canonicalJson } from './canonical-json.ts'
+import type { EngineCore } from './core.ts'
+import type { EventInput, EventRecord, SendEventOptions } from './engine.ts'
+import type { Json } from './job.ts'
+import type { Claim } from './journal.ts'
+import {
+  eventKey,
+  events,
+  retentionMs,
+  runIdOf,
+  runs,
+  type EventDocument,
+  type RunDocument,
+  type Target,
+} from './records.ts'
+import { defaultSource, type JobRegistry } from './registry.ts'
+
+const payloadLimit = 256 * 1024
+const maxTextLength = 256
+const chunkSize = 500
+/** More than these are not put into one transaction. */
+const transactedTargets = 100
+
+/** A worker of this process that may take new runs at once, without a detour through the queue. */
+export interface RunTaker {
+  /** A claim on a free slot for a run of the job, if there is one and no older run waits for it. */
+  reserve(target: Target): Claim | undefined
+  /** The run was stored with the claim in it: run it. */
+  adopt(run: RunDocument, event: EventDocument, content: EventContent): void
+  /** The run was not stored: the slot is free again. */
+  giveBack(): void
+}
+
+/** What an event carries. */
+export interface EventContent {
+  readonly payload: Json
+  readonly context: Json
+}
+
+/** A checked event. */
+interface Intake {
+  readonly document: NewDocument<EventDocument>
+  readonly content: EventContent
+}
+
+/** Takes events in for one engine. */
+export class EventIntake {
+  readonly #core: EngineCore
+  readonly #registry: JobRegistry
+  readonly #taker: RunTaker
+
+  constructor(core: EngineCore, registry: JobRegistry, taker: RunTaker) {
+    this.#core = core
+    this.#registry = registry
+    this.#taker = taker
+  }
+
+  /** See `JobEngine.sendEvent`. */
+  async send(event: EventInput, options: SendEventOptions = {}): Promise<EventRecord> {
+    const intake = this.#judge(event, options)
+    const { targets } = intake.document
+    const { store, queue } = this.#core
+    const transacts = store.capabilities.cheapTransactions && queue.inStore !== undefined
+    const stored =
+      transacts && targets.length <= transactedTargets
+        ? await this.#transact(intake)
+        : await this.#insert(intake)
+    return stored ? toRecord(intake.document) : this.#repeat(intake)
+  }
+
+  /** Makes the runs of a pending event. Safe to repeat, and for several processes at once. */
+  async dispatch(event: NewDocument<EventDocument>): Promise<void> {
+    const { store, queue } = this.#core
+    for (let from = 0; from < event.targets.length; from += chunkSize) {
+      const chunk = event.targets.slice(from, from + chunkSize)
+      const now = this.#core.now()
+      await queue.add(chunk.map((target) => hintOf(target, now)))
+      await Promise.all(chunk.map((target) => store.insert(runs, newRun(event, target, now))))
+    }
+    await store.update(events, event.id, { pending: true }, { unset: ['pending'] })
+  }
+
+  #judge(event: EventInput, options: SendEventOptions): Intake {
+    const { name, context = null, id = randomText(22), source = defaultSource, timestamp } = event
+    for (const [field, value] of Object.entries({ name, id, source })) checkText(field, value)
+    const accountId = options.accountId === undefined ? null : checkAccountId(options.accountId)
+    if (timestamp !== undefined && !(timestamp instanceof Date && Number.isFinite(timestamp.getTime()))) {
+      throw new AuthFlowError('invalid_input', 'timestamp must be a valid Date.')
+    }
+    const payloadText = toText('payload', event.payload)
+    const contextText = toText('context', context)
+    // What runs will see, so that filter and schema judge the same.
+    const payload = JSON.parse(payloadText) as Json
+    const matching = this.#registry.matching({ name, source, payload })
+    for (const { job, version } of matching) this.#registry.find(job, version)?.check(payload)
+
+    const key = eventKey(this.#core.environment, accountId, source, id)
+    const targets = matching.map(({ job, jobName, version }) => ({
+      runId: runIdOf(key, job),
+      job,
+      jobName,
+      version,
+    }))
+    const now = this.#core.now()
+    const sealed = bodySession(this.#core, { id: key, targets }).seal(
+      `{"payload":${payloadText},"context":${contextText}}`,
+      'event',
+    )
+    const document = {
+      id: key,
+      eventId: id,
+      name,
+      source,
+      accountId,
+      timestamp: timestamp?.getTime() ?? now,
+      createdAt: now,
+      body: sealed,
+      targets,
+      expireAt: now + retentionMs,
+    }
+    return { document, content: { payload, context: JSON.parse(contextText) as Json } }
+  }
+
+  async #transact({ document, content }: Intake): Promise<boolean> {
+    const { store, queue, now } = this.#core
+    const createdAt = now()
+    const steps: Step[] = [insertStep(events, document)]
+    const hints: Wakeup[] = []
+    const taken: NewDocument<RunDocument>[] = []
+    for (const target of document.targets) {
+      const claim = this.#taker.reserve(target)
+      const run = newRun(document, target, createdAt, claim)
+      if (claim === undefined) hints.push(hintOf(target, createdAt))
+      else taken.push(run)
+      steps.push(insertStep(runs, run))
+    }
+    steps.push(...(queue.inStore?.steps(hints) ?? []))
+    let done = false
+    try {
+      done = await store.transact(steps)
+    } finally {
+      if (!done) for (const _ of taken) this.#taker.giveBack()
+    }
+    if (!done) return false
+    if (hints.length > 0) queue.inStore?.announce(hints)
+    for (const run of taken) this.#taker.adopt({ ...run, version: 1 }, { ...document, version: 1 }, content)
+    return true
+  }
+
+  async #insert({ document }: Intake): Promise<boolean> {
+    const pending = document.targets.length > 0
+    const stored = pending ? { ...document, pending } : document
+    if (!(await this.#core.store.insert(events, stored))) return false
+    if (pending) await this.dispatch(stored)
+    return true
+  }
+
+  /** The id was there before: the same event again, or another one under its name. */
+  async #repeat(intake: Intake): Promise<EventRecord> {
+    const { document, content } = intake
+    const before = await this.#core.store.get(events, document.id)
+    if (before === undefined) {
+      // Only a run of its was there: left from an event that has been deleted.
+      if (await this.#insert(intake)) return toRecord(document)
+      throw new AuthFlowError('conflict', 'The event is being deleted. Send it again.')
+    }
+    const stored = openBody(this.#core, before)
+    if (before.name !== document.name || canonicalJson(stored.payload) !== canonicalJson(content.payload)) {
+      throw new AuthFlowError(
+        'event_conflict',
+        `An event ${document.eventId} with another payload was sent before.`,
+      )
+    }
+    return toRecord(before)
+  }
+}
+
+/** The content of an event. Throws `unreadable_ciphertext`. */
+export function openBody(core: EngineCore, event: EventDocument): EventContent {
+  return JSON.parse(bodySession(core, event).open(event.body, 'event')) as EventContent
+}
+
+/** One derived key serves the event and its first run; an event that starts nothing has its own. */
+function bodySession(
+  core: EngineCore,
+  { id, targets }: Pick<EventDocument, 'id' | 'targets'>,
+): ReturnType<EngineCore['vault']['session']> {
+  return core.vault.session('run', targets[0]?.runId ?? id)
+}
+
+function newRun(
+  event: NewDocument<EventDocument>,
+  target: Target,
+  now: number,
+  claim?: Claim,
+): NewDocument<RunDocument> {
+  return {
+    id: target.runId,
+    scope: 'run',
+    job: target.job,
+    jobName: target.jobName,
+    jobVersion: target.version,
+    accountId: event.accountId,
+    event: event.id,
+    createdAt: now,
+    ...(claim === undefined ? { state: 'queued', dueAt: now } : { state: 'running', ...claim }),
+  }
+}
+
+const hintOf = ({ runId, job, version }: Target, dueAt: number): Wakeup => ({ runId, job, version, dueAt })
+
+function toRecord(event: NewDocument<EventDocument>): EventRecord {
+  return {
+    id: event.eventId,
+    name: event.name,
+    timestamp: new Date(event.timestamp).toISOString(),
+    accountId: event.accountId,
+    runIds: event.targets.map(({ runId }) => runId),
+  }
+}
+
+function checkText(field: string, value: unknown): void {
+  if (typeof value === 'string' && value !== '' && value.length <= maxTextLength && value.isWellFormed())
+    return
+  throw new AuthFlowError('invalid_input', `${field} must be text of 1 to ${maxTextLength} characters.`)
+}
+
+function toText(field: string, value: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value) as string | undefined
+  } catch (cause) {
+    throw new AuthFlowError('invalid_input', `${field} must be JSON.`, { cause })
+  }
+  if (text === undefined) throw new AuthFlowError('invalid_input', `${field} must be JSON.`)
+  if (text.length * 3 > payloadLimit && Buffer.byteLength(text) > payloadLimit) {
+    throw new AuthFlowError('event_too_large', `The ${field} of an event may have 256 KB.`, {
+      details: { limit: payloadLimit },
+    })
+  }
+  return text
+}

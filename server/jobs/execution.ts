@@ -1,0 +1,266 @@
+// One pass of `run` from the top until it ends or sleeps. It counts what is under way, so that it knows when nothing
+// can go on any more. A branch that must wait gets a promise that does not settle while the pass is asleep: nothing is
+// thrown, so no `catch` of the user's can get in the way, and no `finally` runs.
+
+import { AsyncLocalStorage } from 'node:async_hooks'
+
+/** How a pass ended. The output is JSON text. */
+export type Outcome =
+  | { readonly type: 'finished'; readonly output: string | undefined }
+  | { readonly type: 'failed'; readonly error: unknown }
+  | { readonly type: 'asleep'; readonly dueAt: number; readonly lacking?: Lacking }
+  | { readonly type: 'cancelled' }
+  | { readonly type: 'lost' }
+
+/** Credentials that a run sleeps for. */
+export interface Lacking {
+  /** Since when, in ms. */
+  readonly since: number
+  /** Name of the connection whose return wakes it; absent where only time helps. */
+  readonly parkedOn?: string
+}
+
+/** The run itself or one task under way, as the io calls inside it see it. */
+export interface Frame {
+  readonly parent: Frame | undefined
+  /** Empty for the run. */
+  readonly path: string
+  readonly depth: number
+  /** Keys used so far. */
+  readonly keys: Set<string>
+  /** Log lines so far, by what they say. */
+  readonly lines: Map<string, number>
+  /** The call through an integration that led here. */
+  readonly call: BoundCall | undefined
+  /** Open branches in it and below. */
+  asleep: number
+  active: boolean
+}
+
+/** A call through an integration, which is made again when the credentials were refused. */
+export interface BoundCall {
+  readonly connectionKey: string
+  /** Keys that the call has used so far. */
+  readonly keys: string[]
+  /** SHA-256 of the secret in use; absent when it was made without credentials, which replays may do. */
+  readonly tokenHash: string | undefined
+  /** Makes the call again with other credentials; absent when that has happened. */
+  readonly renew: (() => void) | undefined
+}
+
+/** What runs where. One for the process: enabling a second would slow every promise a second time. */
+const scopes = new AsyncLocalStorage<{ readonly execution: Execution; readonly frame: Frame }>()
+
+/** Plain awaits that run beside sleeping branches get this long to come back to `io`, in ms. */
+const graceMs = 50
+/** Longer ones are not waited for in memory; the pass looks again. */
+const longestTimerMs = 60_000
+
+interface Branch {
+  readonly frame: Frame
+  readonly until: number
+  readonly lacking: Lacking | undefined
+  readonly resume: () => void
+}
+
+/** What an execution tells and asks. */
+export interface ExecutionOptions {
+  readonly now: () => number
+  /** Told when the pass starts and stops waiting for nothing but the grace: it takes no slot meanwhile. */
+  readonly onIdle: (idle: boolean) => void
+}
+
+/** Counts what is under way in one pass and decides when it ends. */
+export class Execution {
+  /** The run's own frame. */
+  readonly root: Frame = createFrame(undefined, '')
+  /** Resolves once, when the pass has ended. */
+  readonly outcome: Promise<Outcome>
+  readonly #options: ExecutionOptions
+  readonly #branches = new Set<Branch>()
+  readonly #aborts = new Set<AbortController>()
+  #settle!: (outcome: Outcome) => void
+  #busy = 0
+  #ended = false
+  #draining = false
+  #idle = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: ExecutionOptions) {
+    this.#options = options
+    this.outcome = new Promise((resolve) => (this.#settle = resolve))
+  }
+
+  /** True once the pass is over: what still runs in it has no effect any more. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** True when new tasks are to be left to the next pass. */
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  /** The frame that the caller runs in. */
+  get frame(): Frame {
+    const scope = scopes.getStore()
+    return scope?.execution === this ? scope.frame : this.root
+  }
+
+  /** Calls inside the given frame. */
+  within<T>(frame: Frame, work: () => T): T {
+    return scopes.run({ execution: this, frame }, work)
+  }
+
+  /** Counts the frame as under way. */
+  enter(frame: Frame): void {
+    frame.active = true
+    if (frame.asleep === 0) this.#busier(1)
+  }
+
+  /** The frame's code is through. Branches left open below it are forgotten. */
+  leave(frame: Frame): void {
+    frame.active = false
+    if (frame.asleep === 0) this.#busier(-1)
+    else for (const branch of [...this.#branches]) if (isBelow(branch.frame, frame)) this.#forget(branch)
+    this.#check()
+  }
+
+  /** Keeps the pass alive while something of the engine's own is under way. */
+  async hold<T>(work: Promise<T>): Promise<T> {
+    this.#busier(1)
+    try {
+      return await work
+    } finally {
+      this.#busier(-1)
+      this.#check()
+    }
+  }
+
+  /**
+   * Puts a branch to sleep. Resolves when its time has come while the pass is still alive for other reasons; else
+   * never: the next pass comes here again.
+   */
+  sleep(frame: Frame, until: number, lacking?: Lacking): Promise<void> {
+    return new Promise((resolve) => {
+      const branch: Branch = { frame, until, lacking, resume: resolve }
+      this.#branches.add(branch)
+      for (let each: Frame | undefined = frame; each; each = each.parent) {
+        each.asleep += 1
+        if (each.asleep === 1 && each.active) this.#busier(-1)
+      }
+      this.#check()
+    })
+  }
+
+  /** A promise for code that goes on although its pass is over. */
+  never(): Promise<never> {
+    return new Promise(() => {})
+  }
+
+  /** A controller whose signal also aborts when the pass is called off. */
+  abortable(): AbortController {
+    const controller = new AbortController()
+    if (this.#ended) controller.abort()
+    else this.#aborts.add(controller)
+    return controller
+  }
+
+  /** Ends the pass; later calls do nothing. */
+  end(outcome: Outcome): void {
+    if (this.#ended) return
+    this.#ended = true
+    clearTimeout(this.#timer)
+    if (this.#idle) this.#setIdle(false)
+    this.#branches.clear()
+    this.#settle(outcome)
+  }
+
+  /** Starts nothing new; ends as soon as no task runs. */
+  drain(): void {
+    this.#draining = true
+    this.#check()
+  }
+
+  /** Ends the pass now and aborts what is under way. */
+  callOff(outcome: Outcome): void {
+    this.end(outcome)
+    for (const controller of this.#aborts) controller.abort()
+    this.#aborts.clear()
+  }
+
+  #busier(by: number): void {
+    this.#busy += by
+    if (this.#busy > 0 && this.#idle) this.#setIdle(false)
+  }
+
+  #setIdle(idle: boolean): void {
+    this.#idle = idle
+    this.#options.onIdle(idle)
+  }
+
+  #forget(branch: Branch): void {
+    this.#branches.delete(branch)
+    for (let each: Frame | undefined = branch.frame; each; each = each.parent) {
+      each.asleep -= 1
+      if (each.asleep === 0 && each.active) this.#busier(1)
+    }
+  }
+
+  #check(): void {
+    if (this.#ended || this.#branches.size === 0) return
+    clearTimeout(this.#timer)
+    if (this.#busy === 0 && this.#draining) return this.#fallAsleep()
+    const untilDue = Math.max(0, this.#earliest() - this.#options.now())
+    if (this.#busy === 0 && !this.#idle) this.#setIdle(true)
+    const delay = Math.min(untilDue, this.#busy === 0 ? graceMs : longestTimerMs)
+    this.#timer = setTimeout(this.#look, Math.ceil(delay))
+  }
+
+  readonly #look = (): void => {
+    const now = this.#options.now()
+    const due = this.#draining ? [] : [...this.#branches].filter((branch) => branch.until <= now)
+    for (const branch of due) {
+      this.#forget(branch)
+      branch.resume()
+    }
+    if (due.length > 0 || this.#busy > 0) this.#check()
+    else this.#fallAsleep()
+  }
+
+  #fallAsleep(): void {
+    const lacks = [...this.#branches].flatMap((branch) => branch.lacking ?? [])
+    const lacking = lacks.find((lack) => lack.parkedOn !== undefined) ?? lacks[0]
+    this.end({ type: 'asleep', dueAt: this.#earliest(), ...(lacking === undefined ? {} : { lacking }) })
+  }
+
+  #earliest(): number {
+    let earliest = Infinity
+    for (const branch of this.#branches) earliest = Math.min(earliest, branch.until)
+    return earliest
+  }
+}
+
+/** A frame for a task inside another, or for a call through an integration at the same place as its caller. */
+export function createFrame(parent: Frame | undefined, path: string, call?: BoundCall): Frame {
+  return {
+    parent,
+    path,
+    depth: parent === undefined ? 0 : parent.depth + 1,
+    keys: new Set(),
+    lines: new Map(),
+    call,
+    asleep: 0,
+    active: false,
+  }
+}
+
+/** The frame as seen from inside a call: the same place and keys, but known to be within the call. */
+export function withCall(frame: Frame, call: BoundCall): Frame {
+  return { ...frame, parent: frame, call, asleep: 0, active: false }
+}
+
+function isBelow(frame: Frame | undefined, ancestor: Frame): boolean {
+  for (let each = frame; each; each = each.parent) if (each === ancestor) return true
+  return false
+}

@@ -1,0 +1,192 @@
+// The journal of a run: what its tasks, waits and log lines came to. It is read once per execution and appended to
+// under the run's fence, so that a worker that lost the run can't write into it.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import type { Change, NewDocument, Store } from '../store/store.ts'
+import type { VaultSession } from '../vault/vault.ts'
+import { persist } from './core.ts'
+import { runs, taskId, tasks, type JournalEntry, type RunDocument, type TaskDocument } from './records.ts'
+
+/** Results of a run that together have more characters than this are stored beside it. */
+const inlineLimit = 256 * 1024
+const stateLimit = 32 * 1024 * 1024
+const entryLimit = 10_000
+/** What an entry takes beside its output and error, roughly. */
+const entryOverhead = 160
+const pageSize = 200
+
+/** The worker's claim on a run, as every write of the run names it. */
+export interface Claim {
+  readonly owner: string
+  readonly fence: number
+}
+
+/** Thrown when another worker has taken the run over. Never leaves the engine. */
+export class ClaimLost extends Error {}
+
+/** What a journal needs. */
+export interface JournalOptions {
+  readonly store: Store
+  readonly session: VaultSession
+  readonly claim: Claim
+  /** False once the execution is over: writes are no longer worth repeating. */
+  readonly wanted: () => boolean
+  /** Called when a task of a suspect run has committed: the run is cleared. */
+  readonly onCleared: () => void
+}
+
+/** The journal of one run during one execution. */
+export class Journal {
+  readonly #options: JournalOptions
+  readonly #runId: string
+  readonly #entries = new Map<string, JournalEntry>()
+  #buffered: JournalEntry[] = []
+  #size = 0
+  #overflowed: boolean
+  #suspect: boolean
+  /** True when a later entry replaced an earlier one, so that a rewrite would make the record smaller. */
+  #superseded = false
+
+  constructor(run: RunDocument, beside: readonly TaskDocument[], options: JournalOptions) {
+    this.#options = options
+    this.#runId = run.id
+    this.#overflowed = run.overflowed ?? false
+    this.#suspect = run.suspect ?? false
+    for (const { entry } of beside) this.#enter(entry)
+    for (const chunk of run.journal ?? []) for (const entry of chunk) this.#enter(entry)
+  }
+
+  /** The last entry of a path. */
+  get(path: string): JournalEntry | undefined {
+    return this.#entries.get(path)
+  }
+
+  /** True when there is a task that acted through the integration of the given key. */
+  wasUsed(connectionKey: string): boolean {
+    for (const entry of this.#entries.values()) if (entry.connection === connectionKey) return true
+    return false
+  }
+
+  /** Seals a value of this run. */
+  seal(value: string, field: string): string {
+    return this.#options.session.seal(value, field)
+  }
+
+  /** Opens a value of this run. */
+  open(sealed: string, field: string): string {
+    return this.#options.session.open(sealed, field)
+  }
+
+  /**
+   * Checks that one more entry may be made.
+   *
+   * @throws {@link AuthFlowError} `too_many_tasks`
+   */
+  assertRoom(): void {
+    if (this.#entries.size >= entryLimit) {
+      throw new AuthFlowError('too_many_tasks', `A run may have ${entryLimit} tasks.`, {
+        details: { limit: entryLimit },
+      })
+    }
+  }
+
+  /**
+   * Stores an entry; resolves with what is stored, which for a large result may be one that another worker had stored
+   * before.
+   *
+   * @throws {@link ClaimLost}, {@link AuthFlowError} `run_too_large`
+   */
+  async append(entry: JournalEntry): Promise<JournalEntry> {
+    const size = sizeOf(entry)
+    if (this.#size + size > stateLimit) {
+      throw new AuthFlowError('run_too_large', undefined, { details: { limit: stateLimit } })
+    }
+    const final = entry.state === 'succeeded' || entry.state === 'failed'
+    if (final && this.#size + size > inlineLimit) return this.#appendBeside(entry)
+    const chunk = this.takeBuffered(entry)
+    const cleared = final && this.#suspect
+    await this.#write({
+      push: { journal: chunk },
+      ...(cleared ? { unset: ['suspect', 'alone', 'strikes'] } : {}),
+    })
+    if (cleared) {
+      this.#suspect = false
+      this.#options.onCleared()
+    }
+    this.#enter(entry)
+    return entry
+  }
+
+  /** Keeps an entry for the next write. What a crash loses of these is made again by the replay. */
+  buffer(entry: JournalEntry): void {
+    this.#enter(entry)
+    this.#buffered.push(entry)
+  }
+
+  /** Writes what is buffered. */
+  async flush(): Promise<void> {
+    if (this.#buffered.length > 0) await this.#write({ push: { journal: this.takeBuffered() } })
+  }
+
+  /** The buffered entries with the given one behind them; from now on the caller's to store. */
+  takeBuffered(entry?: JournalEntry): JournalEntry[] {
+    const chunk = this.#buffered
+    this.#buffered = []
+    if (entry !== undefined) chunk.push(entry)
+    return chunk
+  }
+
+  /** The part of a change to the run that stores what is buffered: appended, or the whole without what is obsolete. */
+  closingChange(): { push?: { journal: JournalEntry[] }; set?: { journal: JournalEntry[][] } } {
+    const buffered = this.takeBuffered()
+    if (this.#superseded && !this.#overflowed) return { set: { journal: [[...this.#entries.values()]] } }
+    return buffered.length === 0 ? {} : { push: { journal: buffered } }
+  }
+
+  /** True once a result was stored beside the run. */
+  get overflowed(): boolean {
+    return this.#overflowed
+  }
+
+  async #appendBeside(entry: JournalEntry): Promise<JournalEntry> {
+    const { store, wanted } = this.#options
+    // Also proves that the run is still ours, which an insert can't.
+    await this.#write({ set: { overflowed: true } })
+    this.#overflowed = true
+    const document: NewDocument<TaskDocument> = { id: taskId(this.#runId, entry.path), entry }
+    const inserted = await persist(() => store.insert(tasks, document), wanted)
+    const stored = inserted ? undefined : await persist(() => store.get(tasks, document.id), wanted)
+    const kept = stored?.entry ?? entry
+    this.#enter(kept)
+    return kept
+  }
+
+  async #write(change: Change<RunDocument>): Promise<void> {
+    const { store, claim, wanted } = this.#options
+    const { owner, fence } = claim
+    if (!(await persist(() => store.update(runs, this.#runId, { owner, fence }, change), wanted)))
+      throw new ClaimLost()
+  }
+
+  #enter(entry: JournalEntry): void {
+    if (this.#entries.has(entry.path)) this.#superseded = true
+    this.#entries.set(entry.path, entry)
+    this.#size += sizeOf(entry)
+  }
+}
+
+/** Results of a run that are stored beside it, all of them. */
+export async function loadBeside(store: Store, runId: string): Promise<TaskDocument[]> {
+  const found: TaskDocument[] = []
+  let from = `${runId}/`
+  for (;;) {
+    const page = await store.range(tasks, from, `${runId}0`, pageSize)
+    found.push(...page)
+    const last = page.at(-1)
+    if (page.length < pageSize || last === undefined) return found
+    from = `${last.id}!`
+  }
+}
+
+const sizeOf = (entry: JournalEntry): number =>
+  entryOverhead + entry.path.length + (entry.output?.length ?? 0) + (entry.error?.length ?? 0)

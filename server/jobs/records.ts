@@ -1,0 +1,199 @@
+// What the engine keeps in the store: events, runs with the journal of their tasks, results too large for the run's
+// own record, and workers. Payloads, outputs, errors and log lines are sealed for the run they belong to.
+
+import { createHash } from 'node:crypto'
+import { defineSet, type StoredDocument } from '../store/store.ts'
+import type { EventFilter } from './job.ts'
+import type { RunState } from '../../shared/flow.ts'
+
+/** A run that an event starts. */
+export interface Target {
+  readonly runId: string
+  readonly job: string
+  readonly jobName: string
+  readonly version: string
+}
+
+/** An event that was taken in. Its id is made of environment, account, source and the sender's id. */
+export interface EventDocument extends StoredDocument {
+  readonly eventId: string
+  readonly name: string
+  readonly source: string
+  readonly accountId: string | null
+  readonly timestamp: number
+  readonly createdAt: number
+  /** Sealed `{ payload, context }`, for the first target's run, or for the event itself when it starts nothing. */
+  readonly body: string
+  /** Decided once, when the event was taken in. */
+  readonly targets: readonly Target[]
+  /** True until every target has its run. */
+  readonly pending?: boolean
+}
+
+/** What happened to one task, wait or log line. A later entry of the same path replaces an earlier one. */
+export interface JournalEntry {
+  /** Keys from the outermost task to this one, see {@link childPath}. */
+  readonly path: string
+  readonly kind: 'task' | 'wait' | 'log'
+  /**
+   * `started`: under way, written only where a repeat is not allowed. `retrying`, `waiting`: until the time given.
+   * `succeeded` and `failed` are final.
+   */
+  readonly state: 'started' | 'retrying' | 'waiting' | 'succeeded' | 'failed'
+  /** For people, where it is not the key. */
+  readonly name?: string
+  /** Digest of the parameters, which replay compares. */
+  readonly params?: string
+  /** Key of the integration it acts through. */
+  readonly connection?: string
+  /** The last attempt made; 1 is the first. */
+  readonly attempt: number
+  /** How often a response was known to have come back; part of the idempotency key. */
+  readonly epoch?: number
+  readonly startedAt: number
+  readonly endedAt?: number
+  readonly until?: number
+  /** How often a task that may not be repeated was entered again after a proper suspension. */
+  readonly entered?: number
+  readonly output?: string
+  readonly error?: string
+}
+
+/** One job started once, to its end. */
+export interface RunDocument extends StoredDocument {
+  /** The same for all runs, so that they can be listed by age. */
+  readonly scope: 'run'
+  readonly job: string
+  readonly jobName: string
+  readonly jobVersion: string
+  readonly accountId: string | null
+  /** Id of the event's document. */
+  readonly event: string
+  readonly state: RunState
+  /** When it is to be looked at next; absent while it runs and once it is over. */
+  readonly dueAt?: number
+  readonly createdAt: number
+  readonly endedAt?: number
+  /** The worker that runs it. Every write of that worker names owner and fence. */
+  readonly owner?: string
+  /** Rises with every claim. */
+  readonly fence?: number
+  /** Rises with every signal from outside; a run falls asleep only if it has seen the last one. */
+  readonly signalSeq?: number
+  /** In chunks, as they were appended. */
+  readonly journal?: readonly (readonly JournalEntry[])[]
+  /** True once a result was stored beside the run. */
+  readonly overflowed?: boolean
+  /** By path: tasks that were suspended, not cut off, with their entry's `entered`. */
+  readonly suspended?: Readonly<Record<string, number>>
+  /** By integration id: the identity that the run acts as, for good. */
+  readonly identities?: Readonly<Record<string, string>>
+  /** The connection it waits for, see {@link connectionName}. */
+  readonly parkedOn?: string
+  /** Since when it has not been able to act as the account. */
+  readonly parkedAt?: number
+  readonly cancelRequested?: boolean
+  /** Its worker died while it ran. Until a task commits, it runs alone. */
+  readonly suspect?: boolean
+  /** It runs alone now. */
+  readonly alone?: boolean
+  /** How often its worker died while it ran alone. */
+  readonly strikes?: number
+  readonly output?: string
+  /** Sealed `{ code, message }`. */
+  readonly error?: string
+}
+
+/** A result that did not fit into its run's record. */
+export interface TaskDocument extends StoredDocument {
+  readonly entry: JournalEntry
+}
+
+/** A job at one version as other processes need to know it to start runs of it. */
+export interface PublishedJob {
+  readonly job: string
+  readonly jobName: string
+  readonly version: string
+  readonly enabled: boolean
+  readonly names: readonly string[]
+  readonly source: string
+  readonly filter?: EventFilter
+}
+
+/** A worker and what it can run. Alive as long as its lease is. */
+export interface WorkerDocument extends StoredDocument {
+  readonly scope: 'worker'
+  readonly startedAt: number
+  /** Last heartbeat; decides only whether its lease is worth a look. */
+  readonly seenAt: number
+  readonly jobs: readonly PublishedJob[]
+  /** Found dead; kept for a while, because a frozen process may come back and claim one more run before it notices. */
+  readonly dead?: boolean
+}
+
+/** Events by the sender's id. */
+export const events = defineSet<EventDocument>('events', { pending: ['pending', 'createdAt'] })
+
+/** Runs. */
+export const runs = defineSet<RunDocument>('runs', {
+  all: ['scope', 'createdAt'],
+  account: ['accountId', 'createdAt'],
+  job: ['job', 'createdAt'],
+  owner: ['owner', 'createdAt'],
+  due: ['state', 'dueAt'],
+  parked: ['parkedOn', 'createdAt'],
+})
+
+/** Large results; the id is `run/digest of the path`. */
+export const tasks = defineSet<TaskDocument>('tasks')
+
+/** Workers. */
+export const workers = defineSet<WorkerDocument>('workers', { all: ['scope', 'startedAt'] })
+
+/** Every set that the engine needs; pass it to `Store.migrate`. */
+export const jobSets = [events, runs, tasks, workers] as const
+
+/** How long runs, results and events are kept once they are over, in ms: 30 days. */
+export const retentionMs = 30 * 24 * 3_600_000
+
+/** SHA-256 of the parts in base64url; no two lists of parts share one text. */
+export function digest(...parts: readonly (string | number | null)[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+}
+
+/** Id of an event's document. */
+export function eventKey(
+  environment: string,
+  accountId: string | null,
+  source: string,
+  eventId: string,
+): string {
+  return digest('event', environment, accountId, source, eventId)
+}
+
+/** Id of the run that an event starts of a job. The version has no part in it: an event starts a job once. */
+export function runIdOf(event: string, job: string, registration: string | null = null): string {
+  return `run_${digest(event, job, registration).slice(0, 32)}`
+}
+
+/** Id of a result stored beside its run. */
+export function taskId(runId: string, path: string): string {
+  return `${runId}/${digest(path).slice(0, 32)}`
+}
+
+/** Path of a task inside another: keys joined by `/`, with the characters that have a meaning escaped. */
+export function childPath(parent: string, key: string): string {
+  const escaped = /[%/#]/.test(key) ? key.replace(/[%/#]/g, encodeURIComponent) : key
+  return parent === '' ? escaped : `${parent}/${escaped}`
+}
+
+/** The key that a path ends with. */
+export function lastKey(path: string): string {
+  const key = path.slice(path.lastIndexOf('/') + 1)
+  return key.includes('%') ? decodeURIComponent(key) : key
+}
+
+/** Names the connection of an account that a run waits for. */
+export function connectionName(integration: string, accountId: string): string {
+  return `${integration}/${accountId}`
+}

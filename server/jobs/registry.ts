@@ -1,0 +1,207 @@
+// The jobs this process can run, and those that other processes say they can. Which version of a job an event starts
+// is decided here: the highest there is.
+
+import semver from 'semver'
+import { AuthFlowError } from '../../shared/errors.ts'
+import { namePattern } from '../../shared/ids.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { JobVersion } from '../queue/queue.ts'
+import { filterMatches } from './event-filter.ts'
+import type { Integrations, JobOptions, Json, PayloadSchema, RunContext } from './job.ts'
+import type { PublishedJob } from './records.ts'
+import { ioClassOf, RunIO, type RunIOOptions } from './run-io.ts'
+
+/** Where events come from unless the sender says otherwise. */
+export const defaultSource = 'authflow'
+
+/** A job with its types put away. */
+export interface JobDefinition {
+  readonly published: PublishedJob
+  readonly integrations: Integrations
+  /**
+   * Judges a payload; gives nothing back.
+   *
+   * @throws {@link AuthFlowError} `invalid_payload` naming the place
+   */
+  readonly check: (payload: Json) => void
+  readonly createIO: (options: RunIOOptions) => RunIO
+  /** The user's `run`, with the payload parsed. */
+  readonly run: (payload: Json, io: RunIO, context: RunContext) => unknown
+}
+
+/** What an event is compared with. */
+export interface EventFacts {
+  readonly name: string
+  readonly source: string
+  readonly payload: Json
+}
+
+/** Jobs of one engine. */
+export class JobRegistry {
+  readonly #own = new Map<string, JobDefinition>()
+  readonly #known: ReadonlySet<Integration>
+  #elsewhere: readonly PublishedJob[] = []
+  #live: readonly PublishedJob[] = []
+  /** The highest version of every job; made anew when something changes. */
+  #highest: readonly PublishedJob[] | undefined
+  #versions: readonly JobVersion[] = []
+
+  constructor(integrations: readonly Integration[]) {
+    this.#known = new Set(integrations)
+  }
+
+  /** Adds a job. Throws `duplicate_job`, `invalid_version`, `invalid_input`, `unknown_integration`. */
+  define<Payload, Used extends Integrations, Output extends Json | void>(
+    options: JobOptions<Payload, Used, Output>,
+  ): void {
+    const { id, version } = options
+    if (!namePattern.test(id)) {
+      throw new AuthFlowError(
+        'invalid_input',
+        'A job id has 1 to 64 letters, digits, dots, dashes and underscores.',
+      )
+    }
+    if (!/^\d+\.\d+\.\d+$/.test(version) || semver.valid(version) === null) {
+      throw new AuthFlowError(
+        'invalid_version',
+        `Version «${version}» of job ${id} is not three numbers such as 1.0.0.`,
+      )
+    }
+    if (
+      typeof options.run !== 'function' ||
+      typeof options.name !== 'string' ||
+      options.trigger?.kind !== 'event'
+    ) {
+      throw new AuthFlowError('invalid_input', `Job ${id} needs name, trigger and run.`)
+    }
+    const name = nameOf(id, version)
+    if (this.#own.has(name)) {
+      throw new AuthFlowError(
+        'duplicate_job',
+        `Job ${id} ${version} is defined twice. Give each its own id or version.`,
+      )
+    }
+    this.#assertKnown(options)
+    this.#own.set(name, createDefinition(options))
+    this.#versions = [...this.#own.values()].map(({ published: { job, version: own } }) => ({
+      job,
+      version: own,
+    }))
+    this.#highest = undefined
+  }
+
+  /** What a worker of this process can run. */
+  get versions(): readonly JobVersion[] {
+    return this.#versions
+  }
+
+  /** What other processes are to know. */
+  get published(): readonly PublishedJob[] {
+    return [...this.#own.values()].map(({ published }) => published)
+  }
+
+  /**
+   * Takes in what other workers published. What the gone ones had counts only where there are no others at all: a
+   * server that only sends goes on sending while every worker is being restarted.
+   */
+  learn(live: readonly PublishedJob[], gone: readonly PublishedJob[]): void {
+    this.#elsewhere = live.length + this.#own.size > 0 ? live : gone
+    this.#live = live
+    this.#highest = undefined
+  }
+
+  /** The job at this version, if this process has it. */
+  find(job: string, version: string): JobDefinition | undefined {
+    return this.#own.get(nameOf(job, version))
+  }
+
+  /** True when some live worker known here has the job at this version. */
+  isRunnable(job: string, version: string): boolean {
+    const same = (other: PublishedJob): boolean => other.job === job && other.version === version
+    return this.#own.has(nameOf(job, version)) || this.#live.some(same)
+  }
+
+  /** The jobs that the event starts: of each the highest version, if that is enabled and wants the event. */
+  matching({ name, source, payload }: EventFacts): PublishedJob[] {
+    this.#highest ??= highestOf([...this.published, ...this.#elsewhere])
+    return this.#highest.filter(
+      (job) =>
+        job.enabled &&
+        job.source === source &&
+        job.names.includes(name) &&
+        (job.filter === undefined || filterMatches(payload, job.filter)),
+    )
+  }
+
+  #assertKnown(options: { readonly id: string; readonly integrations?: Integrations }): void {
+    for (const [key, integration] of Object.entries(options.integrations ?? {})) {
+      if (integration.authSource === 'LOCAL' || this.#known.has(integration)) continue
+      throw new AuthFlowError(
+        'unknown_integration',
+        `Job ${options.id} uses ${integration.id} as io.${key}, which is not among the server's integrations.`,
+        { details: { integration: integration.id } },
+      )
+    }
+  }
+}
+
+function createDefinition<Payload, Used extends Integrations, Output extends Json | void>(
+  options: JobOptions<Payload, Used, Output>,
+): JobDefinition {
+  const { id, name, version, trigger, enabled = true, run } = options
+  const integrations: Integrations = options.integrations ?? {}
+  const IOClass = ioClassOf(Object.keys(integrations))
+  const parse = (payload: Json): Payload => parsePayload(trigger.schema, payload, id)
+  return {
+    published: {
+      job: id,
+      jobName: name,
+      version,
+      enabled,
+      names: trigger.names,
+      source: trigger.source ?? defaultSource,
+      ...(trigger.filter === undefined ? {} : { filter: trigger.filter }),
+    },
+    integrations,
+    check: (payload) => void parse(payload),
+    createIO: (parts) => new IOClass(parts),
+    // The class was made with exactly the members of `Used`.
+    run: (payload, io, context) => run(parse(payload), io as RunIO & Used, context),
+  }
+}
+
+function parsePayload<Payload>(
+  schema: PayloadSchema<Payload> | undefined,
+  payload: Json,
+  job: string,
+): Payload {
+  // A trigger without a schema has JSON as its payload's type.
+  if (schema === undefined) return payload as Payload
+  let result
+  try {
+    result = schema.safeParse(payload)
+  } catch (cause) {
+    throw new AuthFlowError('invalid_payload', `The schema of job ${job} could not judge the payload.`, {
+      cause,
+    })
+  }
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  const place =
+    issue === undefined || issue.path.length === 0 ? 'payload' : `payload.${issue.path.map(String).join('.')}`
+  throw new AuthFlowError(
+    'invalid_payload',
+    `${place} does not fit job ${job}: ${issue?.message ?? 'invalid'}`,
+  )
+}
+
+function highestOf(jobs: readonly PublishedJob[]): PublishedJob[] {
+  const highest = new Map<string, PublishedJob>()
+  for (const job of jobs) {
+    const known = highest.get(job.job)
+    if (known === undefined || semver.gt(job.version, known.version)) highest.set(job.job, job)
+  }
+  return [...highest.values()]
+}
+
+const nameOf = (job: string, version: string): string => `${job}@${version}`

@@ -1,0 +1,219 @@
+// The accounts' credentials inside a run: resolved when an integration is first used in a pass, never stored, held to
+// one identity, and refreshed once when a provider refuses them. A run without usable credentials goes to sleep.
+
+import type { Auth } from '../../shared/auth.ts'
+import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import type { Integration } from '../integrations/integration.ts'
+import { deferIntegration, followSteps, type CallStep } from './deferred-integration.ts'
+import type { EngineCore } from './core.ts'
+import { withCall, type BoundCall, type Execution, type Frame } from './execution.ts'
+import type { Integrations, IO } from './job.ts'
+import { ClaimLost, type Claim } from './journal.ts'
+import { connectionName, runs, type RunDocument } from './records.ts'
+
+/** How long a run waits for its account to connect before it fails, in ms: 30 days. */
+const longestParkMs = 30 * 24 * 3_600_000
+/** How long a provider may fail to refresh before the run fails, in ms. */
+const longestTroubleMs = 24 * 3_600_000
+const troublePauseMs = 5000
+
+/** What the connections of one pass need. */
+export interface RunConnectionsOptions {
+  readonly core: EngineCore
+  readonly run: RunDocument
+  readonly claim: Claim
+  readonly execution: Execution
+  readonly integrations: Integrations
+  readonly io: IO
+  /** True when an earlier pass did something through the integration, so that a call may need no credentials. */
+  readonly wasUsed: (key: string) => boolean
+}
+
+interface Acquired {
+  readonly integration: Integration
+  /** Absent without credentials. */
+  readonly tokenHash: string | undefined
+}
+
+/** The integrations of one pass of a run. */
+export class RunConnections {
+  readonly #options: RunConnectionsOptions
+  readonly #bound = new Map<string, Integration>()
+  readonly #acquired = new Map<string, Promise<Acquired>>()
+  /** By key: the secret in use, and the last one that was refused. */
+  readonly #tokenHash = new Map<string, string>()
+  readonly #rejected = new Map<string, string>()
+  readonly #secrets = new Set<string>()
+  #identities: Readonly<Record<string, string>>
+
+  constructor(options: RunConnectionsOptions) {
+    this.#options = options
+    this.#identities = options.run.identities ?? {}
+  }
+
+  /** Secrets that were in use, to be cut out of error messages. */
+  get secrets(): readonly string[] {
+    return [...this.#secrets]
+  }
+
+  /** What `io.<key>` is: one object per pass. Credentials are looked up at the first call through it. */
+  bind(key: string): Integration {
+    const known = this.#bound.get(key)
+    if (known !== undefined) return known
+    const integration = this.#integration(key)
+    const bound =
+      integration.authSource === 'LOCAL'
+        ? integration.cloneForRun(this.#options.io, key)
+        : deferIntegration(integration, (steps) => this.#call(key, steps))
+    this.#bound.set(key, bound)
+    return bound
+  }
+
+  #integration(key: string): Integration {
+    const integration = this.#options.integrations[key]
+    if (integration === undefined)
+      throw new AuthFlowError('unknown_integration', `The job has no integration ${key}.`)
+    return integration
+  }
+
+  async #call(key: string, steps: readonly CallStep[]): Promise<unknown> {
+    const { execution } = this.#options
+    const frame = execution.frame
+    const first = this.#withoutCredentials(key) ?? (await this.#acquire(frame, key))
+    return new Promise((resolve, reject) => {
+      const make = ({ integration, tokenHash }: Acquired, mayRenew: boolean): void => {
+        const call: BoundCall = {
+          connectionKey: key,
+          keys: [],
+          tokenHash,
+          renew: mayRenew ? () => void renew(call).catch(reject) : undefined,
+        }
+        const place = withCall(frame, call)
+        new Promise((done) => done(execution.within(place, () => followSteps(integration, steps)))).then(
+          resolve,
+          reject,
+        )
+      }
+      const renew = async (call: BoundCall): Promise<void> => {
+        for (const used of call.keys) frame.keys.delete(used)
+        if (call.tokenHash !== undefined) this.#reject(key, call.tokenHash)
+        make(await this.#acquire(frame, key), call.tokenHash === undefined)
+      }
+      make(first, true)
+    })
+  }
+
+  /**
+   * On a replay most calls only bring back what they did before. They are made without credentials, so that a run can
+   * go on past them while the connection is gone; the first task that is not in the journal asks for some.
+   */
+  #withoutCredentials(key: string): Acquired | undefined {
+    const { io, wasUsed } = this.#options
+    if (this.#acquired.has(key) || !wasUsed(key)) return undefined
+    try {
+      return { integration: this.#integration(key).cloneForRun(io, key), tokenHash: undefined }
+    } catch {
+      // An integration that makes its client at once can't be cloned so.
+      return undefined
+    }
+  }
+
+  /** The next look-up asks for a fresh secret, unless another call has done so. */
+  #reject(key: string, tokenHash: string): void {
+    if (this.#tokenHash.get(key) !== tokenHash) return
+    this.#tokenHash.delete(key)
+    this.#rejected.set(key, tokenHash)
+    this.#acquired.delete(key)
+  }
+
+  async #acquire(frame: Frame, key: string): Promise<Acquired> {
+    const { execution, core } = this.#options
+    for (;;) {
+      let pending = this.#acquired.get(key)
+      if (pending === undefined) {
+        pending = this.#resolve(key)
+        this.#acquired.set(key, pending)
+      }
+      try {
+        return await execution.hold(pending)
+      } catch (error) {
+        if (this.#acquired.get(key) === pending) this.#acquired.delete(key)
+        await this.#waitOrThrow(frame, key, error)
+        core.log.debug({ run: this.#options.run.id, integration: key }, 'looking for credentials again')
+      }
+    }
+  }
+
+  /** Sleeps where waiting may help; throws where it can't. */
+  async #waitOrThrow(frame: Frame, key: string, error: unknown): Promise<void> {
+    const { core, execution, run } = this.#options
+    if (error instanceof ClaimLost) {
+      execution.end({ type: 'lost' })
+      return execution.never()
+    }
+    if (!isAuthFlowError(error)) throw error
+    const since = run.parkedAt ?? core.now()
+    if (error.code === 'not_connected' || error.code === 'needs_reauth') {
+      const until = since + longestParkMs
+      if (run.accountId === null || core.now() >= until) throw error
+      return execution.sleep(frame, until, {
+        since,
+        parkedOn: connectionName(this.#integration(key).id, run.accountId),
+      })
+    }
+    if (!error.retryable || core.now() >= since + longestTroubleMs) throw error
+    return execution.sleep(frame, core.now() + Math.round(troublePauseMs * (1 + core.random())), { since })
+  }
+
+  async #resolve(key: string): Promise<Acquired> {
+    const { core, run, io } = this.#options
+    const integration = this.#integration(key)
+    if (run.accountId === null) {
+      throw new AuthFlowError(
+        'not_connected',
+        `The run has no account, so io.${key} has no credentials. Send the event with an accountId.`,
+        {
+          details: { integration: integration.id },
+        },
+      )
+    }
+    const rejectedTokenHash = this.#rejected.get(key)
+    const auth = await core.resolveAuth({
+      id: integration.id,
+      accountId: run.accountId,
+      ...(rejectedTokenHash === undefined ? {} : { rejectedTokenHash }),
+    })
+    await this.#pin(integration.id, auth)
+    for (const secret of secretsOf(auth)) this.#secrets.add(secret)
+    this.#tokenHash.set(key, auth.tokenHash)
+    return { integration: integration.cloneForRun(io, key, auth), tokenHash: auth.tokenHash }
+  }
+
+  /** Stored before the first use, so that no later pass acts as somebody else. */
+  async #pin(integration: string, auth: Auth): Promise<void> {
+    const { core, run, claim } = this.#options
+    const pinned = this.#identities[integration]
+    if (pinned === auth.identity.id) return
+    if (pinned !== undefined) {
+      throw new AuthFlowError('identity_changed', `The run began as another identity at ${integration}.`, {
+        details: { integration },
+      })
+    }
+    const identities = { ...this.#identities, [integration]: auth.identity.id }
+    const { owner, fence } = claim
+    if (!(await core.store.update(runs, run.id, { owner, fence }, { set: { identities } })))
+      throw new ClaimLost()
+    this.#identities = { ...this.#identities, ...identities }
+  }
+}
+
+function secretsOf(auth: Auth): string[] {
+  switch (auth.type) {
+    case 'oauth2':
+      return [auth.accessToken]
+    case 'apiKey':
+      return [auth.apiKey]
+    case 'basic':
+      return [auth.password]
+  }
+}

@@ -1,0 +1,154 @@
+// What `run` acts with: tasks, waits, log lines, and the job's integrations by name.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import type { EngineCore } from './core.ts'
+import type { Execution } from './execution.ts'
+import type { IO, Json, OnError, RunLogger, Task, TaskOptions } from './job.ts'
+import { ClaimLost, type Journal } from './journal.ts'
+import { digest, type JournalEntry } from './records.ts'
+import type { RunConnections } from './run-connections.ts'
+import { assertSame, type TaskRunner } from './task-runner.ts'
+
+const longestWaitSeconds = 366 * 24 * 3600
+/** A log line is visible to others after this at the latest, in ms. */
+const logFlushMs = 1000
+const maxLineLength = 10_000
+
+/** What `io` is made of. */
+export interface RunIOOptions {
+  readonly core: EngineCore
+  readonly execution: Execution
+  readonly journal: Journal
+  readonly runner: TaskRunner
+}
+
+/** `io` of one pass of a run. Integrations are added by {@link ioClassOf}. */
+export class RunIO implements IO {
+  readonly logger: RunLogger
+  readonly #options: RunIOOptions
+  /** Set right after construction: connections need `io` for the integrations they clone. */
+  connections: RunConnections | undefined
+  #flushTimer: NodeJS.Timeout | undefined
+
+  constructor(options: RunIOOptions) {
+    this.#options = options
+    const line =
+      (level: string) =>
+      (message: string, facts?: Record<string, Json>): Promise<void> =>
+        this.#log(level, message, facts)
+    this.logger = {
+      debug: line('debug'),
+      info: line('info'),
+      log: line('log'),
+      warn: line('warn'),
+      error: line('error'),
+    }
+  }
+
+  runTask<T extends Json | void>(
+    key: string,
+    callback: (task: Task) => Promise<T> | T,
+    options: TaskOptions = {},
+    onError?: OnError,
+  ): Promise<T> {
+    const done = this.#options.runner.run(key, callback, options, onError) as Promise<T>
+    // The run shows a failed task that nobody awaits; it must not end the process.
+    done.catch(() => undefined)
+    return done
+  }
+
+  wait(key: string, seconds: number): Promise<void> {
+    const done = this.#wait(key, seconds)
+    done.catch(() => undefined)
+    return done
+  }
+
+  async #wait(key: string, seconds: number): Promise<void> {
+    const { execution, journal, runner, core } = this.#options
+    if (execution.ended) return execution.never()
+    if (!(seconds >= 0 && seconds <= longestWaitSeconds)) {
+      throw new AuthFlowError('invalid_input', `io.wait takes 0 to ${longestWaitSeconds} seconds.`)
+    }
+    const caller = execution.frame
+    const path = runner.takeKey(caller, key)
+    let entry = journal.get(path)
+    if (entry !== undefined) assertSame(entry, 'wait', String(seconds))
+    else {
+      journal.assertRoom()
+      const startedAt = core.now()
+      entry = {
+        path,
+        kind: 'wait',
+        state: 'waiting',
+        attempt: 1,
+        params: String(seconds),
+        startedAt,
+        until: Math.ceil(startedAt + seconds * 1000),
+      }
+      await this.#append(entry)
+    }
+    if ((entry.until ?? 0) > core.now()) await execution.sleep(caller, entry.until ?? 0)
+  }
+
+  async #append(entry: JournalEntry): Promise<void> {
+    const { execution, journal } = this.#options
+    try {
+      await execution.hold(journal.append(entry))
+    } catch (error) {
+      if (!(error instanceof ClaimLost)) throw error
+      execution.end({ type: 'lost' })
+      return execution.never()
+    }
+  }
+
+  /** Lines are known by what they say and how often it was said here, so the same line twice is two lines. */
+  async #log(level: string, message: string, facts: Record<string, Json> = {}): Promise<void> {
+    const { execution, journal, core } = this.#options
+    if (execution.ended) return execution.never()
+    const frame = execution.frame
+    const text = JSON.stringify({ level, message: String(message).slice(0, maxLineLength), facts })
+    if (text.length > maxLineLength * 2)
+      throw new AuthFlowError('invalid_input', `A log line may have ${maxLineLength} characters.`)
+    const said = digest(text).slice(0, 12)
+    const count = (frame.lines.get(said) ?? 0) + 1
+    frame.lines.set(said, count)
+    const path = `${frame.path}#${said}:${count}`
+    if (journal.get(path) !== undefined) return
+    journal.assertRoom()
+    const at = core.now()
+    const output = journal.seal(text, `log:${path}`)
+    journal.buffer({ path, kind: 'log', state: 'succeeded', attempt: 1, startedAt: at, endedAt: at, output })
+    this.#flushTimer ??= setTimeout(() => {
+      this.#flushTimer = undefined
+      if (!execution.ended) journal.flush().catch(() => execution.end({ type: 'lost' }))
+    }, logFlushMs).unref()
+  }
+
+  /** To be called when the pass is over. */
+  close(): void {
+    clearTimeout(this.#flushTimer)
+  }
+}
+
+/**
+ * The class of `io` for jobs with the given integrations: a member for each, made once per job.
+ *
+ * @throws {@link AuthFlowError} `invalid_input` when a name is taken by `io` itself
+ */
+export function ioClassOf(keys: readonly string[]): typeof RunIO {
+  class JobIO extends RunIO {}
+  for (const key of keys) {
+    if (key in RunIO.prototype || key === 'logger' || key === 'connections' || key === 'then') {
+      throw new AuthFlowError(
+        'invalid_input',
+        `io.${key} is taken: give the integration another name in the job.`,
+      )
+    }
+    Object.defineProperty(JobIO.prototype, key, {
+      get(this: RunIO) {
+        return this.connections?.bind(key)
+      },
+    })
+  }
+  return JobIO
+}

@@ -1,0 +1,275 @@
+// Takes due runs and runs them, at most so many at a time. The claim on a run is one compare-and-set on its record;
+// hints of the queue only say where to look. A run whose worker died gets the worker to itself.
+
+import type { ClaimedWakeup } from '../queue/queue.ts'
+import { pause, type EngineCore } from './core.ts'
+import type { EventContent, RunTaker } from './event-intake.ts'
+import type { Claim } from './journal.ts'
+import { runs, type EventDocument, type RunDocument, type Target } from './records.ts'
+import type { JobRegistry } from './registry.ts'
+import { RunPass, type ClaimedRun } from './run-pass.ts'
+
+/** A hint whose run is not there yet is looked at again after this, so many times, and then forgotten: one minute. */
+const missingRunPauseMs = 5000
+const missingRunLooks = 12
+const troublePauseMs = 500
+/** After the deadline of a stop, tasks get this long to answer to their signal. */
+const abortGraceMs = 100
+
+/** States in which a run can be taken when it is due. */
+export const claimableStates = ['queued', 'waiting', 'waiting_for_connection'] as const
+
+/** What a worker needs. */
+export interface WorkerOptions {
+  readonly core: EngineCore
+  readonly registry: JobRegistry
+  /** Runs at a time. */
+  readonly concurrency: number
+}
+
+/** The worker of one engine. */
+export class Worker implements RunTaker {
+  readonly #core: EngineCore
+  readonly #registry: JobRegistry
+  readonly #concurrency: number
+  readonly #passes = new Map<RunPass, Promise<void>>()
+  readonly #suspects: ClaimedRun[] = []
+  #owner: string | undefined
+  #unsubscribe: (() => void) | undefined
+  /** Slots in use. */
+  #active = 0
+  /** True while a suspect has the worker to itself. */
+  #isAlone = false
+  #isLooking = false
+  #lookAgain = false
+  #isLookPlanned = false
+  /** True when the last look found less than there was room for, and nothing was announced since. */
+  #isQueueEmpty = false
+
+  constructor({ core, registry, concurrency }: WorkerOptions) {
+    this.#core = core
+    this.#registry = registry
+    this.#concurrency = concurrency
+  }
+
+  /** Starts taking runs under the given name. Called again after {@link abandonAll}, under a new one. */
+  start(owner: string): void {
+    this.#owner = owner
+    this.#unsubscribe ??= this.#core.queue.onReady(() => {
+      this.#isQueueEmpty = false
+      this.#planLook()
+    })
+    this.#planLook()
+  }
+
+  /** Looks for due runs soon. */
+  look(): void {
+    this.#planLook()
+  }
+
+  /** Passes that are being made. */
+  get passes(): IterableIterator<RunPass> {
+    return this.#passes.keys()
+  }
+
+  reserve({ job, version }: Target): Claim | undefined {
+    if (this.#owner === undefined || !this.#isQueueEmpty || this.#room() <= 0) return undefined
+    if (this.#registry.find(job, version) === undefined) return undefined
+    this.#active += 1
+    return { owner: this.#owner, fence: 1 }
+  }
+
+  giveBack(): void {
+    this.#active -= 1
+    this.#planLook()
+  }
+
+  adopt(run: RunDocument, document: EventDocument, content: EventContent): void {
+    const definition = this.#registry.find(run.job, run.jobVersion)
+    const { owner, fence } = run
+    if (definition === undefined || owner === undefined || fence === undefined) return this.giveBack()
+    const claimed = { run, claim: { owner, fence }, definition, event: { document, content } }
+    if (owner === this.#owner) this.#perform(claimed)
+    else this.#giveUp(claimed)
+  }
+
+  /** Stops taking runs; lets running tasks end until the deadline; gives the rest back, due at once. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#owner = undefined
+    this.#unsubscribe?.()
+    this.#unsubscribe = undefined
+    for (const waiting of this.#suspects.splice(0)) this.#release(waiting)
+    for (const pass of this.#passes.keys()) pass.drain()
+    await this.#settled(deadlineMs)
+    if (this.#passes.size === 0) return
+    for (const pass of this.#passes.keys()) pass.release()
+    await this.#settled(deadlineMs + abortGraceMs)
+  }
+
+  /** The lease was lost: others own the runs now. */
+  abandonAll(): void {
+    this.#owner = undefined
+    this.#suspects.length = 0
+    for (const pass of this.#passes.keys()) pass.abandon()
+  }
+
+  async #settled(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))
+    // Runs that were being claimed when the stop began may still join.
+    while (this.#passes.size > 0 || this.#isLooking) {
+      const all = Promise.all([...this.#passes.values(), this.#isLooking ? pause(1) : undefined])
+      const isLate = await Promise.race([all.then(() => false), deadline.then(() => true)])
+      if (isLate) break
+    }
+    clearTimeout(timer)
+  }
+
+  #room(): number {
+    if (this.#isAlone || this.#suspects.length > 0) return 0
+    return this.#concurrency - this.#active
+  }
+
+  /** Looks once in the next turn, however many slots became free in this one. */
+  #planLook(): void {
+    if (this.#isLookPlanned || this.#owner === undefined) return
+    this.#isLookPlanned = true
+    setImmediate(() => {
+      this.#isLookPlanned = false
+      if (this.#isLooking) this.#lookAgain = true
+      else void this.#lookNow()
+    })
+  }
+
+  async #lookNow(): Promise<void> {
+    this.#isLooking = true
+    try {
+      do {
+        this.#lookAgain = false
+        const { queue } = this.#core
+        const room = this.#owner === undefined ? 0 : this.#room()
+        if (room <= 0) break
+        this.#isQueueEmpty = true
+        const hints = await queue.claim(this.#registry.versions, room)
+        if (hints.length >= room) this.#isQueueEmpty = false
+        await Promise.all(hints.map((hint) => this.#take(hint)))
+      } while (this.#lookAgain || !this.#isQueueEmpty)
+    } catch (error) {
+      this.#core.log.warn({ err: error }, 'looking for due runs failed; trying again')
+      void pause(troublePauseMs).then(() => this.#planLook())
+    } finally {
+      this.#isLooking = false
+    }
+  }
+
+  async #take(hint: ClaimedWakeup): Promise<void> {
+    const { store, queue, now } = this.#core
+    const owner = this.#owner
+    if (owner === undefined) return queue.postpone(hint, hint.dueAt)
+    this.#active += 1
+    const match = { state: { in: claimableStates }, dueAt: { lessThan: now() + 1 } } as const
+    const change = {
+      set: { state: 'running' as const, owner },
+      increment: { fence: 1 },
+      unset: ['dueAt' as const, 'parkedOn' as const],
+    }
+    let run: RunDocument | undefined
+    try {
+      run = await store.updateAndGet(runs, hint.runId, match, change)
+      if (run === undefined) await this.#drop(hint)
+      else queue.settle(hint).catch(() => undefined)
+    } finally {
+      if (run === undefined) this.#active -= 1
+    }
+    if (run !== undefined) this.#begin(run, owner)
+  }
+
+  /** The hint led nowhere: its run is over, taken or due later, or not stored yet. */
+  async #drop(hint: ClaimedWakeup): Promise<void> {
+    const { store, queue, now } = this.#core
+    const exists = (await store.get(runs, hint.runId)) !== undefined
+    if (exists || hint.postponements >= missingRunLooks) await queue.settle(hint)
+    else await queue.postpone(hint, now() + missingRunPauseMs)
+  }
+
+  #begin(run: RunDocument, owner: string): void {
+    const definition = this.#registry.find(run.job, run.jobVersion)
+    if (definition === undefined) {
+      // Its hint bore the digest of another job: nothing here can run it, and its own workers find it by the sweep.
+      this.#core.log.error({ run: run.id, job: run.job }, 'a run of an unknown job was claimed')
+      this.#active -= 1
+      return
+    }
+    const claimed = { run, claim: { owner, fence: run.fence ?? 0 }, definition }
+    if (owner !== this.#owner) this.#giveUp(claimed)
+    else if (run.suspect === true) {
+      this.#active -= 1
+      this.#suspects.push(claimed)
+      this.#nextSuspect()
+    } else this.#perform(claimed)
+  }
+
+  /** Claimed while the worker was being stopped. */
+  #giveUp(claimed: ClaimedRun): void {
+    this.#active -= 1
+    this.#release(claimed)
+  }
+
+  /** Lets one suspect run once everything else is through. */
+  #nextSuspect(): void {
+    if (this.#isAlone || this.#active > 0) return
+    const claimed = this.#suspects.shift()
+    if (claimed === undefined) return
+    this.#isAlone = true
+    this.#active += 1
+    const { run, claim } = claimed
+    const match = { owner: claim.owner, fence: claim.fence }
+    this.#core.store.update(runs, run.id, match, { set: { alone: true } }).then(
+      (isOurs) => {
+        if (isOurs) this.#perform(claimed)
+        else this.#endAlone()
+      },
+      () => this.#endAlone(),
+    )
+  }
+
+  #endAlone(): void {
+    this.#active -= 1
+    this.#free(true)
+  }
+
+  #perform(claimed: ClaimedRun): void {
+    let isAlone = claimed.run.suspect === true
+    const pass = new RunPass(this.#core, claimed, {
+      onIdle: (idle) => {
+        this.#active += idle ? -1 : 1
+        if (idle) this.#free(false)
+      },
+      onCleared: () => {
+        if (isAlone) this.#free(true)
+        isAlone = false
+      },
+    })
+    const done = pass.perform().then(() => {
+      this.#passes.delete(pass)
+      this.#active -= 1
+      this.#free(isAlone)
+    })
+    this.#passes.set(pass, done)
+  }
+
+  #free(endsAlone: boolean): void {
+    if (endsAlone) this.#isAlone = false
+    this.#nextSuspect()
+    this.#planLook()
+  }
+
+  #release(claimed: ClaimedRun): void {
+    const pass = new RunPass(this.#core, claimed, { onIdle: () => undefined, onCleared: () => undefined })
+    pass.release()
+    this.#passes.set(
+      pass,
+      pass.perform().then(() => void this.#passes.delete(pass)),
+    )
+  }
+}
