@@ -61,13 +61,15 @@ function guardedBase(sdk: Sdk, transport: AirtableTransport): Sdk['Base'] {
       const { status: statusCode, headers } = response
       const refusal = this._checkStatusForError(statusCode, body)
       if (refusal) throw refusal
-      if (!isAnswer(body)) throw new sdk.Error('UNEXPECTED_ERROR', 'neither a record nor records', statusCode)
+      if (typeof body !== 'object' || body === null)
+        throw new sdk.Error('UNEXPECTED_ERROR', 'no object', statusCode)
       return { statusCode, headers, body }
     }
 
     override runAction(...[method, path, qs, body, callback]: Parameters<BaseClass['runAction']>): void {
       const run = async (): Promise<void> => {
         const reply = await this.makeRequest({ method, path, qs, body })
+        if (!isAnswer(reply.body)) throw new sdk.Error('UNEXPECTED_ERROR', 'no records', reply.statusCode)
         callback(null, undefined, reply.body)
       }
       run().catch((error: unknown) => callback(error))
