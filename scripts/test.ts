@@ -32,8 +32,8 @@ export function filesOf(suite: Suite): string[] {
 
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 
-/** Files below ui/ that do not use node:test are run in Chromium by `npm run test:ui`. */
-const runsInBrowser = (file: string): boolean => file.startsWith('ui/') && !read(file).includes("'node:test'")
+/** Component tests are run in Chromium by `npm run test:ui`. */
+const runsInBrowser = (file: string): boolean => file.endsWith('.browser.test.ts')
 
 /** Skips that count as failures. */
 export function forbiddenSkips(suite: Suite, skipped: readonly SkippedTest[]): readonly SkippedTest[] {
