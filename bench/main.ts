@@ -31,6 +31,12 @@ const results: BenchResults = {}
 for (const [name, measure] of Object.entries(parts)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue
   console.error(`measuring ${name} …`)
-  Object.assign(results, await measure(values.quick ? quick : full))
+  try {
+    Object.assign(results, await measure(values.quick ? quick : full))
+  } catch (error) {
+    // The figures of the other parts are still worth having.
+    console.error(`${name} could not be measured.`, error)
+    process.exitCode = 1
+  }
 }
 console.log(values.json ? JSON.stringify(results) : formatTable(results))

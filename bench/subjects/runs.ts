@@ -1,6 +1,7 @@
 // Event to finished run with one cached task: `runs.js alone COUNT [FOLDER]` sends that many events, 50 at once, works
 // them, and waits until the last run is finished in the store. `runs.js worker COUNT FOLDER` only works.
 
+import { createHash } from 'node:crypto'
 import { eventTrigger } from '../../server/index.ts'
 import { createBenchClient, createKey, temporaryFolder } from './fixture.ts'
 
@@ -8,8 +9,8 @@ const [mode = 'alone', countText = '1000', given] = process.argv.slice(2)
 const count = Number(countText)
 const folder = given ?? temporaryFolder()
 const { secretKeys } = createKey()
-// Two processes share the store, so they share its key; it is good for nothing else.
-const encryptionKeys = `k1:${Buffer.alloc(32, 7).toString('base64')}`
+// Two processes that share the folder share the key, which is good for nothing else.
+const encryptionKeys = `k1:${createHash('sha256').update(folder).digest('base64')}`
 const client = createBenchClient({
   baseUrl: 'http://127.0.0.1:1',
   secretKeys,
