@@ -243,6 +243,9 @@ describe('createGuardedFetch: where it goes', () => {
     await rejectsWith(fetch('http://example.com/'), 'blocked_host')
     const rebound = guard({ allowLoopback: true, resolve: async () => answer('10.0.0.1') })
     await rejectsWith(rebound('http://localhost:8080/'), 'blocked_host')
+    // Plain http goes to this machine or nowhere.
+    const outward = guard({ allowLoopback: true, resolve: async () => answer('8.8.8.8') })
+    await rejectsWith(outward('http://localhost:8080/'), 'blocked_host')
   })
 
   it('reaches loopback over http by address and by name where that is open', async () => {

@@ -56,7 +56,6 @@ export function createLogger(options: LogOptions = {}): RedactingLogger {
       const shown = redact(facts instanceof Error ? { error: facts } : facts)
       log[method](
         typeof shown === 'object' && shown !== null ? shown : { facts: shown },
-        '%s',
         scrub(String(message)),
       )
     }
