@@ -42,155 +42,60 @@ async function rejectsWith(promise: Promise<unknown>, code: ErrorCode): Promise<
 }
 
 /** Spellings of places that are not public; `P` is the port of a server that counts connections. */
-const privateUrls = [
-  ...[
-    '127.0.0.1',
-    '127.1',
-    '127.0.1',
-    '2130706433',
-    '0x7f000001',
-    '0x7f.1',
-    '0x7f.0.0.1',
-    '0177.0.0.1',
-    '017700000001',
-  ],
-  ...[
-    '0177.0.0.01',
-    '127.0.0.1.',
-    '127.000.000.001',
-    '①②⑦.⓪.⓪.①',
-    '%31%32%37.0.0.1',
-    '127。0。0。1',
-    '0',
-    '0.0.0.0',
-    '0x0',
-  ],
-  ...['localhost', 'LOCALHOST', 'localhost.', 'ⓛocalhost', 'a.localhost', '127.9.9.9', '00000177.1'],
-  ...[
-    '[::1]',
-    '[::]',
-    '[0:0:0:0:0:0:0:1]',
-    '[::ffff:127.0.0.1]',
-    '[::ffff:7f00:1]',
-    '[::127.0.0.1]',
-    '[::7f00:1]',
-  ],
-  ...[
-    '[64:ff9b::127.0.0.1]',
-    '[64:ff9b:1::7f00:1]',
-    '[2002:7f00:1::]',
-    '[2001:0:7f00:1::1]',
-    '[::ffff:0:127.0.0.1]',
-  ],
-  ...[
-    '[fe80::1]',
-    '[fc00::1]',
-    '[fd00:ec2::254]',
-    '[ff02::1]',
-    '[100::1]',
-    '[100:0:0:1::1]',
-    '[2001:db8::1]',
-    '[fec0::1]',
-  ],
-  ...[
-    '169.254.169.254',
-    '0xa9fea9fe',
-    '2852039166',
-    '0251.0376.0251.0376',
-    '169.254.43518',
-    '[::ffff:169.254.169.254]',
-  ],
-  ...[
-    '10.0.0.1',
-    '10.1',
-    '0xa.1',
-    '172.16.0.1',
-    '192.168.1.1',
-    '192.168.257',
-    '100.64.0.1',
-    '100.100.100.200',
-  ],
-  ...[
-    '192.0.2.1',
-    '198.18.0.1',
-    '203.0.113.7',
-    '224.0.0.1',
-    '240.0.0.1',
-    '255.255.255.255',
-    '168.63.129.16',
-    '192.0.0.192',
-  ],
-].map((host) => `https://${host}:P/`)
+const privateUrls = `
+  127.0.0.1 127.1 127.0.1 2130706433 0x7f000001 0x7f.1 0x7f.0.0.1 0177.0.0.1 017700000001 0177.0.0.01
+  127.0.0.1. 127.000.000.001 ①②⑦.⓪.⓪.① %31%32%37.0.0.1 127。0。0。1 0 0.0.0.0 0x0 localhost LOCALHOST
+  localhost. ⓛocalhost a.localhost 127.9.9.9 00000177.1 [::1] [::] [0:0:0:0:0:0:0:1] [::ffff:127.0.0.1]
+  [::ffff:7f00:1] [::127.0.0.1] [::7f00:1] [64:ff9b::127.0.0.1] [64:ff9b:1::7f00:1] [2002:7f00:1::]
+  [2001:0:7f00:1::1] [::ffff:0:127.0.0.1] [fe80::1] [fc00::1] [fd00:ec2::254] [ff02::1] [100::1]
+  [100:0:0:1::1] [2001:db8::1] [fec0::1] 169.254.169.254 0xa9fea9fe 2852039166 0251.0376.0251.0376
+  169.254.43518 [::ffff:169.254.169.254] 10.0.0.1 10.1 0xa.1 172.16.0.1 192.168.1.1 192.168.257 100.64.0.1
+  100.100.100.200 192.0.2.1 198.18.0.1 203.0.113.7 224.0.0.1 240.0.0.1 255.255.255.255 168.63.129.16
+  192.0.0.192
+`
+  .trim()
+  .split(/\s+/)
+  .map((host) => `https://${host}:P/`)
 
 const malformedUrls = [
-  ...[
-    'http://example.com/',
-    'http://8.8.8.8/',
-    'ftp://example.com/',
-    'file:///etc/passwd',
-    'data:text/plain,hi',
-  ],
-  ...[
-    'gopher://example.com/',
-    'unix:/var/run/docker.sock',
-    'blob:https://example.com/1',
-    'javascript:alert(1)',
-    'ws://example.com/',
-  ],
-  ...[
-    'https://user@example.com/',
-    'https://user:pass@example.com/',
-    'https://:pass@example.com/',
-    'https://127.0.0.1@example.com/',
-  ],
-  ...[
-    'https://example.com:22/',
-    'https://example.com:25/',
-    'https://example.com:6000/',
-    'https://example.com:6667/',
-  ],
-  ...[
-    '//example.com/',
-    '/etc/passwd',
-    '',
-    'https://',
-    'https://exa mple.com/',
-    'https://[::1',
-    'https://1.2.3.4.5.6/',
-  ],
-  ...[
-    'https://256.256.256.256/',
-    `https://${'a.'.repeat(130)}com/`,
-    `https://example.com/${'a'.repeat(9000)}`,
-    'https://[fe80::1%25eth0]/',
-  ],
+  'http://example.com/',
+  'http://8.8.8.8/',
+  'ftp://example.com/',
+  'file:///etc/passwd',
+  'data:text/plain,hi',
+  'gopher://example.com/',
+  'unix:/var/run/docker.sock',
+  'blob:https://example.com/1',
+  'javascript:alert(1)',
+  'ws://example.com/',
+  'https://user@example.com/',
+  'https://user:pass@example.com/',
+  'https://:pass@example.com/',
+  'https://127.0.0.1@example.com/',
+  'https://example.com:22/',
+  'https://example.com:25/',
+  'https://example.com:6000/',
+  'https://example.com:6667/',
+  '//example.com/',
+  '/etc/passwd',
+  '',
+  'https://',
+  'https://exa mple.com/',
+  'https://[::1',
+  'https://1.2.3.4.5.6/',
+  'https://256.256.256.256/',
+  `https://${'a.'.repeat(130)}com/`,
+  `https://example.com/${'a'.repeat(9000)}`,
+  'https://[fe80::1%25eth0]/',
 ]
 
 /** What a name may lead to; each alone, and each behind a public one. */
-const privateAnswers = [
-  ...[
-    '127.0.0.1',
-    '10.0.0.1',
-    '172.16.0.1',
-    '192.168.0.1',
-    '169.254.169.254',
-    '100.64.0.1',
-    '0.0.0.0',
-    '255.255.255.255',
-  ],
-  ...[
-    '::1',
-    '::',
-    '::ffff:127.0.0.1',
-    '::7f00:1',
-    '64:ff9b::7f00:1',
-    '64:ff9b:1::1',
-    '2002:7f00:1::',
-    '2001::1',
-    'fe80::1',
-    'fd00::1',
-  ],
-]
+const privateAnswers = `
+  127.0.0.1 10.0.0.1 172.16.0.1 192.168.0.1 169.254.169.254 100.64.0.1 0.0.0.0 255.255.255.255 ::1 ::
+  ::ffff:127.0.0.1 ::7f00:1 64:ff9b::7f00:1 64:ff9b:1::1 2002:7f00:1:: 2001::1 fe80::1 fd00::1
+`
+  .trim()
+  .split(/\s+/)
 const answer = (...addresses: string[]) =>
   addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))
 
