@@ -148,7 +148,7 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   }
 
   protected override updated(changed: Map<PropertyKey, unknown>): void {
-    if (this.definition && changed.has('definition')) void this.flow.load()
+    if (this.definition && changed.has('definition')) void this.flow.load().then(() => this.repaint())
     // Ends the polls of the flow before.
     else if (this.#flow) void this.flow
     if (changed.has('id')) linkParts()
@@ -220,19 +220,31 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
       this.emit('auth-state-change', { from: before.state, to: state })
       this.#handleState(now)
     }
+    if (!this.#statusShows) {
+      // Nobody else says how the flow stands.
+      const { messages } = this
+      import('./live-region.ts').then(({ announce }) => announce(now, messages)).catch(() => {})
+    }
     if (now.popup === 'lost' && before.popup !== 'lost') this.emit('auth-popup-closed', undefined)
     if (error && error !== before.error) this.emit('auth-error', error)
     if (state === 'done' && before.state !== state && connection) this.emit('auth-success', { connection })
   }
 
+  /** False without an <auth-status>, or with one in the closed panel. */
+  get #statusShows(): boolean {
+    const status = this.findPart('auth-status')
+    return !!status && (this.open || !this.findPart('auth-panel')?.contains(status))
+  }
+
   #handleState({ state, method, methods, fields }: FlowSnapshot): void {
     if (state === 'cancelled') this.emit('auth-cancel', undefined)
     if (state === 'done') this.close('success')
-    const asks = /^(choose|fields|configure)$/.test(state)
     // Without a form there is nobody to ask, and nothing to ask for: the click may still count as the gesture.
-    if (state === 'fields' && !this.findPart('auth-form') && methods.length === 1 && !fields.length)
-      this.flow.submit({}, method)
-    else if (asks || (state === 'blocked' && this.emit('auth-popup-blocked', undefined))) this.show('flow')
+    if (state === 'fields' && !this.findPart('auth-form') && !methods[1] && !fields.length)
+      return this.flow.submit({}, method)
+    const tells = state === 'failed' && this.findPart('auth-status') && !this.#statusShows
+    const blocked = state === 'blocked' && this.emit('auth-popup-blocked', undefined)
+    if (tells || blocked || /^(choose|fields|configure)$/.test(state)) this.show('flow')
   }
 
   /** Takes up a flow that was left at the provider; reads what `load` asks for. */

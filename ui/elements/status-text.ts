@@ -1,4 +1,4 @@
-// How a flow stands, in words; and the live region for pages without <auth-status>.
+// How a flow stands, in words.
 
 import type { FlowSnapshot } from '../flow/flow.ts'
 import { fill, type Messages } from '../messages.ts'
@@ -26,25 +26,3 @@ export function statusText(snapshot: FlowSnapshot, messages: Messages): string {
   }[state]
   return fill(text, { name, identity })
 }
-
-let region: HTMLElement | undefined
-
-/** Has a screen reader say the text, politely, without showing it. */
-export function announce(text: string): void {
-  region ??= document.createElement('div')
-  if (!region.isConnected || region.parentElement !== place()) {
-    region.setAttribute('role', 'status')
-    Object.assign(region.style, {
-      position: 'absolute',
-      width: '1px',
-      height: '1px',
-      overflow: 'hidden',
-      clipPath: 'inset(50%)',
-    })
-    place().append(region)
-  }
-  region.textContent = text
-}
-
-// Everything outside an open dialog is inert.
-const place = (): Element => document.querySelector('dialog:modal') ?? document.body
