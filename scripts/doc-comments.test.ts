@@ -82,6 +82,13 @@ export default class {}
     assert.deepEqual(namesIn(files), ['b/b.ts:4 five', 'b/c.ts:1 one', 'b/c.ts:2 Two', 'b/c.ts:3 three'])
   })
 
+  it('takes the comments of an interface for the class that implements it', () => {
+    const box =
+      'import type { Open } from "./b.ts"\n/** A box. */\nexport class Box implements Open { open() {} shut() {} protected lock() {} }'
+    const files = { 'a.ts': box, 'b.ts': 'export interface Open { /** Opens. */ open(): void }' }
+    assert.deepEqual(namesIn(files), ['a.ts:3 Box.shut'])
+  })
+
   it('leaves out what is internal', () => {
     assert.deepEqual(namesIn({ 'a.ts': '/** For tests. @internal */\nexport interface Inner { a: 1 }' }), [])
   })

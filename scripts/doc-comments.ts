@@ -28,8 +28,8 @@ type Declaration = NonNullable<Extract<Statement, { type: 'ExportNamedDeclaratio
 
 /**
  * Exports of the given modules, re-exports followed, and members of exported interfaces, object types and classes that
- * have no doc comment. Each is reported once, where it is declared. Left out: private and overriding members,
- * constructors without parameters, and what is marked `@internal`.
+ * have no doc comment. Each is reported once, where it is declared. Left out: private, protected and overriding members,
+ * members of an interface that the class implements, constructors without parameters, and what is marked `@internal`.
  */
 export function findUndocumented(entries: readonly string[], readSource: ReadSource): Undocumented[] {
   const search = new Search(readSource)
@@ -137,10 +137,14 @@ class Search {
   }
 
   #judgeClass(module: Module, declaration: Class, owner: string): void {
-    const documented = new Set<string>()
+    const documented = new Set(this.#implemented(module, declaration).map((name) => `${owner}.${name}`))
     for (const member of declaration.body.body) {
       if (member.type !== 'MethodDefinition' && member.type !== 'PropertyDefinition') continue
-      if (member.key.type === 'PrivateIdentifier' || member.override || member.accessibility === 'private')
+      if (
+        member.key.type === 'PrivateIdentifier' ||
+        member.override ||
+        hidden.has(member.accessibility ?? '')
+      )
         continue
       const name = `${owner}.${keyOf(member.key)}`
       const isBareConstructor =
@@ -152,6 +156,29 @@ class Search {
       documented.add(name)
       this.#require(module, member.start, name)
     }
+  }
+
+  // The comments of an interface speak for the classes that implement it.
+  #implemented(module: Module, declaration: Class): string[] {
+    return (declaration.implements ?? []).flatMap(({ expression }) =>
+      expression.type === 'Identifier' ? this.#memberNames(module, expression.name) : [],
+    )
+  }
+
+  /** Members of an interface of the module, or of one that it imports from ours. */
+  #memberNames(module: Module, name: string): string[] {
+    for (const statement of module.program.body) {
+      const found = statement.type === 'ExportNamedDeclaration' ? statement.declaration : statement
+      if (found?.type === 'TSInterfaceDeclaration' && found.id.name === name) {
+        return found.body.body.flatMap((member) => ('key' in member ? [keyOf(member.key)] : []))
+      }
+      if (statement.type !== 'ImportDeclaration' || !statement.source.value.startsWith('.')) continue
+      const specifier = statement.specifiers.find(({ local }) => local.name === name)
+      const from = this.#load(resolve(module.file, statement.source.value))
+      if (specifier?.type === 'ImportSpecifier' && from)
+        return this.#memberNames(from, textOf(specifier.imported))
+    }
+    return []
   }
 
   /** Reports what has no doc comment right before it. False when it is marked `@internal`. */
@@ -187,6 +214,8 @@ class Search {
     return this.#modules.get(file)
   }
 }
+
+const hidden = new Set(['private', 'protected'])
 
 const resolve = (file: string, specifier: string): string => posix.join(posix.dirname(file), specifier)
 

@@ -35,5 +35,6 @@ export function listFiles(folders: readonly string[], endings: readonly string[]
   return found.sort()
 }
 
-/** True for tests, type tests and the suites that tests share. */
-export const isTestFile = (path: string): boolean => /\.test(-d)?\.ts$|(^|\/)contract\.ts$/.test(path)
+/** True for tests, type tests, their fixtures and the suites that tests share. */
+export const isTestFile = (path: string): boolean =>
+  /\.(test|e2e)\.ts$|\.test-d\.ts$|(^|\/)(contract[\w-]*\.ts$|fixtures\/)/.test(path)

@@ -76,7 +76,7 @@ describe('filesOf', () => {
   it('puts each file in its suite', () => {
     const unit = filesOf('unit')
     assert.ok(unit.includes('scripts/test-tally.test.ts'))
-    assert.ok(unit.every((name) => !name.startsWith('demo/e2e/')))
+    assert.ok(unit.every((name) => !name.endsWith('.browser.test.ts') && !name.endsWith('.e2e.ts')))
     assert.ok(filesOf('mongo').every((name) => unit.includes(name)))
     assert.ok(filesOf('e2e').every((name) => name.startsWith('demo/e2e/')))
   })

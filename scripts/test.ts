@@ -21,9 +21,9 @@ type Suite = (typeof suites)[number]
 
 /** Test files of a suite, as paths relative to the repository. */
 export function filesOf(suite: Suite): string[] {
-  if (suite === 'e2e') return listFiles(['demo/e2e'], ['.test.ts'])
+  if (suite === 'e2e') return listFiles(['demo/e2e'], ['.e2e.ts'])
   const files = listFiles(['shared', 'server', 'ui', 'demo', 'scripts', 'bench'], ['.test.ts']).filter(
-    (file) => !file.startsWith('demo/e2e/') && !runsInBrowser(file),
+    (file) => !runsInBrowser(file),
   )
   return suite === 'unit'
     ? files
