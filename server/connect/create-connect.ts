@@ -6,7 +6,7 @@ import { finishCallback, type CallbackParts } from './callback.ts'
 import type { Connect, TokenCaller } from './connect.ts'
 import { createConnections } from './connections.ts'
 import { createContext, type ConnectOptions } from './context.ts'
-import { createFlowHub } from './flow-hub.ts'
+import { FlowHub } from './flow-hub.ts'
 import { createFlowStore } from './flow-store.ts'
 import { createGetAuth } from './get-auth.ts'
 import type { TokenRecord } from './records.ts'
@@ -28,7 +28,7 @@ import { watchFlows } from './watch.ts'
  */
 export function createConnect(options: ConnectOptions): Connect {
   const context = createContext(options)
-  const hub = createFlowHub(context.store)
+  const hub = new FlowHub(context.store)
   const tokens = createTokens(context)
   const flows = createFlowStore(context, hub)
   const teardowns = createTeardowns(context)

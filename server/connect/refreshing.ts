@@ -24,7 +24,7 @@ const writableBeforeRecoveryMs = 5_000
 /** Refreshes younger than this are not taken for interrupted by the sweep. */
 const sweepAfterMs = 3_000
 const sweepSize = 100
-const sweepAtOnce = 5
+const sweepAtOnce = 20
 /** Attempts of one flight; more than one only when others change the record at the same time. */
 const maxAttempts = 5
 

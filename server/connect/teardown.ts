@@ -19,6 +19,7 @@ const firstDelayMs = 5_000
 const longestDelayMs = 3_600_000
 /** Records per round, and other holders looked at for one grant. */
 const roundSize = 50
+const sweepAtOnce = 10
 const holdersLookedAt = 100
 
 /** A grant to be ended. */
@@ -71,7 +72,10 @@ export function createTeardowns(context: ConnectContext): Teardowns {
     async sweep() {
       const query = { index: 'due', equals: 'teardown', to: store.now(), limit: roundSize }
       const { items } = await store.list(teardownSet, query)
-      for (const { id } of items) await runTeardown(context, box, id)
+      for (let at = 0; at < items.length; at += sweepAtOnce) {
+        const some = items.slice(at, at + sweepAtOnce)
+        await Promise.all(some.map(({ id }) => runTeardown(context, box, id)))
+      }
     },
   }
 }

@@ -30,25 +30,25 @@ export async function watchFlows(
   const presented = await tokens.present(caller)
   const seen = input.flows.slice(0, maxFlows)
   const endsAt = performance.now() + Math.min(Math.max(0, input.waitMs), maxWaitMs)
-  const place = input.waitMs > 0 ? hub.hold(presented.record.id) : undefined
+  const giveBack = input.waitMs > 0 ? hub.hold(presented.record.id) : undefined
+  const left = new AbortController()
+  const signal = AbortSignal.any([input.signal, left.signal])
   try {
     for (;;) {
-      const leftMs = place ? endsAt - performance.now() : 0
+      const leftMs = giveBack ? endsAt - performance.now() : 0
       // Waiting begins before the read: a change in between is not missed.
-      const stop = new AbortController()
-      const changed =
-        leftMs > 0 ? hub.wait(seen, leftMs, AbortSignal.any([input.signal, stop.signal])) : undefined
+      const changed = leftMs > 0 ? hub.wait(seen, leftMs, signal) : undefined
       const readable = await readFlows(parts, presented, seen)
       const differing = readable.filter(({ id, version }) => version !== versionSeen(seen, id))
       const over = leftMs <= 0 || hub.closed || input.signal.aborted || readable.length === 0
       if (differing.length > 0 || over) {
-        stop.abort()
         return differing.map((flow) => flowView(flow, context.integration(flow.integration)))
       }
       await changed
     }
   } finally {
-    place?.release()
+    left.abort()
+    giveBack?.()
   }
 }
 
