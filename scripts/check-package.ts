@@ -28,7 +28,7 @@ const resolutions = [
 async function lintTarball(consumer: Consumer): Promise<Outcome> {
   const bytes = readFileSync(consumer.tarball)
   const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
-  const { messages, pkg } = await publint({ pkgDir: root, pack: { tarball }, strict: true })
+  const { messages, pkg } = await publint({ pack: { tarball }, strict: true })
   return { name: 'publint', problems: messages.map((message) => formatMessage(message, pkg) ?? message.code) }
 }
 
