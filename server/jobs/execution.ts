@@ -79,6 +79,7 @@ export class Execution {
   readonly #options: ExecutionOptions
   readonly #branches = new Set<Branch>()
   readonly #aborts = new Set<AbortController>()
+  readonly #timers = new Set<NodeJS.Timeout>()
   #settle!: (outcome: Outcome) => void
   #busy = 0
   #ended = false
@@ -166,11 +167,26 @@ export class Execution {
     return controller
   }
 
+  /** Calls back after `ms`, unless stopped or the pass has ended by then. */
+  startTimer(work: () => void, ms: number): NodeJS.Timeout {
+    const timer = setTimeout(work, ms)
+    this.#timers.add(timer)
+    return timer
+  }
+
+  /** Stops a timer; undefined is none. */
+  stopTimer(timer: NodeJS.Timeout | undefined): void {
+    if (timer === undefined) return
+    clearTimeout(timer)
+    this.#timers.delete(timer)
+  }
+
   /** Ends the pass; later calls do nothing. */
   end(outcome: Outcome): void {
     if (this.#ended) return
     this.#ended = true
     clearTimeout(this.#timer)
+    for (const timer of this.#timers) clearTimeout(timer)
     if (this.#idle) this.#setIdle(false)
     this.#branches.clear()
     this.#settle(outcome)

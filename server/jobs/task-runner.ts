@@ -229,14 +229,15 @@ export class TaskRunner {
     let timer: NodeJS.Timeout | undefined
     try {
       const value = await new Promise((resolve, reject) => {
-        timer = setTimeout(
+        timer = execution.startTimer(
           () => {
             reject(new AuthFlowError('task_timeout', `«${job.key}» did not end within ${timeoutInMs} ms.`))
             task.abort()
           },
           Math.min(longestTimeoutMs, Math.max(1, timeoutInMs)),
         )
-        resolve(execution.within(frame, () => job.callback(task)))
+        // Not resolved with the result itself, which would leave the timeout nothing to reject.
+        Promise.resolve(execution.within(frame, () => job.callback(task))).then(resolve, reject)
       })
       return toOutput(job.key, value)
     } catch (error) {
@@ -246,7 +247,7 @@ export class TaskRunner {
         final: typeof error === 'object' && error !== null && finalErrors.has(error),
       }
     } finally {
-      clearTimeout(timer)
+      execution.stopTimer(timer)
     }
   }
 
