@@ -81,16 +81,6 @@ async function answerErrors(context: Context, next: Koa.Next): Promise<void> {
 function createRouter({ options, demo, activity }: AppParts): Router {
   const router = new Router()
 
-  router.get('/demo/session', (context) => {
-    const missing = serviceIds.filter((service) => !demo.integrations[service])
-    context.body = {
-      accountId: accountOf(context),
-      standIns: Object.keys(options.apps).length === 0,
-      services: serviceIds.filter((service) => demo.integrations[service]),
-      missing: missing.map((service) => ({ service, variables: variablesOf(service) })),
-    }
-  })
-
   router.post('/demo/new-account', (context) => {
     startSession(context)
     context.status = 303
@@ -136,17 +126,24 @@ const purposes: readonly ConnectPurpose[] = ['create', 'reconnect', 'manage', 'r
 const purposeOf = (value: unknown): ConnectPurpose =>
   purposes.find((purpose) => purpose === value) ?? 'create'
 
+/** Which services there are, as JSON that is safe inside a script element. */
+function describeDemo({ options, demo }: AppParts): string {
+  const missing = serviceIds.filter((service) => !demo.integrations[service])
+  const session = {
+    standIns: Object.keys(options.apps).length === 0,
+    missing: missing.map((service) => ({ service, variables: variablesOf(service) })),
+  }
+  return JSON.stringify(session).replaceAll('<', '\\u003c')
+}
+
 /** Puts the account of the session into a page, as a server-rendered product would. */
-function fillIn(context: Context, { siteUrl }: AppParts): void {
+function fillIn(context: Context, parts: AppParts): void {
   if (!Buffer.isBuffer(context.body) || context.type !== 'text/html') return
   context.remove('ETag')
   context.set('Cache-Control', 'no-store')
   context.body = context.body
     .toString('utf8')
     .replaceAll('{{accountId}}', accountOf(context))
-    .replaceAll('{{siteUrl}}', siteUrl ?? '/')
+    .replaceAll('{{siteUrl}}', parts.siteUrl ?? '/')
+    .replaceAll('{{session}}', describeDemo(parts))
 }
-
-/** The service of a name, or undefined. */
-export const serviceOf = (name: string): ServiceId | undefined =>
-  serviceIds.find((service) => service === name)

@@ -106,8 +106,8 @@ describe('the demo with a wrong set-up', () => {
     }
     const demo = await startDemo({ port, dataDirectory: data.path, env })
     try {
-      const response = await fetch(`http://127.0.0.1:${port}/demo/session`, { redirect: 'manual' })
-      assert.equal(response.headers.get('location'), 'https://demo.example.com/demo/session')
+      const response = await fetch(`http://127.0.0.1:${port}/plain`, { redirect: 'manual' })
+      assert.equal(response.headers.get('location'), 'https://demo.example.com/plain')
       assert.doesNotMatch(demo.output(), /stand-in/)
     } finally {
       await demo.stop()

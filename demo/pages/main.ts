@@ -2,16 +2,12 @@
 // half only.
 
 import { html, nothing, render, type TemplateResult } from 'lit'
+import './session.ts'
 import { configureAuthFlow } from 'authflow/ui'
+import 'authflow/define'
 import type { ActivityReport, Arrival } from '../activity.ts'
 import type { RunSummary, RunState } from '../../shared/flow.ts'
 import { actionsOf, isServiceName, type ServiceName } from './actions.ts'
-
-interface Session {
-  readonly standIns: boolean
-  readonly services: readonly ServiceName[]
-  readonly missing: readonly { readonly service: ServiceName; readonly variables: readonly string[] }[]
-}
 
 const busyPollMs = 700
 const idlePollMs = 4000
@@ -23,22 +19,7 @@ async function readJson<T>(path: string): Promise<T> {
   return response.json()
 }
 
-const session = await readJson<Session>('/demo/session')
-for (const { service } of session.missing) document.querySelector(`[data-service=${service}]`)?.remove()
-showMissing()
-
 configureAuthFlow({ endpoint: location.origin })
-await import('authflow/define')
-
-function showMissing(): void {
-  for (const note of document.querySelectorAll<HTMLElement>('[data-mode]')) note.hidden = !session.standIns
-  const note = document.querySelector<HTMLElement>('[data-missing]')
-  if (!note || session.missing.length === 0) return
-  const lines = session.missing.map(({ service, variables }) => `${service}: set ${variables.join(' and ')}`)
-  note.textContent = `Not shown because their apps are not configured. To add ${lines.join('; ')}.`
-  note.hidden = false
-  note.classList.remove('hidden')
-}
 
 let timer: ReturnType<typeof setTimeout> | undefined
 
