@@ -10,7 +10,7 @@ import type { ConnectPurpose } from '../shared/flow.ts'
 import type { Activity } from './activity.ts'
 import type { DemoClient } from './client.ts'
 import { startEvent } from './events.ts'
-import { serviceIds, variablesOf, type DemoOptions, type ServiceId } from './options.ts'
+import { serviceIds, variablesOf, type DemoOptions } from './options.ts'
 import { servePage, type PageFiles } from './page-files.ts'
 import { accountOf, startSession } from './session.ts'
 
