@@ -45,7 +45,7 @@ describe('Airtable', () => {
 
   describe('connecting', () => {
     it('knows the user and when the token ends', () => {
-      assert.deepEqual(ada.auth.identity, { id: 'usrada00000000', label: 'usrada00000000' })
+      assert.deepEqual(ada.auth.identity, { id: 'usrada00000000000', label: 'usrada00000000000' })
       assert.deepEqual(ada.auth.scopes, ['data.records:read', 'data.records:write'])
       const lifetime = Date.parse(ada.auth.expiresAt ?? '') - Date.now()
       assert.ok(lifetime > 3_590_000 && lifetime <= 3_600_000)

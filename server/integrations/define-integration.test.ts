@@ -52,6 +52,10 @@ async function startProvider(): Promise<Provider> {
 
 const user = z.object({ id: z.number(), name: z.string() })
 
+interface TodosClient {
+  post(path: string, body: unknown): Promise<{ body: unknown }>
+}
+
 /** As the README shows it, at a provider whose address is known only now. */
 const defineTodos = (url: string) =>
   defineIntegration({
@@ -68,12 +72,12 @@ const defineTodos = (url: string) =>
         },
       },
     },
-    client: (auth, { request }) => ({
-      post: (path: string, body: unknown) =>
+    client: (auth, { request }): TodosClient => ({
+      post: (path, body) =>
         request(url + path, { body, headers: { authorization: `Bearer ${auth.apiKey}` } }),
     }),
     tasks: {
-      add: async (todos, params: { text: string }, task) => {
+      add: async (todos: TodosClient, params: { text: string }, task) => {
         const { body } = await todos.post('/todos', { ...params, key: task.idempotencyKey })
         return z.object({ id: z.number() }).parse(body)
       },

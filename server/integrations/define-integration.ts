@@ -106,7 +106,7 @@ export interface IntegrationDefinition<
   readonly methods: Methods
   /** A client that acts with the auth. Made once for an execution, when first used. It must not retry by itself. */
   client(auth: AuthOfMethods<Methods>, tools: ProviderTools): Client | Promise<Client>
-  /** By their names on `io.<integration>`. */
+  /** By their names on `io.<integration>`. Write the type of their parameter `client` down: it is not inferred. */
   readonly tasks: Tasks
   /** The facts of an error of the client's SDK; undefined for errors that are none of the provider's. */
   failureOf?(error: unknown): ProviderFailure | undefined

@@ -3,7 +3,8 @@
 
 import { randomBytes } from 'node:crypto'
 
-import type { AuthorizationServer, PendingRequest } from './oauth.ts'
+import type { AuthorizationServer } from './oauth.ts'
+import type { PendingRequest } from './oauth-request.ts'
 import { html, parameters, redirect, type Exchange, type Reply, type Route } from './http.ts'
 
 /** A person who can be at the keyboard, at one place of the provider. */

@@ -1,7 +1,13 @@
 // The HTTP side of a stand-in provider: a loopback server with a route table, request counts, and faults that tests
 // order for the next requests. Knows nothing of OAuth or of any provider.
 
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 
 import { AuthFlowError } from '../../shared/errors.ts'
 
@@ -226,15 +232,8 @@ export async function startServer(options: ServerOptions): Promise<StandInServer
       response.writeHead(413).end()
       return
     }
-    const exchange = {
-      method,
-      path: url.pathname,
-      query: url.searchParams,
-      headers: request.headers,
-      params: {},
-      body,
-    }
-    const reply = await answer(options, exchange, faults.take(url.pathname))
+    const facts = { method, path: url.pathname, query: url.searchParams, headers: request.headers }
+    const reply = await answer(options, { ...facts, params: {}, body }, faults.take(url.pathname))
     if (reply === 'hang') return
     if (reply === 'drop') {
       request.socket.destroy()
@@ -248,23 +247,25 @@ export async function startServer(options: ServerOptions): Promise<StandInServer
       else response.writeHead(500).end()
     })
   })
+  const url = await listen(server, options)
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  return { url, faults, counts: () => ({ ...counts }), close }
+}
+
+/** Origin of the server once it listens. */
+async function listen(server: Server, { name, host, port }: ServerOptions): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = `The stand-in ${options.name} cannot listen on ${options.host}:${options.port}: another process does.`
+      const taken = `The stand-in ${name} cannot listen on ${host}:${port}: another process does.`
       reject(error.code === 'EADDRINUSE' ? new AuthFlowError('port_in_use', taken, { cause: error }) : error)
     })
-    server.listen(options.port, options.host, resolve)
+    server.listen(port, host, resolve)
   })
   const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : options.port
-  return {
-    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
-    faults,
-    counts: () => ({ ...counts }),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  }
+  const actual = typeof address === 'object' && address ? address.port : port
+  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`
 }

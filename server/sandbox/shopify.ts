@@ -7,8 +7,8 @@ import { createHmac } from 'node:crypto'
 import { z } from 'zod'
 
 import { consentRoutes, viewerPage, type PageStyle, type Person } from './consent-page.ts'
-import { json, jsonBody, parameters, type Exchange, type Reply, type Route } from './http.ts'
-import { createAuthorizationServer, type AuthorizationServer } from './oauth.ts'
+import { json, jsonBody, parameters, type Exchange, type Reply } from './http.ts'
+import { AuthorizationServer } from './oauth.ts'
 import { GraphError, runGraph, type GraphObject, type GraphValue } from './shopify-graphql.ts'
 import { runStandIn, type Running, type StandIn, type StandInOptions } from './stand-in.ts'
 import type { Grant, ShopifyProductRow, StateFile } from './state.ts'
@@ -186,10 +186,17 @@ async function graphEndpoint(
   }
 }
 
+function viewer({ data }: StateFile): Reply {
+  const rows = data.shopify.products
+    .toReversed()
+    .map((row) => ({ head: row.shop, text: row.title, meta: `${row.status} · ${row.createdAt}` }))
+  return viewerPage(style, [{ title: 'Products', empty: 'No product yet.', rows }])
+}
+
 /** Starts the stand-in Shopify. */
 export async function startShopify(options: StandInOptions): Promise<Running<SandboxShopify>> {
   const { state, redirectUris, accessTokenSeconds } = options
-  const server = createAuthorizationServer({
+  const server = new AuthorizationServer({
     provider: 'shopify',
     state,
     redirectUris,
@@ -199,43 +206,37 @@ export async function startShopify(options: StandInOptions): Promise<Running<San
     tokenPrefix: (kind) => (kind === 'refresh' ? 'shprt_' : 'shpat_'),
   })
   const shopOf = (exchange: Exchange): string => exchange.params['shop'] ?? ''
-  const products = (): SandboxProduct[] => structuredClone(state.data.shopify.products)
-  const viewer = (): Reply => {
-    const rows = products()
-      .toReversed()
-      .map((row) => ({ head: row.shop, text: row.title, meta: `${row.status} · ${row.createdAt}` }))
-    return viewerPage(style, [{ title: 'Products', empty: 'No product yet.', rows }])
-  }
-  const graphql: Route = {
-    method: 'POST',
-    path: '/:shop/admin/api/:version/graphql.json',
-    handle: (exchange) => graphEndpoint(server, state, exchange),
-  }
+  const consent = consentRoutes({
+    path: '/:shop/admin/oauth/authorize',
+    server,
+    style,
+    people: (exchange) => peopleAt(shopOf(exchange)),
+    scopes: (query) => ({ scopes: words(query.get('scope')) }),
+    finish: (callback, exchange) => signCallback(callback, shopOf(exchange), server.client.clientSecret),
+  })
   const { standIn, close } = await runStandIn(options, {
     name: 'Shopify',
     people: Object.keys(shops).flatMap(peopleAt),
     server,
     routes: [
-      { method: 'GET', path: '/', handle: viewer },
-      ...consentRoutes({
-        path: '/:shop/admin/oauth/authorize',
-        server,
-        style,
-        people: (exchange) => peopleAt(shopOf(exchange)),
-        scopes: (query) => ({ scopes: words(query.get('scope')) }),
-        finish: (callback, exchange) => signCallback(callback, shopOf(exchange), server.client.clientSecret),
-      }),
+      { method: 'GET', path: '/', handle: () => viewer(state) },
+      ...consent,
       {
         method: 'POST',
         path: '/:shop/admin/oauth/access_token',
         handle: (exchange) => tokenEndpoint(server, exchange),
       },
-      graphql,
+      {
+        method: 'POST',
+        path: '/:shop/admin/api/:version/graphql.json',
+        handle: (exchange) => graphEndpoint(server, state, exchange),
+      },
     ],
     rateLimited: (seconds) =>
       json({ errors: 'Exceeded API rate limit.' }, 429, { 'retry-after': `${seconds}.0` }),
     notFound: () => json({ errors: 'Not Found' }, 404),
   })
+  const products = (): SandboxProduct[] => structuredClone(state.data.shopify.products)
   return {
     standIn: { ...standIn, endpoints: { origin: standIn.url }, shops: Object.keys(shops), products },
     close,

@@ -104,8 +104,8 @@ export async function runStandIn(
     people,
     faults: running.faults,
     counts: running.counts,
-    expireTokens: server.expireAccessTokens,
-    revokeGrants: server.revokeAll,
+    expireTokens: () => server.expireAccessTokens(),
+    revokeGrants: () => server.revokeAll(),
     consent: (url: string | URL, choice?: { person?: string; decision?: 'allow' | 'deny' }) =>
       consent(people, url, choice),
   }
