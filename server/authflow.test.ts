@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -64,7 +65,7 @@ describe('new AuthFlow', () => {
     new Slack({
       id: 'slack-customers',
       connect: true,
-      oauth: { clientId: 'x', clientSecret: 'y', scopes: [] },
+      oauth: { clientId: 'x', clientSecret: 'y', scopes: ['chat:write'] },
       ...(endpoints && { endpoints }),
     })
   const open = 'https://connect.example.com'
@@ -136,7 +137,7 @@ describe('AuthFlow.start', () => {
     const first = new AuthFlow(optionsFor('keys.db'))
     await first.start()
     await first.close()
-    const other = `k1:${Buffer.alloc(32, 8).toString('base64')}`
+    const other = `k1:${randomBytes(32).toString('base64')}`
     const wrong = new AuthFlow({ ...optionsFor('keys.db'), encryptionKeys: other })
     await assert.rejects(wrong.start(), hasCode('wrong_encryption_key'))
     await wrong.close()
@@ -149,11 +150,11 @@ describe('AuthFlow.start', () => {
   })
 
   it('can be repeated after it failed', async () => {
-    const options = { ...optionsFor('x.db'), store: `sqlite:${join(directory, 'later', 'x.db')}` }
-    const client = new AuthFlow(options)
-    await assert.rejects(client.start())
-    const { mkdir } = await import('node:fs/promises')
-    await mkdir(join(directory, 'later'))
+    const file = join(directory, 'repeated.db')
+    await writeFile(file, 'This is no database. '.repeat(100))
+    const client = new AuthFlow(optionsFor('repeated.db'))
+    await assert.rejects(client.start(), hasCode('store_corrupt'))
+    await rm(file)
     await client.start()
     await client.close()
   })

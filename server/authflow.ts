@@ -151,8 +151,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
       await this.start()
     } catch (cause) {
       this.#listening.delete(listening)
-      listening.cut()
-      await listening.stop()
+      await listening.end()
       throw cause
     }
     this.#handleSignals()
@@ -186,12 +185,11 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
     // From here on a second signal ends the process at once, as it would have without us.
     for (const signal of signals) process.off(signal, this.#onSignal)
     this.#drain.begin()
-    const stopped = [...this.#listening].map((listening) => listening.stop())
+    for (const listening of this.#listening) listening.stop()
     // A start under way is let come to its end: half of it could not be taken back.
     const running = await this.#opening?.catch(() => undefined)
     await Promise.all([running?.quiesce(deadline - Date.now()), this.#drain.idle(deadline - Date.now())])
-    for (const listening of this.#listening) listening.cut()
-    await Promise.all(stopped)
+    await Promise.all([...this.#listening].map((listening) => listening.end()))
     this.#running = undefined
     this.#opening = undefined
     await running?.close()

@@ -5,6 +5,7 @@ import {
   connectSlack,
   dig,
   pageOrigin,
+  post,
   secretKeys,
   startTestServer,
   type TestServer,
@@ -117,7 +118,9 @@ describe('apiRouter', () => {
     const taken = await callApi(server, 'events.send', { input: large, key: secretKeys.jobs })
     assert.equal(taken.status, 200)
     const deep = `{"event":{"name":"a","payload":${'['.repeat(9_000)}${']'.repeat(9_000)}}}`
-    const refused = await callApi(server, 'events.send', { input: JSON.parse(deep), key: secretKeys.jobs })
+    const refused = await post(`${server.url}/api/trpc/events.send`, deep, {
+      authorization: `Bearer ${secretKeys.jobs}`,
+    })
     assert.deepEqual([refused.status, refused.code], [400, 'invalid_input'])
   })
 })

@@ -103,7 +103,7 @@ function createRoutes(options: AppOptions): Router {
   const ready = createReadiness(drain, async () => (await services()).check())
   const router = new Router({ sensitive: true, strict: true })
 
-  router.use(securityHeaders(secure), (ctx, next) => drain.run(() => guard(ctx, next, options)))
+  router.use(securityHeaders(secure), (ctx, next) => guard(ctx, next, options))
   router.all('/healthz', answerHealth)
   router.all('/readyz', ready)
   router.all('/connect/start', async (ctx) => answerStart(ctx, (await services()).connect, secure))
@@ -114,11 +114,11 @@ function createRoutes(options: AppOptions): Router {
   const callConnect = createCallHandler({
     router: connectRouter,
     bodyLimit: () => callBodyLimit,
-    responseMeta: ({ paths, errors }) => {
-      const cacheable = paths?.length === 1 && paths[0] === describePath && errors.length === 0
+    adapterHeaders: (ctx, failed) => {
       const headers = new Headers({ vary: 'Origin' })
-      if (cacheable) headers.set('cache-control', describeCaching)
-      return { headers }
+      if (ctx.method === 'GET' && lastSegment(ctx) === describePath && !failed)
+        headers.set('cache-control', describeCaching)
+      return headers
     },
     log,
   })
@@ -145,6 +145,7 @@ function createRoutes(options: AppOptions): Router {
 
 /** Around every route: caching off, errors as the caller can read them, connections ended while draining. */
 async function guard(ctx: Context, next: Next, { drain, log }: AppOptions): Promise<void> {
+  drain.track(ctx.res)
   ctx.set('cache-control', 'no-store')
   const last = (): void => {
     if (drain.draining && ctx.req.httpVersionMajor === 1 && !ctx.headerSent) ctx.set('connection', 'close')

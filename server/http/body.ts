@@ -22,22 +22,23 @@ export const formBodyLimit = 16 * 1024
 export async function readBody(req: IncomingMessage, limit: number): Promise<string> {
   // A parser of the host leaves the stream read; what it made of it is not what was sent.
   if (req.readableDidRead || req.readableEnded) throw new AuthFlowError('body_consumed')
-  const bytes = await getRawBody(req, { limit, length: req.headers['content-length'] ?? null }).catch(
-    refuse(limit),
-  )
+  const length = req.headers['content-length'] ?? null
+  const bytes = await getRawBody(req, { limit, length }).catch((error: unknown) => {
+    // What is still to come is thrown away as it arrives, so that the caller can read the answer and go on using the
+    // connection; the time a request may take bounds it.
+    req.resume()
+    throw toBodyError(error, limit)
+  })
   const text = bytes.toString('utf8')
   return text.startsWith('\uFEFF') ? text.slice(1) : text
 }
 
-const refuse =
-  (limit: number) =>
-  (error: unknown): never => {
-    if (error instanceof Error && 'type' in error && error.type === 'entity.too.large') {
-      const message = `The body may have ${limit} bytes.`
-      throw new AuthFlowError('payload_too_large', message, { details: { limit } })
-    }
-    throw new AuthFlowError(
-      'invalid_input',
-      'The body was cut off or is not as long as its Content-Length says.',
-    )
+function toBodyError(error: unknown, limit: number): AuthFlowError {
+  if (error instanceof Error && 'type' in error && error.type === 'entity.too.large') {
+    return new AuthFlowError('payload_too_large', `The body may have ${limit} bytes.`, { details: { limit } })
   }
+  return new AuthFlowError(
+    'invalid_input',
+    'The body was cut off or is not as long as its Content-Length says.',
+  )
+}

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { Drain } from './drain.ts'
 
@@ -31,35 +33,28 @@ describe('Drain', () => {
     await stays
   })
 
-  it('waits for what is under way, failures included', async () => {
+  it('waits until every response was handed over or given up', async () => {
     const drain = new Drain()
-    const finish: (() => void)[] = []
-    const work = () => new Promise<void>((resolve) => finish.push(resolve))
-    const first = drain.run(work)
-    const failing = drain.run(async () => {
-      await work()
-      throw new Error('failed')
-    })
+    const responses = [response(), response()]
+    for (const one of responses) drain.track(one)
     let idle = false
     const waiting = drain.idle(5_000).then((result) => {
       idle = true
       return result
     })
-    finish[0]?.()
-    await first
+    responses[0]?.emit('close')
+    await new Promise((resolve) => setImmediate(resolve))
     assert.equal(idle, false)
-    finish[1]?.()
-    await assert.rejects(failing, /failed/)
+    responses[1]?.emit('close')
     assert.equal(await waiting, true)
     assert.equal(await drain.idle(0), true)
   })
 
   it('gives up at the deadline and says so', async () => {
     const drain = new Drain()
-    let finish = (): void => undefined
-    const work = drain.run(() => new Promise<void>((resolve) => (finish = resolve)))
+    drain.track(response())
     assert.equal(await drain.idle(10), false)
-    finish()
-    await work
   })
 })
+
+const response = (): ServerResponse => new ServerResponse(new IncomingMessage(new Socket()))

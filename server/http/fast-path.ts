@@ -14,7 +14,6 @@ import {
   type inferRouterContext,
 } from '@trpc/server'
 import { nodeHTTPRequestHandler } from '@trpc/server/adapters/node-http'
-import type { ResponseMetaFn } from '@trpc/server/http'
 import type { Context } from 'koa'
 import type { Logger } from '../../shared/log.ts'
 import { readBody } from './body.ts'
@@ -31,8 +30,8 @@ export interface CallHandlerOptions<R extends AnyTRPCRouter> {
   readonly router: R
   /** Bytes the body of a call may have, by the last segment of the URL's path. */
   bodyLimit(path: string): number
-  /** Adds headers to the adapter's answers. */
-  readonly responseMeta?: ResponseMetaFn<R>
+  /** Headers that the adapter's answers have beside its own. It writes over those that were set before. */
+  adapterHeaders?(ctx: Context, failed: boolean): Headers
   readonly log: Logger
 }
 
@@ -120,7 +119,9 @@ export function createCallHandler<R extends AnyTRPCRouter>(options: CallHandlerO
       createContext: context,
       allowMethodOverride: true,
       maxBatchSize: batchLimit,
-      ...(options.responseMeta ? { responseMeta: options.responseMeta } : {}),
+      responseMeta: ({ errors }) => ({
+        headers: options.adapterHeaders?.(ctx, errors.length > 0) ?? new Headers(),
+      }),
       onError: ({ error, path: failed }) => report(error, failed),
     })
     // The adapter waits for the response to be sent, which never happens when the caller has left.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
+import { Agent, request, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { describe, it } from 'node:test'
 import { isAuthFlowError } from '../../shared/errors.ts'
@@ -20,7 +20,7 @@ describe('listen', () => {
         return true
       },
     )
-    await first.stop()
+    await first.end()
   })
 
   it('refuses ports and hosts that cannot be', async () => {
@@ -42,12 +42,30 @@ describe('listen', () => {
     const server = await listen((_req, res) => arrive(res), { port: 0, host })
     const under = fetch(`http://${host}:${server.port}/`, { headers: { connection: 'close' } })
     const response = await arrived
-    const stopped = server.stop()
-    assert.equal(server.stop(), stopped)
+    server.stop()
     await assert.rejects(fetch(`http://${host}:${server.port}/`))
     response.end('done')
     assert.equal(await (await under).text(), 'done')
-    await stopped
+    await server.end()
+  })
+
+  it('serves connections that are reused just after it stopped, then ends them', async () => {
+    const server = await listen((_req, res) => res.end('ok'), { port: 0, host })
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const ask = () =>
+      new Promise<string>((resolve, reject) => {
+        request({ agent, host, port: server.port }, (res) => res.setEncoding('utf8').on('data', resolve))
+          .on('error', reject)
+          .end()
+      })
+    assert.equal(await ask(), 'ok')
+    server.stop()
+    assert.equal(await ask(), 'ok')
+    const ended = server.end()
+    assert.equal(server.end(), ended)
+    await ended
+    await assert.rejects(ask())
+    agent.destroy()
   })
 
   it('cuts off clients that never finish their headers or their body', { timeout: 30_000 }, async () => {
@@ -58,7 +76,6 @@ describe('listen', () => {
     socket.resume()
     await once(socket, 'close')
     assert(performance.now() - began < 8_000)
-    server.cut()
-    await server.stop()
+    await server.end()
   })
 })

@@ -1,6 +1,8 @@
 // A Node HTTP server with bounds against slow and idle clients, for hosts that have none of their own.
 
 import { createServer, type RequestListener, type Server } from 'node:http'
+import { Server as NetServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { AuthFlowError } from '../../shared/errors.ts'
 
 /** Where a server listens. */
@@ -14,10 +16,10 @@ export interface Address {
 export interface Listening {
   /** The port, also when 0 was asked for. */
   readonly port: number
-  /** Takes no new connections; those under way go on. Resolves when the last one is closed. */
-  stop(): Promise<void>
-  /** Ends all connections. */
-  cut(): void
+  /** Takes no new connections. Those there are stay open, idle ones too: their next request may be on its way. */
+  stop(): void
+  /** Ends what is left once idle connections had a moment to be used or dropped. Repeated calls share one promise. */
+  end(): Promise<void>
 }
 
 /** A client that sends its headers slower than this is not a browser. */
@@ -28,6 +30,8 @@ const checkEveryMs = 1_000
 /** Longer than the 60 s of common load balancers: the one who reuses a connection must not be the last to know. */
 const keepAliveTimeoutMs = 65_000
 const maxConnections = 10_000
+/** From {@link Listening.stop} on, for clients to notice `Connection: close` on connections that they reuse. */
+const idleGraceMs = 1_000
 
 /**
  * Listens.
@@ -47,11 +51,28 @@ export async function listen(handler: RequestListener, { port, host }: Address):
   server.maxConnections = maxConnections
   await bind(server, { port, host })
   const address = server.address()
-  let stopped: Promise<void> | undefined
+  let closed: Promise<void> | undefined
+  let stoppedAt = 0
+  const stop = (): Promise<void> => {
+    if (closed) return closed
+    stoppedAt = performance.now()
+    // Not server.close(): it cuts idle connections at once, also those whose next request is on its way.
+    closed = new Promise((resolve) => NetServer.prototype.close.call(server, () => resolve()))
+    return closed
+  }
+  let ended: Promise<void> | undefined
+  const end = async (): Promise<void> => {
+    const closing = stop()
+    const grace = stoppedAt + idleGraceMs - performance.now()
+    await Promise.race([closing, delay(Math.max(0, grace), undefined, { ref: false })])
+    server.close()
+    server.closeAllConnections()
+    await closing
+  }
   return {
     port: typeof address === 'object' && address !== null ? address.port : port,
-    stop: () => (stopped ??= new Promise((resolve) => server.close(() => resolve()))),
-    cut: () => server.closeAllConnections(),
+    stop: () => void stop(),
+    end: () => (ended ??= end()),
   }
 }
 

@@ -44,7 +44,7 @@ const hosts: Readonly<Record<string, (client: TestClient) => RequestListener>> =
     const inner = new Koa()
     inner.use(client.koa())
     const app = express()
-    app.use((req, res, next) => (req.url.startsWith(prefix) ? void inner.callback()(req, res) : next()))
+    app.use((req, res, next) => (req.url.startsWith(`${prefix}/`) ? void inner.callback()(req, res) : next()))
     app.use((_req, res) => void res.send(hostText))
     return app
   },
@@ -76,9 +76,8 @@ for (const [name, mount] of Object.entries(hosts)) {
         assert.equal((await fetch(`${server.url}/connect/start`)).status, 405)
 
         const { origin } = new URL(server.url)
-        const own = ['/', '/healthz', '/connect/start', `${prefix}x/healthz`]
-        if (name !== 'a Koa app inside Express')
-          own.push(prefix, `${prefix}/`, `${prefix}/else`, `${prefix}/connect`)
+        const own = ['/', prefix, '/healthz', '/connect/start', `${prefix}x/healthz`]
+        if (name !== 'a Koa app inside Express') own.push(`${prefix}/`, `${prefix}/else`, `${prefix}/connect`)
         for (const path of own) assert.equal(await (await fetch(origin + path)).text(), hostText, path)
       } finally {
         await server.close()
