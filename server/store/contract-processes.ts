@@ -57,7 +57,7 @@ async function countTogether(backend: Backend, store: Store): Promise<void> {
 async function killOne(backend: Backend, store: Store): Promise<void> {
   const workers: Worker[] = ['x', 'y'].map((name) => startWorker(backend.url, 'write', name))
   const deadline = performance.now() + 30_000
-  while (workers.some((worker) => worker.lines.length < 200)) {
+  while (workers.some((worker) => worker.lines.length < 100)) {
     assert.ok(performance.now() < deadline, 'the workers write')
     await sleep(5)
   }

@@ -2,6 +2,7 @@
 // use the checks, so that a bad call fails alike on both. JSON.stringify decides what a nested value is.
 
 import { AuthFlowError } from '../../shared/errors.ts'
+import type { DocumentSet, StoredDocument } from './store.ts'
 
 /** Text of a stored document may have this many bytes. */
 export const documentMaxBytes = 12 * 1024 * 1024
@@ -33,6 +34,8 @@ export interface Edit {
   readonly increment: readonly (readonly [string, number])[]
   readonly push: readonly (readonly [string, unknown])[]
   readonly unset: readonly string[]
+  /** Characters of all new values, about. */
+  readonly size: number
 }
 
 /** An `invalid_input` of the store. */
@@ -107,14 +110,12 @@ export function toJson(value: unknown): string {
 
 /** JSON text of a whole document, within the limit. */
 export function toBody(fields: Fields): string {
-  const body = toJson(fields)
-  checkSize(body)
-  return body
+  return checkSize(toJson(fields))
 }
 
-/** Throws `document_too_large` for text over the limit. */
-export function checkSize(body: string): void {
-  if (body.length * 3 <= documentMaxBytes || Buffer.byteLength(body) <= documentMaxBytes) return
+/** The text, or `document_too_large`. */
+function checkSize(text: string): string {
+  if (text.length * 3 <= documentMaxBytes || Buffer.byteLength(text) <= documentMaxBytes) return text
   throw tooLarge()
 }
 
@@ -160,13 +161,32 @@ export function parseChange(change: {
   readonly push?: object
   readonly unset?: readonly string[]
 }): Edit {
-  const edit: Edit = {
-    set: parsePart(change.set, copyValue),
-    increment: parsePart(change.increment, (value, name) => checkNumber(value, name)),
-    push: parsePart(change.push, copyValue),
-    unset: (change.unset ?? []).map(checkField),
+  let size = 0
+  const copy = (value: unknown, field: string): unknown => {
+    const checked = checkValue(value, field)
+    if (typeof checked === 'string') {
+      size += checkSize(checked).length
+      return checked
+    }
+    if (typeof checked !== 'object' || checked === null) return checked
+    const text = checkSize(toJson(checked))
+    size += text.length
+    return JSON.parse(text)
   }
+  const set = parsePart(change.set, copy)
+  const increment = parsePart(change.increment, checkNumber)
+  const push = parsePart(change.push, copy)
+  const edit: Edit = { set, increment, push, unset: (change.unset ?? []).map(checkField), size }
   checkParts(edit)
+  return edit
+}
+
+/** Throws when a change would put into an indexed field what no index takes. */
+export function checkIndexedEdit(edit: Edit, indexed: ReadonlySet<string>): Edit {
+  for (const [name, value] of edit.set) if (indexed.has(name)) checkIndexed(value, name)
+  for (const [name] of edit.push) {
+    if (indexed.has(name)) throw invalid(`field ${name} is indexed: it cannot be an array`)
+  }
   return edit
 }
 
@@ -278,13 +298,37 @@ function checkValue(value: unknown, field: string): unknown {
   throw invalid(`field ${field} is not JSON`)
 }
 
-function copyValue(value: unknown, field: string): unknown {
-  const checked = checkValue(value, field)
-  return typeof checked === 'object' && checked !== null ? JSON.parse(toJson(checked)) : checked
-}
-
 function checkExpireAt(value: unknown): void {
   if (value === null) return
   if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= latestInstantMs) return
   throw invalid('expireAt must be null or whole milliseconds since 1970')
+}
+
+/** The one place where a stored document gets the type that its set declares. */
+export function typed<T>(fields: Fields): T
+export function typed<T>(fields: Fields | undefined): T | undefined
+export function typed<T>(fields: Fields | undefined): T | undefined {
+  return fields as T | undefined
+}
+
+const setPattern = /^[A-Za-z][A-Za-z0-9_]{0,47}$/
+
+/** A set's definition, or `invalid_input`. */
+export function checkSet(set: DocumentSet<StoredDocument>): void {
+  const rule = 'must match [A-Za-z][A-Za-z0-9_]{0,47}'
+  if (!setPattern.test(set.name)) throw invalid(`a set name ${rule}`)
+  // SQLite's names don't know case.
+  const folded = new Map<string, string>()
+  for (const [name, fields] of Object.entries(set.indexes)) {
+    if (!setPattern.test(name)) throw invalid(`index name of set ${set.name} ${rule}`)
+    if (new Set(fields).size !== fields.length)
+      throw invalid(`index ${name} of set ${set.name} repeats a field`)
+    for (const field of fields) {
+      const lower = checkField(field).toLowerCase()
+      if ((folded.get(lower) ?? field) !== field) {
+        throw invalid(`set ${set.name} has two indexed fields that differ in case only`)
+      }
+      folded.set(lower, field)
+    }
+  }
 }

@@ -26,6 +26,10 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
     const { openSqlite } = await import('./sqlite.ts')
     return openSqlite(sqlitePath(url), { ...options, ...options.sqlite })
   }
+  if (url.startsWith('mongodb://') || url.startsWith('mongodb+srv://')) {
+    const { openMongo } = await import('./mongo.ts')
+    return openMongo(url, options)
+  }
   throw badUrl(expected)
 }
 

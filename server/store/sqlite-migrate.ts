@@ -3,7 +3,7 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { DocumentSet, StoredDocument } from './store.ts'
-import { checkField, checkIndexed, invalid } from './document.ts'
+import { checkIndexed, checkSet } from './document.ts'
 import type { Fields } from './document.ts'
 import type { SqlDatabase } from './sqlite-driver.ts'
 import { leaseTable } from './sqlite-lease.ts'
@@ -11,8 +11,6 @@ import { columnFields, columnName, tableName, toSql } from './sqlite-table.ts'
 
 /** Raised when an older authflow could no longer read the file. */
 const schemaVersion = 1
-
-const setPattern = /^[A-Za-z][A-Za-z0-9_]{0,47}$/
 
 type Indexes = DocumentSet<StoredDocument>['indexes']
 
@@ -40,24 +38,6 @@ export function migrateSqlite(
   writeMeta(db, 'schema', String(schemaVersion))
   writeMeta(db, 'environment', environment)
   for (const set of sets) migrateSet(db, set)
-}
-
-/** A set's definition, or `invalid_input`. */
-export function checkSet(set: DocumentSet<StoredDocument>): void {
-  if (!setPattern.test(set.name)) throw invalid('a set name must match [A-Za-z][A-Za-z0-9_]{0,47}')
-  const lower = new Set<string>()
-  for (const [name, fields] of Object.entries(set.indexes)) {
-    if (!setPattern.test(name))
-      throw invalid(`index name of set ${set.name} must match [A-Za-z][A-Za-z0-9_]{0,47}`)
-    if (new Set(fields).size !== fields.length)
-      throw invalid(`index ${name} of set ${set.name} repeats a field`)
-  }
-  for (const field of columnFields(set.indexes)) {
-    // SQLite's names don't know case.
-    const folded = checkField(field).toLowerCase()
-    if (lower.has(folded)) throw invalid(`set ${set.name} has two indexed fields that differ in case only`)
-    lower.add(folded)
-  }
 }
 
 function migrateSet(db: SqlDatabase, set: DocumentSet<StoredDocument>): void {

@@ -2,7 +2,16 @@
 // only ever read by indexes. All of it synchronous; batching and locking are the caller's.
 
 import type { DocumentSet, StoredDocument } from './store.ts'
-import { applyEdit, checkIndexed, editedFields, isExpired, matches, toBody } from './document.ts'
+import {
+  applyEdit,
+  checkIndexed,
+  checkIndexedEdit,
+  editedFields,
+  isExpired,
+  matches,
+  parseChange,
+  toBody,
+} from './document.ts'
 import type { Edit, Fields, Scalar, Term } from './document.ts'
 import { encodeCursor } from './page.ts'
 import type { PageQuery } from './page.ts'
@@ -53,6 +62,7 @@ export class SqliteTable {
   readonly #table: string
   /** Fields with a column: the indexed ones, `expireAt` the last. */
   readonly #fields: readonly string[]
+  readonly #indexed: ReadonlySet<string>
   readonly #statements = new Map<string, SqlStatement>()
   readonly #select: SqlStatement
   readonly #insert: SqlStatement
@@ -63,6 +73,7 @@ export class SqliteTable {
     this.#db = db
     this.#table = tableName(set.name)
     this.#fields = [...columnFields(set.indexes), 'expireAt']
+    this.#indexed = new Set(this.#fields)
     const columns = ['id', 'body', ...this.#fields.map(columnName)]
     this.#select = db.prepare(`SELECT body FROM ${this.#table} WHERE id = ?`)
     this.#insert = db.prepare(
@@ -75,6 +86,11 @@ export class SqliteTable {
   /** Checks and serialises a document. */
   createRow(document: Fields & { readonly id: string }): NewRow {
     return { id: document.id, values: [document.id, toBody(document), ...this.#columnValues(document)] }
+  }
+
+  /** A change, if it leaves the indexed fields so that they can be. */
+  parseEdit(change: Parameters<typeof parseChange>[0]): Edit {
+    return checkIndexedEdit(parseChange(change), this.#indexed)
   }
 
   /** False when the id exists. */

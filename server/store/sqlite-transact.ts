@@ -10,7 +10,6 @@ import {
   invalid,
   isExpired,
   matches,
-  parseChange,
   parseMatch,
 } from './document.ts'
 import type { Edit, Fields, Term } from './document.ts'
@@ -59,7 +58,7 @@ export function parseSteps(steps: readonly Step[], tableOf: (set: string) => Sql
           table,
           id: checkId(step.id),
           terms: parseMatch(step.match),
-          edit: parseChange(step.change),
+          edit: table.parseEdit(step.change),
         }
       case 'remove':
         return { verb: 'remove', table, id: checkId(step.id), terms: parseMatch(step.match) }

@@ -1,6 +1,7 @@
 // Tells listeners that something may have been written: at once for this process, by SQLite's data_version for others.
 
 import type { Logger } from '../../shared/log.ts'
+import { Listeners } from './listeners.ts'
 import type { SqlDatabase, SqlStatement } from './sqlite-driver.ts'
 
 const pollMs = 25
@@ -8,38 +9,27 @@ const pollMs = 25
 /** Listeners of one connection. The timer runs only while there are any, and keeps no process alive. */
 export class SqliteWatch {
   readonly #select: SqlStatement
-  readonly #log: Logger | undefined
-  readonly #listeners = new Set<() => void>()
+  readonly #listeners: Listeners
   #timer: NodeJS.Timeout | undefined
   #seen = 0
 
   constructor(db: SqlDatabase, log: Logger | undefined) {
     this.#select = db.prepare('PRAGMA data_version')
-    this.#log = log
+    this.#listeners = new Listeners(log)
   }
 
   /** Adds a listener; the function given back removes it. */
   add(listener: () => void): () => void {
-    // One of its own, so that a function may be added twice.
-    const entry = (): void => listener()
-    this.#listeners.add(entry)
+    const remove = this.#listeners.add(listener)
     this.#start()
     return () => {
-      this.#listeners.delete(entry)
+      remove()
       if (this.#listeners.size === 0) this.stop()
     }
   }
 
-  /** Calls all listeners. One that throws is logged and does not keep the others from being called. */
-  readonly notify = (): void => {
-    for (const listener of this.#listeners) {
-      try {
-        listener()
-      } catch (error) {
-        this.#log?.error({ err: error }, 'a listener of store changes threw')
-      }
-    }
-  }
+  /** Calls all listeners. */
+  readonly notify = (): void => this.#listeners.notify()
 
   /** Stops looking. */
   stop(): void {

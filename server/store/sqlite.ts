@@ -12,10 +12,9 @@ import {
   checkLimit,
   invalid,
   pageMax,
-  parseChange,
   parseMatch,
+  typed,
 } from './document.ts'
-import type { Fields } from './document.ts'
 import { checkLeaseMs, defaultBusyTimeoutMs, defaultStealMarginMs } from './options.ts'
 import type { CommonOptions } from './options.ts'
 import { parsePageQuery } from './page.ts'
@@ -201,7 +200,7 @@ class SqliteStore implements Store {
     const table = this.#table(set.name)
     checkId(id)
     const terms = parseMatch(match)
-    const edit = parseChange(change)
+    const edit = table.parseEdit(change)
     return this.#write(() => typed<T>(table.update(id, terms, edit, this.now())))
   }
 
@@ -342,10 +341,3 @@ class SqliteStore implements Store {
 const pingWrite = `INSERT INTO authflow_meta (key, value) VALUES ('ping', ?)
   ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 const pingRead = `SELECT value FROM authflow_meta WHERE key = 'ping'`
-
-/** The one place where a stored document gets the type that its set declares. */
-function typed<T>(fields: Fields): T
-function typed<T>(fields: Fields | undefined): T | undefined
-function typed<T>(fields: Fields | undefined): T | undefined {
-  return fields as T | undefined
-}

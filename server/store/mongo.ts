@@ -1,0 +1,369 @@
+// The store on MongoDB: a replica set or a sharded cluster, any number of machines. Writes are gathered into bulks,
+// acknowledged by the majority; reads come from the primary. Subjects have their own mongo-*.ts files.
+
+import { MongoClient } from 'mongodb'
+import type { Db } from 'mongodb'
+import { AuthFlowError } from '../../shared/errors.ts'
+import { randomText } from '../../shared/ids.ts'
+import {
+  checkBound,
+  checkDocument,
+  checkId,
+  checkLimit,
+  invalid,
+  matches,
+  pageMax,
+  parseMatch,
+  typed,
+} from './document.ts'
+import type { Term } from './document.ts'
+import type { Outcome } from './mongo-bulk.ts'
+import { MongoClock } from './mongo-clock.ts'
+import { fromRaw, toFilter, toPipeline, toRaw } from './mongo-document.ts'
+import type { Raw } from './mongo-document.ts'
+import { toStoreError } from './mongo-errors.ts'
+import { MongoLeases } from './mongo-lease.ts'
+import { collectionName, leaseName, metaName, migrateMongo } from './mongo-migrate.ts'
+import { MongoSet } from './mongo-set.ts'
+import { parseSteps, runMoves } from './mongo-transact.ts'
+import { MongoWatch } from './mongo-watch.ts'
+import { Lane, MongoWrites } from './mongo-writes.ts'
+import { checkLeaseMs, defaultBusyTimeoutMs, defaultStealMarginMs } from './options.ts'
+import type { CommonOptions } from './options.ts'
+import { parsePageQuery } from './page.ts'
+import type {
+  Change,
+  DocumentPage,
+  DocumentSet,
+  Lease,
+  ListQuery,
+  Match,
+  NewDocument,
+  Step,
+  Store,
+  StoredDocument,
+} from './store.ts'
+
+/** Options of the MongoDB adapter. */
+export type MongoOptions = CommonOptions
+
+const defaultDatabase = 'authflow'
+const socketTimeoutMs = 20_000
+const majorityTimeoutMs = 10_000
+const writerLength = 12
+/** About a change without large values, for the size of a bulk. */
+const smallWrite = 1024
+
+/**
+ * Connects.
+ *
+ * @throws {@link AuthFlowError} `invalid_option` (a bad URL, or a server that is no replica set), `store_unavailable`
+ */
+export async function openMongo(url: string, options: MongoOptions): Promise<Store> {
+  const client = createClient(url, options)
+  try {
+    await client.connect()
+    const db = client.db(databaseOf(url))
+    const hello = await db.command({ hello: 1 })
+    if (hello['setName'] === undefined && hello['msg'] !== 'isdbgrid') {
+      throw new AuthFlowError('invalid_option', 'store: MongoDB must be a replica set or a sharded cluster.')
+    }
+    const clock = new MongoClock(db)
+    await clock.sample()
+    return new MongoStore(client, db, { ...options, clock })
+  } catch (error) {
+    await client.close()
+    const known = toStoreError(error)
+    throw known.code === 'internal'
+      ? new AuthFlowError('store_unavailable', undefined, { cause: error })
+      : known
+  }
+}
+
+function createClient(url: string, options: MongoOptions): MongoClient {
+  try {
+    return new MongoClient(url, {
+      appName: 'authflow',
+      writeConcern: { w: 'majority', journal: true, wtimeoutMS: majorityTimeoutMs },
+      readConcern: { level: 'majority' },
+      readPreference: 'primary',
+      retryWrites: true,
+      retryReads: true,
+      serverSelectionTimeoutMS: options.busyTimeoutMs ?? defaultBusyTimeoutMs,
+      socketTimeoutMS: socketTimeoutMs,
+      // What the codec relies on, whatever the URL says.
+      promoteValues: true,
+      promoteBuffers: false,
+      ignoreUndefined: false,
+      serializeFunctions: false,
+    })
+  } catch {
+    // Without its cause: the driver's message may repeat parts of the URL.
+    throw new AuthFlowError('invalid_option', 'store: the MongoDB URL cannot be understood.', {
+      details: { option: 'store' },
+    })
+  }
+}
+
+function databaseOf(url: string): string {
+  const path = /^[^/]*\/\/[^/]*\/([^?]*)/.exec(url)?.[1] ?? ''
+  return path === '' ? defaultDatabase : decodeURIComponent(path)
+}
+
+class MongoStore implements Store {
+  readonly kind = 'mongodb'
+  readonly capabilities = { cheapTransactions: false, distributed: true }
+  readonly now: () => number
+  readonly #client: MongoClient
+  readonly #db: Db
+  readonly #clock: MongoClock
+  readonly #busyTimeoutMs: number
+  readonly #sets = new Map<string, MongoSet>()
+  readonly #writes: MongoWrites
+  readonly #leases: MongoLeases
+  readonly #watch: MongoWatch
+  readonly #writer = randomText(writerLength)
+  readonly #singles = new Lane<() => Promise<void>>({ maxInFlight: 64, maxBatch: 1 }, runAll)
+  readonly #transactions = new Lane<() => Promise<void>>({ maxInFlight: 16, maxBatch: 1 }, runAll)
+  #closing: Promise<void> | undefined
+
+  constructor(client: MongoClient, db: Db, options: MongoOptions & { clock: MongoClock }) {
+    this.#client = client
+    this.#db = db
+    this.#clock = options.clock
+    this.now = options.clock.now
+    this.#busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
+    this.#watch = new MongoWatch(db.collection<Raw>(metaName), options.log)
+    this.#writes = new MongoWrites(this.#busyTimeoutMs, this.#watch.wrote)
+    const marginMs = options.stealMarginMs ?? defaultStealMarginMs
+    this.#leases = new MongoLeases(db.collection<Raw>(leaseName), marginMs)
+  }
+
+  async migrate(sets: readonly DocumentSet<StoredDocument>[], environment: string): Promise<void> {
+    await this.#single([], () => migrateMongo(this.#db, sets, environment))
+    const options = { writer: this.#writer, now: this.now }
+    for (const set of sets) {
+      const collection = this.#db.collection<Raw>(collectionName(set.name))
+      this.#sets.set(set.name, new MongoSet(set, collection, options))
+    }
+  }
+
+  async insert<T extends StoredDocument>(set: DocumentSet<T>, document: NewDocument<T>): Promise<boolean> {
+    const target = this.#set(set.name)
+    const { raw, size } = toRaw(target.checkFields(checkDocument(document)))
+    return this.#bulk(target.inserts, { set: target, id: raw._id, size }, (outcome) => ({ raw, ...outcome }))
+  }
+
+  async get<T extends StoredDocument>(set: DocumentSet<T>, id: string): Promise<T | undefined> {
+    const target = this.#set(set.name)
+    checkId(id)
+    return typed<T>(await this.#read(() => target.find(id, this.now())))
+  }
+
+  async getMany<T extends StoredDocument>(set: DocumentSet<T>, ids: readonly string[]): Promise<T[]> {
+    const target = this.#set(set.name)
+    if (ids.length > pageMax) throw invalid(`at most ${pageMax} ids`)
+    for (const id of ids) checkId(id)
+    if (ids.length === 0) return []
+    const found = await this.#read(() => target.findMany(ids, this.now()))
+    return found.map((fields) => typed<T>(fields))
+  }
+
+  async update<T extends StoredDocument>(
+    set: DocumentSet<T>,
+    id: string,
+    match: Match<T>,
+    change: Change<T>,
+  ): Promise<boolean> {
+    const target = this.#set(set.name)
+    checkId(id)
+    const terms = parseMatch(match)
+    const edit = target.parseEdit(change)
+    if (contradicts(id, terms)) return false
+    const size = smallWrite + edit.size
+    return this.#bulk(target.updates, { set: target, id, size }, (outcome) => ({
+      id,
+      terms,
+      edit,
+      ...outcome,
+    }))
+  }
+
+  async updateAndGet<T extends StoredDocument>(
+    set: DocumentSet<T>,
+    id: string,
+    match: Match<T>,
+    change: Change<T>,
+  ): Promise<T | undefined> {
+    const target = this.#set(set.name)
+    checkId(id)
+    const terms = parseMatch(match)
+    const pipeline = toPipeline(target.parseEdit(change))
+    if (contradicts(id, terms)) return undefined
+    const raw = await this.#single([keyOf(target, id)], () =>
+      target.collection.findOneAndUpdate(toFilter(id, terms, this.now()), pipeline, {
+        returnDocument: 'after',
+      }),
+    )
+    return raw === null ? undefined : typed<T>(fromRaw(raw))
+  }
+
+  async remove<T extends StoredDocument>(
+    set: DocumentSet<T>,
+    id: string,
+    match?: Match<T>,
+  ): Promise<boolean> {
+    const target = this.#set(set.name)
+    checkId(id)
+    const terms = parseMatch(match ?? {})
+    if (contradicts(id, terms)) return false
+    const place = { set: target, id, size: smallWrite }
+    return this.#bulk(target.removes, place, (outcome) => ({ id, terms, ...outcome }))
+  }
+
+  async transact(steps: readonly Step[]): Promise<boolean> {
+    this.#assertOpen()
+    const moves = parseSteps(steps, (name) => this.#set(name))
+    if (moves.length === 0) return true
+    const keys = [...new Set(moves.map((move) => keyOf(move.set, move.id)))]
+    const options = { now: this.now, timeoutMs: this.#busyTimeoutMs }
+    return this.#writes.run(this.#transactions, keys, () => runMoves(this.#client, moves, options))
+  }
+
+  async list<T extends StoredDocument>(set: DocumentSet<T>, query: ListQuery<T>): Promise<DocumentPage<T>> {
+    const target = this.#set(set.name)
+    const page = parsePageQuery(set, query)
+    const { items, cursor } = await this.#read(() => target.list(page, query.index, this.now()))
+    const documents = items.map((fields) => typed<T>(fields))
+    return cursor === undefined ? { items: documents } : { items: documents, cursor }
+  }
+
+  async range<T extends StoredDocument>(
+    set: DocumentSet<T>,
+    from: string,
+    to: string,
+    limit: number,
+  ): Promise<T[]> {
+    const target = this.#set(set.name)
+    checkBound(from, 'from')
+    checkBound(to, 'to')
+    checkLimit(limit)
+    const found = await this.#read(() => target.range(from, to, limit, this.now()))
+    return found.map((fields) => typed<T>(fields))
+  }
+
+  async acquireLease(name: string, owner: string, leaseMs: number): Promise<Lease | undefined> {
+    checkId(name, 'name of the lease')
+    checkId(owner, 'owner of the lease')
+    checkLeaseMs(leaseMs)
+    return this.#single([], () => this.#leases.acquire(name, owner, leaseMs))
+  }
+
+  async renewLease(lease: Lease, leaseMs: number): Promise<boolean> {
+    checkLeaseMs(leaseMs)
+    return this.#single([], () => this.#leases.renew(lease, leaseMs))
+  }
+
+  async releaseLease(lease: Lease): Promise<void> {
+    return this.#single([], () => this.#leases.release(lease))
+  }
+
+  async takeFence(name: string): Promise<number> {
+    checkId(name, 'name of the lease')
+    return this.#single([], () => this.#leases.takeFence(name))
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#assertOpen()
+    return this.#watch.add(listener)
+  }
+
+  async sweepExpired(limit: number): Promise<number> {
+    this.#assertOpen()
+    if (!Number.isInteger(limit) || limit < 1) throw invalid('limit must be a positive integer')
+    const now = this.now()
+    let deleted = 0
+    for (const set of this.#sets.values()) {
+      while (deleted < limit) {
+        const chunk = Math.min(pageMax, limit - deleted)
+        const count = await this.#single([], () => set.sweep(now, chunk))
+        deleted += count
+        if (count < chunk) break
+      }
+    }
+    return deleted
+  }
+
+  async ping(): Promise<boolean> {
+    this.#assertOpen()
+    const meta = this.#db.collection<Raw>(metaName)
+    try {
+      const at = this.now()
+      await meta.updateOne({ _id: 'ping' }, { $set: { at } }, { upsert: true })
+      return (await meta.findOne({ _id: 'ping' })) !== null
+    } catch {
+      return false
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#clock.stop()
+    await this.#writes.drain()
+    await this.#watch.close()
+    await this.#client.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new AuthFlowError('closed')
+  }
+
+  #set(name: string): MongoSet {
+    this.#assertOpen()
+    const set = this.#sets.get(name)
+    if (set === undefined) throw invalid(`set ${name} was not passed to migrate`)
+    return set
+  }
+
+  #bulk<T>(
+    lane: Lane<T>,
+    place: { readonly set: MongoSet; readonly id: string; readonly size: number },
+    toItem: (outcome: Outcome) => T,
+  ): Promise<boolean> {
+    return new Promise<boolean>((resolve, reject) => {
+      const keys = [keyOf(place.set, place.id)]
+      this.#writes.add(lane, toItem({ settle: resolve, reject }), { keys, size: place.size, reject })
+    })
+  }
+
+  #single<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+    this.#assertOpen()
+    return this.#writes.run(this.#singles, keys, work)
+  }
+
+  async #read<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw toStoreError(error)
+    }
+  }
+}
+
+const keyOf = (set: MongoSet, id: string): string => `${set.name} ${id}`
+
+/** A match that names another id can't hold. */
+function contradicts(id: string, terms: readonly Term[]): boolean {
+  return !matches(
+    { id },
+    terms.filter((term) => term.field === 'id'),
+  )
+}
+
+async function runAll(items: readonly (() => Promise<void>)[]): Promise<void> {
+  await Promise.all(items.map((item) => item()))
+}
