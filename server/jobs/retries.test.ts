@@ -7,6 +7,7 @@ import {
   createDirectory,
   openEngine,
   reaches,
+  until,
   type EngineFixture,
 } from './fixtures/engine-fixture.ts'
 import type { OnError, RetryOptions, Task, TaskOptions } from './job.ts'
