@@ -45,7 +45,7 @@ function connectServer() {
 function windows() {
   const find = async (browser, selector) => {
     for (
-      const end = Date.now() + 5000;
+      const end = Date.now() + 15_000;
       Date.now() < end;
       await new Promise((resolve) => setTimeout(resolve, 50))
     ) {
@@ -59,7 +59,12 @@ function windows() {
   return {
     name: 'windows',
     async executeCommand({ command, payload, session }) {
-      const browser = session.browser.getPage(session.id).browser()
+      const tests = session.browser.getPage(session.id)
+      const browser = tests.browser()
+      if (command === 'front') {
+        await tests.bringToFront()
+        return true
+      }
       if (command === 'consent') {
         const page = await find(browser, '[data-testid=sandbox-consent]')
         await page.click('[name=person]')
@@ -73,7 +78,7 @@ function windows() {
       }
       if (command === 'open-window') {
         const page = await browser.newPage()
-        await page.goto(new URL(payload, session.browser.getPage(session.id).url()).href)
+        await page.goto(new URL(payload, tests.url()).href)
         return true
       }
       if (command === 'look') {
@@ -105,7 +110,7 @@ export default {
       tsconfig: fileURLToPath(new URL('./tsconfig.json', import.meta.url)),
     }),
   ],
-  testFramework: { config: { timeout: 6000 } },
+  testFramework: { config: { timeout: 30_000 } },
   browsers: [
     chromeLauncher({
       launchOptions: {

@@ -31,7 +31,8 @@ export class StatusView implements View {
     const button = (action: 'cancel' | 'reopen' | 'retry'): TemplateResult =>
       html`<button type="button" data-part=${action} data-auth-action=${action}>${messages[action]}</button>`
     if (state === 'failed') return button('retry')
-    if (state === 'authorize' && popup === 'lost') return html`${button('reopen')} ${button('cancel')}`
+    if (state === 'authorize')
+      return html`${popup === 'lost' ? button('reopen') : nothing} ${button('cancel')}`
     if (state !== 'blocked') return nothing
     const label = fill(messages.continue, { name })
     // A form that the user submits by hand is opened by browsers that allow no script to open anything.

@@ -116,11 +116,9 @@ class FlowStore implements ConnectFlow {
       return this.#leave(form)
     }
     if (state !== 'authorize') return false
-    if (this.#popup?.closed === false) this.#popup.focus()
-    else {
-      this.#giveUp()
-      this.submit(this.#submission?.values ?? values, this.#submission?.method ?? method)
-    }
+    // The window that is out there can neither be closed nor sent elsewhere, and its flow is over.
+    this.#giveUp()
+    this.submit(this.#submission?.values ?? values, this.#submission?.method ?? method)
     return false
   }
 
@@ -223,6 +221,7 @@ class FlowStore implements ConnectFlow {
 
   #begin(purpose: ConnectPurpose): void {
     const { state, methods } = this.#snapshot
+    if (state === 'authorize' && this.#popup?.closed === false) return this.#popup.focus()
     if (state === 'authorize' || state === 'blocked') return void this.reopen()
     if (!canMove(state, 'loading')) return
     this.#purpose = purpose

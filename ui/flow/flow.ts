@@ -87,8 +87,8 @@ export interface ConnectFlow {
   refresh(): Promise<void>
   /**
    * Begins. Call it in a click: where one OAuth method needs no fields it opens the window, otherwise it asks for
-   * choice or fields. While a window is open or blocked, the same as {@link reopen}. An account that is connected
-   * reconnects.
+   * choice or fields. While the window is open, shows it; while it is lost or blocked, the same as {@link reopen}. An
+   * account that is connected reconnects.
    */
   start(): void
   /** Takes one of several methods; its fields are then asked for. */
@@ -96,7 +96,7 @@ export interface ConnectFlow {
   /** Sends values, of the chosen method unless another is named. Call it in a click: OAuth opens its window. */
   submit(values?: FieldValues, method?: ConnectMethod['id']): void
   /**
-   * Opens the window again, in a click. With a form: true when no window can be opened and the form itself, which then
+   * Opens the window, in a click; one that was sent to the provider is replaced, and its flow is over. With a form: true when no window can be opened and the form itself, which then
    * holds everything, should be sent by the browser.
    */
   reopen(form?: HTMLFormElement): boolean
