@@ -16,6 +16,7 @@ export type { AirtableEndpoints } from './airtable-connect.ts'
 
 /** Options of {@link Airtable}: `token` for the product's own account, or `connect` for its customers'. */
 export interface AirtableOptions<Id extends string = string> {
+  /** The host's own name for this integration: `airtable-customers`. */
   readonly id: Id
   /** A personal access token: runs of any account use it. */
   readonly token?: string | undefined
@@ -25,25 +26,37 @@ export interface AirtableOptions<Id extends string = string> {
   readonly oauth?: OAuthAppOptions
   /** Lets accounts connect with a personal access token typed into the form (default true). */
   readonly personalAccessToken?: boolean
+  /** Another place than the real provider's, for stand-ins and proxies. */
   readonly endpoints?: AirtableEndpoints
 }
 
 /** Values of a record by the name or id of the field. Empty fields are absent. */
-export type AirtableFields = { [field: string]: Json }
+export type AirtableFields = {
+  /** Text, number, true, or lists of them; attachments and links as Airtable documents them. */
+  [field: string]: Json
+}
 
 /** A record. */
-export type AirtableRecord<Fields extends AirtableFields = AirtableFields> = { id: string; fields: Fields }
+export type AirtableRecord<Fields extends AirtableFields = AirtableFields> = {
+  /** `rec…`. */
+  id: string
+  /** By the name of the field. */
+  fields: Fields
+}
 
 /** Which records to read. */
 export type AirtableSelect = {
   /** Names of the fields to read (default all). */
   readonly fields?: string[]
+  /** In Airtable's formula language. */
   readonly filterByFormula?: string
   /** At most so many records over all pages. */
   readonly maxRecords?: number
   /** (default and at most 100) */
   readonly pageSize?: number
+  /** Ascending unless it says otherwise. */
   readonly sort?: { field: string; direction?: 'asc' | 'desc' }[]
+  /** Name or id of a view, whose filter and order apply. */
   readonly view?: string
 }
 
@@ -51,6 +64,7 @@ export type AirtableSelect = {
 export interface AirtableTable<Fields extends AirtableFields = AirtableFields> {
   /** All pages of the records that match. */
   getRecords(key: string, select?: AirtableSelect, options?: TaskOptions): Promise<AirtableRecord<Fields>[]>
+  /** One record. Throws `provider_rejected` with status 404 when it is not there. */
   getRecord(key: string, recordId: string, options?: TaskOptions): Promise<AirtableRecord<Fields>>
   /** Creates 1 to 10 records. Airtable takes no idempotency key: a lost answer may leave them twice. */
   createRecords(

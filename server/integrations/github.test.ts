@@ -130,6 +130,11 @@ describe('Github', () => {
         return data.map((issue) => issue.title)
       })
       assert.equal(titles[0], 'Welcome')
+      const repositories = await acting().runTask('repositories', async (client) => {
+        const { data } = await client.rest.repos.listForAuthenticatedUser({ per_page: 10 })
+        return data.map((repository) => repository.full_name)
+      })
+      assert.deepEqual(repositories, ['acme/website'])
     })
 
     it('acts with a personal access token as well', async () => {

@@ -17,6 +17,7 @@ export type { GithubEndpoints } from './github-connect.ts'
 
 /** Options of {@link Github}: `token` for the product's own account, or `connect` for its customers'. */
 export interface GithubOptions<Id extends string = string> {
+  /** The host's own name for this integration: `github-customers`. */
   readonly id: Id
   /** A personal access token: runs of any account use it. */
   readonly token?: string | undefined
@@ -26,40 +27,65 @@ export interface GithubOptions<Id extends string = string> {
   readonly oauth?: OAuthAppOptions
   /** Lets accounts connect with a personal access token typed into the form (default false). */
   readonly personalAccessToken?: boolean
+  /** Another place than github.com: an Enterprise server, a stand-in or a proxy. */
   readonly endpoints?: GithubEndpoints
 }
 
 /** A repository by its names. */
-export type GithubRepoName = { readonly owner: string; readonly repo: string }
+export type GithubRepoName = {
+  /** Login of the user or organisation. */
+  readonly owner: string
+  /** Name without the owner. */
+  readonly repo: string
+}
 
 /** An issue, by GitHub's own names. */
 export type GithubIssue = {
+  /** Unique at GitHub. */
   id: number
+  /** Unique in its repository; what people write as `#1`. */
   number: number
+  /** Plain text. */
   title: string
+  /** Markdown; null when there is none. */
   body: string | null
+  /** `open` or `closed`. */
   state: string
+  /** Page for people. */
   html_url: string
+  /** Who opened it; null for a deleted account. */
   user: { login: string } | null
+  /** How many there are. */
   comments: number
+  /** ISO 8601. */
   created_at: string
 }
 
 /** A comment on an issue or pull request. */
 export type GithubComment = {
+  /** Unique at GitHub. */
   id: number
+  /** Markdown. */
   body: string
+  /** Page for people. */
   html_url: string
+  /** Who wrote it; null for a deleted account. */
   user: { login: string } | null
+  /** ISO 8601. */
   created_at: string
 }
 
 /** A repository. */
 export type GithubRepo = {
+  /** Unique at GitHub; stays when the repository is renamed. */
   id: number
+  /** `owner/repo`. */
   full_name: string
+  /** True when only members see it. */
   private: boolean
+  /** `main`. */
   default_branch: string
+  /** Page for people. */
   html_url: string
 }
 

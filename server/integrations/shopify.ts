@@ -30,6 +30,7 @@ export type { ShopifyEndpoints } from './shopify-connect.ts'
 
 /** Options of {@link Shopify}: `shop` with `accessToken` for the product's own shop, or `connect` for its customers'. */
 export interface ShopifyOptions<Id extends string = string> {
+  /** The host's own name for this integration: `shopify-customers`. */
   readonly id: Id
   /** `acme.myshopify.com`; with `accessToken`. */
   readonly shop?: string | undefined
@@ -41,20 +42,37 @@ export interface ShopifyOptions<Id extends string = string> {
   readonly oauth?: OAuthAppOptions
   /** Version of the Admin API (default `2026-10`). */
   readonly apiVersion?: string
+  /** Another place than the shops themselves, for stand-ins. */
   readonly endpoints?: ShopifyEndpoints
 }
 
 /** A shop, by Shopify's own names. */
 export type ShopifyShop = {
+  /** `gid://shopify/Shop/1`. */
   id: string
+  /** As customers know it. */
   name: string
+  /** `acme.myshopify.com`. */
   myshopifyDomain: string
+  /** Address at which Shopify reaches the owner. */
   email: string
+  /** ISO 4217. */
   currencyCode: string
 }
 
 /** A product. */
-export type ShopifyProduct = { id: string; title: string; status: string; handle: string; createdAt: string }
+export type ShopifyProduct = {
+  /** `gid://shopify/Product/1`. */
+  id: string
+  /** Plain text. */
+  title: string
+  /** `ACTIVE`, `DRAFT` or `ARCHIVED`. */
+  status: string
+  /** Its part of the address in the shop. */
+  handle: string
+  /** ISO 8601. */
+  createdAt: string
+}
 
 const name = 'Shopify'
 

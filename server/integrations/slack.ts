@@ -24,6 +24,7 @@ export type { SlackAppOptions, SlackEndpoints } from './slack-connect.ts'
 
 /** Options of {@link Slack}: `token` for the product's own workspace, or `connect` with `oauth` for its customers'. */
 export interface SlackOptions<Id extends string = string> {
+  /** The host's own name for this integration: `slack-customers`. */
   readonly id: Id
   /** A bot or user token: runs of any account use it. */
   readonly token?: string | undefined
@@ -31,6 +32,7 @@ export interface SlackOptions<Id extends string = string> {
   readonly connect?: boolean
   /** Needed with `connect`. */
   readonly oauth?: SlackAppOptions
+  /** Another place than the real provider's, for stand-ins and proxies. */
   readonly endpoints?: SlackEndpoints
 }
 
@@ -38,15 +40,21 @@ export interface SlackOptions<Id extends string = string> {
 export type SlackMessage = {
   /** Id, or the name of a public channel: `C024BE91L`, `#general`. */
   readonly channel: string
+  /** Slack's markdown; what notifications show where there are blocks. */
   readonly text?: string
   /** Block Kit, as Slack documents it. */
   readonly blocks?: { [key: string]: Json }[]
+  /** The older form of blocks, as Slack documents it. */
   readonly attachments?: { [key: string]: Json }[]
   /** Answers in the thread of this message. */
   readonly thread_ts?: string
+  /** Shows an answer in a thread in the channel as well. */
   readonly reply_broadcast?: boolean
+  /** Shows previews of linked pages. */
   readonly unfurl_links?: boolean
+  /** Shows previews of linked media (default true at Slack). */
   readonly unfurl_media?: boolean
+  /** False shows `text` as it is (default true at Slack). */
   readonly mrkdwn?: boolean
 }
 
@@ -56,15 +64,21 @@ export type SlackPosted = {
   channel: string
   /** Id of the message in its channel. */
   ts: string
+  /** As Slack kept it; `user` is null where Slack does not say. */
   message: { text: string; user: string | null }
 }
 
 /** A channel. */
 export type SlackChannel = {
+  /** `C024BE91L`. */
   id: string
+  /** Without `#`; empty for direct messages. */
   name: string
+  /** True when the connection is in it. */
   is_member: boolean
+  /** True when only members see it. */
   is_private: boolean
+  /** True when nothing can be posted any more. */
   is_archived: boolean
 }
 

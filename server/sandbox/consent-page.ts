@@ -11,6 +11,7 @@ import { html, parameters, redirect, type Exchange, type Reply, type Route } fro
 export interface Person {
   /** `ada`: value of the choice and part of its test id. */
   readonly id: string
+  /** For people: `Ada Lovelace`. */
   readonly name: string
   /** Id of the workspace, organisation or shop. */
   readonly place: string

@@ -92,10 +92,16 @@ const issuesOf = ({ state, repo }: Call): GithubIssueRow[] =>
 const findIssue = (call: Call): GithubIssueRow | undefined =>
   issuesOf(call).find((issue) => String(issue.number) === call.exchange.params['number'])
 
-function getRepository({ grant, repo, origin }: Call): Reply {
+function showRepository({ grant, origin }: Call, repo: string): Record<string, unknown> {
   const id = repositories.indexOf(repo) + 1
   const facts = { id, name: repo.split('/')[1], full_name: repo, private: true, default_branch: 'main' }
-  return json({ ...facts, owner: { login: grant.place, id: id + 100 }, html_url: `${origin}/${repo}` })
+  return { ...facts, owner: { login: grant.place, id: id + 100 }, html_url: `${origin}/${repo}` }
+}
+
+function listRepositories(call: Call): Reply {
+  const { place, scopes } = call.grant
+  const own = repositories.filter((repo) => scopes.includes('repo') && repo.startsWith(`${place}/`))
+  return json(own.map((repo) => showRepository(call, repo)))
 }
 
 const issueInput = z.object({ title: z.string().min(1), body: z.string().nullish() })
@@ -182,7 +188,8 @@ export function githubApiRoutes(
       path: `${githubApiPrefix}/user`,
       handle: asUser(({ grant }) => json(showUser(grant.person))),
     },
-    { method: 'GET', path: repository, handle: asUser(getRepository) },
+    { method: 'GET', path: `${githubApiPrefix}/user/repos`, handle: asUser(listRepositories) },
+    { method: 'GET', path: repository, handle: asUser((call) => json(showRepository(call, call.repo))) },
     { method: 'GET', path: `${repository}/issues`, handle: asUser(listIssues) },
     { method: 'POST', path: `${repository}/issues`, handle: asUser(createIssue) },
     { method: 'GET', path: `${repository}/issues/:number`, handle: asUser(getIssue) },

@@ -33,9 +33,13 @@ export interface SandboxOptions {
 
 /** The running stand-ins. */
 export interface Sandbox {
+  /** Workspaces Acme and Globex, each with #general and #random. */
   readonly slack: SandboxSlack
+  /** Repositories acme/website and globex/reports, each with issue 1. */
   readonly github: SandboxGithub
+  /** One base for each of two people. */
   readonly airtable: SandboxAirtable
+  /** Shops acme.myshopify.com and globex.myshopify.com. */
   readonly shopify: SandboxShopify
   /** Stops all of them and cuts connections; the state file is complete. */
   close(): Promise<void>

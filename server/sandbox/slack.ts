@@ -23,12 +23,17 @@ export interface SandboxMessage {
   readonly team: string
   /** `general`. */
   readonly channelName: string
+  /** Id of the channel. */
   readonly channel: string
+  /** Id of the message in its channel. */
   readonly ts: string
+  /** As it was posted. */
   readonly text: string
   /** Id of the user or bot user that posted it. */
   readonly user: string
+  /** The message it answers to. */
   readonly threadTs: string | null
+  /** `client_msg_id`, by which repeats are told. */
   readonly clientMessageId: string | null
 }
 
