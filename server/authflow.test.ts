@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { z } from 'zod'
 import { isAuthFlowError } from '../shared/errors.ts'
+import type { RunState } from '../shared/flow.ts'
 import { AuthFlow } from './authflow.ts'
 import {
   callApi,
@@ -22,6 +23,7 @@ import {
   secretKeysOption,
   startTestServer,
   testIntegrations,
+  type TestClient,
 } from './http/fixtures/test-server.ts'
 import { Slack } from './integrations/slack.ts'
 import type { AuthFlowOptions } from './options.ts'
@@ -256,6 +258,17 @@ describe('AuthFlow.listen', () => {
   })
 })
 
+/** Waits until the run is in the state; fails after 10 s. */
+async function reaches(client: TestClient, id: string, state: RunState): Promise<void> {
+  const deadline = Date.now() + 10_000
+  for (;;) {
+    const run = await client.runs.get({ id })
+    if (run.state === state) return
+    assert(Date.now() < deadline, `the run is ${run.state} ${JSON.stringify(run.error)}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
 describe('AuthFlow in the process', () => {
   it('gives credentials, connections and runs, and runs jobs as the account', async () => {
     const server = await startTestServer({ options: { worker: true } })
@@ -285,8 +298,7 @@ describe('AuthFlow in the process', () => {
         { accountId: 'ada' },
       )
       const [id = ''] = sent.runIds
-      while ((await client.runs.get({ id })).state !== 'succeeded')
-        await new Promise((resolve) => setTimeout(resolve, 20))
+      await reaches(client, id, 'succeeded')
       assert.deepEqual(done, [['HELLO', 'ada']])
 
       await client.connections.disconnect({ integration: 'slack-customers', accountId: 'ada' })
@@ -310,17 +322,15 @@ describe('AuthFlow in the process', () => {
         version: '1.0.0',
         trigger: eventTrigger({ name: 'wait', schema: z.object({}) }),
         integrations: { slack },
-        run: async () => undefined,
+        run: async (_payload, io) => {
+          await io.slack.listConversations('channels')
+        },
       })
       const { runIds } = await client.sendEvent({ name: 'wait', payload: {} }, { accountId: 'ada' })
       const [id = ''] = runIds
-      const reaches = async (state: string) => {
-        while ((await client.runs.get({ id })).state !== state)
-          await new Promise((resolve) => setTimeout(resolve, 20))
-      }
-      await reaches('waiting_for_connection')
+      await reaches(client, id, 'waiting_for_connection')
       await connectSlack(server)
-      await reaches('succeeded')
+      await reaches(client, id, 'succeeded')
     } finally {
       await server.close()
     }
