@@ -101,7 +101,7 @@ function page({ title, body, style, script, head = '', wide = false, status = 20
   const document = `<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>${escape(title)}</title>
 ${head}<style nonce="${nonce}">${styleSheet(style.accent)}</style></head><body>
-<div class="stand-in" role="note">Stand-in ${escape(style.service)} – runs on this machine, no real account</div>
+<aside class="stand-in" aria-label="About this page">Stand-in ${escape(style.service)} – runs on this machine, no real account</aside>
 <main${wide ? ' class="wide"' : ''}>${body}</main>
 ${script === undefined ? '' : `<script nonce="${nonce}">${script}</script>`}</body></html>`
   // form-action is left out: Chromium would apply it to every redirect that follows the answer.
@@ -192,12 +192,15 @@ export function consentRoutes(options: ConsentOptions): readonly Route[] {
   ]
 }
 
+// Only the part that is shown is parsed: the style of the fetched page has another nonce.
 const refreshScript = `
 const main = document.querySelector('main')
 setInterval(async () => {
   const answer = await fetch(location.pathname).catch(() => undefined)
   if (!answer || !answer.ok) return
-  const next = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('main')
+  const text = await answer.text()
+  const shown = text.slice(text.indexOf('<main'), text.indexOf('</main>'))
+  const next = new DOMParser().parseFromString(shown, 'text/html').querySelector('main')
   if (next && next.innerHTML !== main.innerHTML) main.innerHTML = next.innerHTML
 }, 1000)`
 
