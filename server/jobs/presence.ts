@@ -39,6 +39,8 @@ export class Presence {
   readonly #core: EngineCore
   readonly #registry: JobRegistry
   readonly #listener: PresenceListener
+  /** Under which the leases of the dead are taken; never a worker's own name, who would get it back while alive. */
+  readonly #heir = createWorkerName()
   #lease: Lease | undefined
   #timer: NodeJS.Timeout | undefined
   #watchdogTimer: NodeJS.Timeout | undefined
@@ -170,7 +172,7 @@ export class Presence {
   async #bury({ id }: WorkerDocument): Promise<void> {
     const { store, log } = this.#core
     // Taking the lease proves that it has ended. A process that is known to be gone needs no proof.
-    const lease = isKnownDead(id) ? undefined : await store.acquireLease(leaseName(id), id, leaseMs)
+    const lease = isKnownDead(id) ? undefined : await store.acquireLease(leaseName(id), this.#heir, leaseMs)
     if (lease === undefined && !isKnownDead(id)) return
     const count = await this.#requeueOf(id)
     await this.#remember(id)
