@@ -111,17 +111,11 @@ export interface Worker {
   readonly exited: Promise<number | NodeJS.Signals>
 }
 
-/** Starts a worker, as another user if the options say so. */
-export function startWorker(
-  url: string,
-  task: string,
-  parameter = '',
-  options: { uid?: number } = {},
-): Worker {
+/** Starts a worker. */
+export function startWorker(url: string, name: string): Worker {
   const script = fileURLToPath(new URL('contract-worker.ts', import.meta.url))
   const loader = ['--import', import.meta.resolve('tsx')]
-  const child = spawn(process.execPath, [...loader, script, url, task, parameter], {
-    ...options,
+  const child = spawn(process.execPath, [...loader, script, url, name], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const lines: string[] = []

@@ -74,6 +74,11 @@ export function isBusy(error: unknown): boolean {
   return code === sqliteBusy || code === sqliteLocked
 }
 
+/** True when a file can't be opened: of an open database, the log beside it. */
+export function isCannotOpen(error: unknown): boolean {
+  return resultCode(error) === sqliteCannotOpen
+}
+
 /** True when the error is about one statement and not about the file: a smaller one may still go through. */
 export function isStatementError(error: unknown): boolean {
   const code = resultCode(error)

@@ -1,7 +1,7 @@
 // The store on one SQLite file: one machine, any number of processes. Reads run at once; writes go through the write
 // queue. Opening, tables, leases, migration and watching have their own files.
 
-import { constants, accessSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AuthFlowError } from '../../shared/errors.ts'
@@ -18,7 +18,7 @@ import {
 import { checkLeaseMs, defaultBusyTimeoutMs, defaultStealMarginMs } from './options.ts'
 import type { CommonOptions } from './options.ts'
 import { parsePageQuery } from './page.ts'
-import { isBusy, loadSqliteDriver, toStoreError } from './sqlite-driver.ts'
+import { isBusy, isCannotOpen, loadSqliteDriver, toStoreError } from './sqlite-driver.ts'
 import type { SqlDatabase } from './sqlite-driver.ts'
 import { SqliteLeases } from './sqlite-lease.ts'
 import { createBase, migrateSqlite } from './sqlite-migrate.ts'
@@ -80,20 +80,22 @@ function prepareFile(path: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true })
     closeSync(openSync(path, 'a', ownerOnly))
-    // Without the directory, SQLite can't create its log beside the file.
-    accessSync(dirname(path), constants.W_OK)
   } catch (error) {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    if (error instanceof Error && 'code' in error && error.code === 'EISDIR') {
       throw new AuthFlowError('invalid_option', `store: ${path} is a directory; name a file in it.`)
     }
-    throw new AuthFlowError('store_read_only', `${path} or its directory cannot be written.`, {
-      cause: error,
-    })
+    throw readOnly(path, error)
   }
+}
+
+function readOnly(path: string, cause: unknown): AuthFlowError {
+  return new AuthFlowError('store_read_only', `${path} or its directory cannot be written.`, { cause })
 }
 
 function openError(error: unknown, path: string): AuthFlowError {
   const { code, message } = toStoreError(error)
+  // The file itself was opened before: what can't be is the log beside it.
+  if (isCannotOpen(error)) return readOnly(path, error)
   return new AuthFlowError(code, `${path}: ${message}`, { cause: error })
 }
 
@@ -125,7 +127,7 @@ async function retryWhileBusy<T>(work: () => T, timeoutMs: number): Promise<T> {
     try {
       return work()
     } catch (error) {
-      if (!isBusy(error) || performance.now() > deadline) throw toStoreError(error)
+      if (!isBusy(error) || performance.now() > deadline) throw error
     }
     await sleep(retryDelayMs())
   }
@@ -331,10 +333,18 @@ class SqliteStore implements Store {
     } catch (error) {
       if (!isBusy(error)) throw toStoreError(error)
     }
-    return retryWhileBusy(() => {
-      if (this.#closing !== undefined) throw new AuthFlowError('closed')
-      return work()
-    }, this.#busyTimeoutMs)
+    return this.#readLater(work)
+  }
+
+  async #readLater<T>(work: () => T): Promise<T> {
+    try {
+      return await retryWhileBusy(() => {
+        this.#assertOpen()
+        return work()
+      }, this.#busyTimeoutMs)
+    } catch (error) {
+      throw toStoreError(error)
+    }
   }
 }
 
