@@ -26,6 +26,7 @@ import {
   type TestClient,
 } from './http/fixtures/test-server.ts'
 import { Slack } from './integrations/slack.ts'
+import { openLog } from './log.ts'
 import type { AuthFlowOptions } from './options.ts'
 import { startSandbox, type Sandbox } from './sandbox/index.ts'
 import type { IntegrationList } from './server-api.ts'
@@ -120,6 +121,22 @@ describe('new AuthFlow', () => {
     ]) {
       await new AuthFlow({ ...optionsFor('none.db'), baseUrl, integrations: [slackAt()] }).close()
     }
+  })
+})
+
+describe('the option logger', () => {
+  it('sees no client secret, in whatever text it stands', () => {
+    const log = keepLog()
+    const opened = openLog({ logger: log, integrations: testIntegrations(sandbox) })
+    const { clientSecret } = sandbox.slack.client
+    opened.warn(
+      { url: `https://x.example/?a=${clientSecret}`, deep: [{ text: clientSecret }] },
+      `not ${clientSecret}`,
+    )
+    opened.error({ err: new Error('failed', { cause: new Error(clientSecret) }) }, 'failed')
+    assert.equal(log.lines.length, 2)
+    assert(!log.lines.join().includes(clientSecret))
+    assert.match(log.lines.join(), /warn not .*error failed/)
   })
 })
 
@@ -306,6 +323,35 @@ describe('AuthFlow in the process', () => {
         client.getAuth({ id: 'slack-customers', accountId: 'ada' }),
         hasCode('not_connected'),
       )
+    } finally {
+      await server.close()
+    }
+  })
+
+  it('logs no token, code or client secret of a connection, whatever fails', async () => {
+    const server = await startTestServer()
+    const { client, log, sandbox } = server
+    try {
+      const { token, callback, cookie } = await connectSlack(server)
+      const auth = await client.getAuth({ id: 'slack-customers', accountId: 'ada' })
+      sandbox.slack.faults.next({ status: 500 })
+      await client.connections.disconnect({ integration: 'slack-customers', accountId: 'ada' })
+      await client.getAuth({ id: 'slack-customers', accountId: 'ada' }).catch(() => undefined)
+      await fetch(callback)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      const text = log.lines.join('\n')
+      const secrets = [
+        auth.accessToken,
+        token,
+        callback.searchParams.get('code') ?? '',
+        cookie.split('=')[1] ?? '',
+        sandbox.slack.client.clientSecret,
+        secretKeys.admin,
+      ]
+      for (const secret of secrets) {
+        assert(secret.length > 8)
+        assert(!text.includes(secret), text)
+      }
     } finally {
       await server.close()
     }

@@ -11,12 +11,12 @@ import { listen, type Listening } from './http/listen.ts'
 import type { EventInput, EventRecord, JobEngine, SendEventOptions } from './jobs/engine.ts'
 import type { Integrations, JobOptions, Json } from './jobs/job.ts'
 import { JobRegistry } from './jobs/registry.ts'
+import { openLog } from './log.ts'
 import { createGuardedFetch, type OwnedGuardedFetch } from './net/guarded-fetch.ts'
 import { isLoopbackHost } from './net/url-guard.ts'
 import { readOptions, type AuthFlowOptions, type Settings } from './options.ts'
 import { openRunning, type Running } from './running.ts'
 import type { AuthFor, GetAuthRequest, IntegrationId, IntegrationList, ServerApi } from './server-api.ts'
-import { createLogger } from './vault/logger.ts'
 
 /** Who acts in the audit trail when the host's own process does. */
 const ownActor = 'server'
@@ -37,10 +37,15 @@ const lingerMs = 1_000
  */
 export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
   declare readonly integrationTypes?: I
+  /** Mints connect tokens. */
   readonly connectTokens: ServerApi<I>['connectTokens']
+  /** Who is connected, and ending it. */
   readonly connections: ServerApi<I>['connections']
+  /** What became of runs. */
   readonly runs: ServerApi<I>['runs']
+  /** `send` is {@link sendEvent}. */
   readonly events: ServerApi<I>['events']
+  /** `get` is {@link getAuth}. */
   readonly auth: ServerApi<I>['auth']
 
   readonly #settings: Settings
@@ -70,7 +75,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
     this.#settings = readOptions(options)
     this.#integrations = options.integrations
     this.#registry = new JobRegistry(options.integrations)
-    this.#log = options.logger ?? createLogger()
+    this.#log = openLog(options)
     this.#fetch = createGuardedFetch({ allowLoopback: isLoopbackHost(this.#settings.baseUrl.hostname) })
     for (const integration of this.#integrations) integration.useFetch?.(this.#fetch)
     this.#app = createApp({
@@ -114,10 +119,23 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
     this.#jobs.push(define)
   }
 
+  /**
+   * Takes an event in and starts the runs of the jobs that it matches. The same `id` again starts nothing.
+   *
+   * @throws {@link AuthFlowError} `invalid_payload` (nothing was stored), `event_conflict`, `event_too_large`,
+   *   `invalid_input`
+   */
   async sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord> {
     return (await this.#services()).engine.sendEvent(event, options)
   }
 
+  /**
+   * Live credentials of an account, refreshed when needed: one refresh for any number of callers and processes. Typed
+   * by the integration's id. Use them at once; never store or log them.
+   *
+   * @throws {@link AuthFlowError} `not_connected`, `needs_reauth`, `insufficient_scope` (send the user through a
+   *   flow), `refresh_failed` (try again), `client_misconfigured`, `unknown_integration`, `invalid_input`
+   */
   async getAuth<const Id extends IntegrationId<I>>(request: GetAuthRequest<Id>): Promise<AuthFor<I, Id>> {
     const auth = await (await this.#services()).connect.getAuth(request)
     // The integration's own type says which of the kinds it answers; its methods are what connections are made by.

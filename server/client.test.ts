@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -117,14 +118,17 @@ describe('a process that listens', () => {
       })
       await new Promise((resolve) => setTimeout(resolve, 100))
       const exited = once(child, 'exit')
-      const busy = Array.from({ length: 20 }, () =>
-        callApi(server, 'runs.list', { key: secretKeys.jobs, input: {} }),
-      )
-      await new Promise((resolve) => setTimeout(resolve, 5))
+      const agent = new Agent({ keepAlive: true })
+      const load = () => Array.from({ length: 20 }, () => listRuns(agent, server.url))
+      await Promise.all(load())
+      const busy = load()
       child.kill('SIGTERM')
       const { status, body } = await poll
       assert.deepEqual([status, dig(body, 'result', 'data')], [200, []])
-      for (const answer of await Promise.all(busy)) assert.equal(answer.status, 200)
+      assert.deepEqual(
+        await Promise.all(busy),
+        Array.from({ length: 20 }, () => 200),
+      )
       assert.deepEqual(await exited, [0, null])
       await assert.rejects(fetch(`${server.url}/healthz`))
     } finally {
@@ -133,3 +137,15 @@ describe('a process that listens', () => {
     }
   })
 })
+
+/** The status of a call over one of the agent's connections, which are reused. */
+function listRuns(agent: Agent, url: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${secretKeys.jobs}` }
+    request(`${url}/api/trpc/runs.list`, { method: 'POST', agent, headers }, (res) => {
+      res.resume().once('end', () => resolve(res.statusCode))
+    })
+      .once('error', reject)
+      .end('{}')
+  })
+}

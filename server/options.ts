@@ -8,6 +8,7 @@ import { isLoopbackHost } from './net/url-guard.ts'
 import type { IntegrationList } from './server-api.ts'
 import { createVault } from './vault/create-vault.ts'
 import { parseKeyRing } from './vault/key-ring.ts'
+import type { LogLevel } from './vault/logger.ts'
 import type { Vault } from './vault/vault.ts'
 
 /** What {@link AuthFlow} is made with. An option that is there but undefined is a `missing_option`. */
@@ -32,7 +33,9 @@ export interface AuthFlowOptions<I extends IntegrationList> {
   readonly worker?: boolean
   /** Serves `integrations.describe` to anybody (default true). */
   readonly describe?: boolean
-  /** Takes the library's log (default: pino on stdout, with secrets censored). */
+  /** Least important line of the log on standard output (default `info`); of no effect with `logger`. */
+  readonly log?: LogLevel
+  /** Takes the library's log instead. Secrets are taken out before it sees them. */
   readonly logger?: Logger
 }
 

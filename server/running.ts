@@ -1,5 +1,6 @@
 // What runs between start and close: opened in order, closed in reverse, and nothing left behind when opening fails.
 
+import { AuthFlowError } from '../shared/errors.ts'
 import type { Logger } from '../shared/log.ts'
 import type { ConnectionChange } from './connect/connect.ts'
 import { createConnect } from './connect/create-connect.ts'
@@ -73,7 +74,7 @@ async function startParts(store: Store, options: RunningOptions): Promise<Runnin
   const onChange = (change: ConnectionChange): Promise<void> => tellEngine(engine, change)
   const connect = createConnect({ store, vault, integrations, fetch, environment, baseUrl, log, onChange })
   const check = async (): Promise<void> => {
-    await store.ping()
+    if (!(await store.ping())) throw new AuthFlowError('store_unavailable')
     await checkCanary(store, vault, environment)
   }
   const closeParts = async (): Promise<void> => {

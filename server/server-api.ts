@@ -22,7 +22,9 @@ export type GetAuthRequest<Id extends string> = AuthRequest & { readonly id: Id 
 
 /** Which connections to list. All of them when empty. */
 export interface ConnectionsQuery {
+  /** Of this account only. */
   readonly accountId?: string
+  /** Of the integration with this id only. */
   readonly integration?: string
   /** 1 to 100 (default 20). */
   readonly limit?: number
@@ -34,11 +36,13 @@ export interface ConnectionsQuery {
 export interface ConnectionQuery {
   /** The integration's id. */
   readonly integration: string
+  /** The host's account. */
   readonly accountId: string
 }
 
 /** Which runs to list. All of them when empty. */
 export interface RunsQuery {
+  /** Of this account only. */
   readonly accountId?: string
   /** A job's id. */
   readonly job?: string
@@ -52,6 +56,7 @@ export interface RunsQuery {
 export interface ServerApi<I extends IntegrationList> {
   /** Never present; carries the type of the integrations. */
   readonly integrationTypes?: I
+  /** Mints connect tokens. */
   readonly connectTokens: {
     /**
      * Mints a connect token for one account, 15 minutes long. Scope `connect:create`.
@@ -60,6 +65,7 @@ export interface ServerApi<I extends IntegrationList> {
      */
     create(request: ConnectTokenRequest): Promise<ConnectTokenReply>
   }
+  /** Who is connected, and ending it. */
   readonly connections: {
     /** Newest first. Scope `connections:write`. */
     list(query?: ConnectionsQuery): Promise<Page<Connection>>
@@ -68,16 +74,19 @@ export interface ServerApi<I extends IntegrationList> {
     /** Ends it and revokes the grant at the provider. Throws `not_connected`. Scope `connections:write`. */
     disconnect(query: ConnectionQuery): Promise<Connection>
   }
+  /** What became of runs. */
   readonly runs: {
     /** Newest first. Scope `jobs:write`. */
     list(query?: RunsQuery): Promise<Page<RunSummary>>
     /** Throws `not_found`. Scope `jobs:write`. */
     get(query: { readonly id: string }): Promise<RunSummary>
   }
+  /** Starts runs. */
   readonly events: {
     /** The same as {@link sendEvent}. */
     send(event: EventInput, options?: SendEventOptions): Promise<EventRecord>
   }
+  /** Gives out credentials. */
   readonly auth: {
     /** The same as {@link getAuth}. */
     get<const Id extends IntegrationId<I>>(request: GetAuthRequest<Id>): Promise<AuthFor<I, Id>>

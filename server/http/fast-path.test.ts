@@ -100,7 +100,7 @@ describe('createCallHandler', () => {
       it(`answers ${mount} ${path} the same directly and through the adapter`, async () => {
         const statuses = new Set<number>()
         for (const token of [tokens[mount], tokens['runs'], tokens['wrong'], undefined]) {
-          for (const body of token === tokens[mount] ? bodies : bodies.slice(0, 3)) {
+          for (const body of token === tokens[mount] ? bodies : ['{}']) {
             if (path === 'connections.disconnect' && body.endsWith(ends[mount] ?? '')) continue
             const [direct, adapter] = await callTwice(mount, path, body, token)
             assert.deepEqual(direct, adapter, `${body} with ${token?.slice(0, 7)}`)

@@ -36,8 +36,8 @@ export interface CallHandlerOptions<R extends AnyTRPCRouter> {
 }
 
 /**
- * Answers one request. `path` is the URL's last segment as it was sent; `context` is called once, and what it throws is
- * the call's error.
+ * Answers one request. `path` is the URL's last segment as it was sent; `context` is called at most once, and what it
+ * throws is the call's error.
  */
 export type CallHandler<R extends AnyTRPCRouter> = (
   ctx: Context,
@@ -45,98 +45,93 @@ export type CallHandler<R extends AnyTRPCRouter> = (
   context: () => Promise<inferRouterContext<R>>,
 ) => Promise<void>
 
-/** Makes the handler of a router's calls. */
-export function createCallHandler<R extends AnyTRPCRouter>(options: CallHandlerOptions<R>): CallHandler<R> {
-  const { router, log } = options
-  const procedures = new Map<string, AnyTRPCProcedure>(Object.entries(router._def.procedures))
-  const report = (error: TRPCError, path: string | undefined): void => logFailure(log, error, path)
-
-  return async (ctx, path, context) => {
-    let text: string | undefined
-    if (ctx.method === 'POST') {
-      try {
-        text = await readBody(ctx.req, options.bodyLimit(path))
-      } catch (error) {
-        return answer(ctx, router, failure(error, path))
-      }
-    }
-    const procedure = procedures.get(path)
-    if (procedure && text !== undefined && isPlain(ctx)) {
-      return answer(ctx, router, await callDirectly(ctx, { procedure, path, text, context }))
-    }
-    await callAdapter(ctx, { path, text, context })
-  }
-
-  function failure(cause: unknown, path: string): Outcome {
-    const error = getTRPCErrorFromUnknown(cause)
-    report(error, path)
-    return { error }
-  }
-
-  async function callDirectly(ctx: Context, call: DirectCall<R>): Promise<Outcome> {
-    const { procedure, path, text, context } = call
-    const left = new AbortController()
-    const onClose = (): void => {
-      if (!ctx.res.writableEnded) left.abort()
-    }
-    ctx.res.once('close', onClose)
-    try {
-      const data: unknown = await callTRPCProcedure({
-        router,
-        path,
-        type: procedure._def.type,
-        ctx: await context(),
-        getRawInput: async () => parseJson(text),
-        signal: left.signal,
-        batchIndex: 0,
-      })
-      return { data }
-    } catch (cause) {
-      return failure(cause, path)
-    } finally {
-      ctx.res.off('close', onClose)
-    }
-  }
-
-  async function callAdapter(
-    ctx: Context,
-    {
-      path,
-      text,
-      context,
-    }: { path: string; text: string | undefined; context: () => Promise<inferRouterContext<R>> },
-  ): Promise<void> {
-    const { req, res } = ctx
-    ctx.respond = false
-    res.statusCode = 200 // Koa has preset 404, which the adapter would keep.
-    const closed = new Promise<void>((resolve) => res.once('close', resolve))
-    const restore = text === undefined ? undefined : provideBody(req, text)
-    const handled = nodeHTTPRequestHandler({
-      router,
-      req,
-      res,
-      path,
-      createContext: context,
-      allowMethodOverride: true,
-      maxBatchSize: batchLimit,
-      responseMeta: ({ errors }) => ({
-        headers: options.adapterHeaders?.(ctx, errors.length > 0) ?? new Headers(),
-      }),
-      onError: ({ error, path: failed }) => report(error, failed),
-    })
-    // The adapter waits for the response to be sent, which never happens when the caller has left.
-    await Promise.race([handled, closed])
-    restore?.()
-  }
+/** One request as both ways take it. */
+interface Call<R extends AnyTRPCRouter> {
+  readonly path: string
+  readonly context: () => Promise<inferRouterContext<R>>
+  /** The body of a POST. */
+  readonly text: string | undefined
 }
 
 type Outcome = { readonly data: unknown } | { readonly error: TRPCError }
 
-interface DirectCall<R extends AnyTRPCRouter> {
-  readonly procedure: AnyTRPCProcedure
-  readonly path: string
-  readonly text: string
-  readonly context: () => Promise<inferRouterContext<R>>
+/** Makes the handler of a router's calls. */
+export function createCallHandler<R extends AnyTRPCRouter>(options: CallHandlerOptions<R>): CallHandler<R> {
+  const { router, log } = options
+  const procedures = new Map<string, AnyTRPCProcedure>(Object.entries(router._def.procedures))
+
+  return async (ctx, path, context) => {
+    try {
+      const text = ctx.method === 'POST' ? await readBody(ctx.req, options.bodyLimit(path)) : undefined
+      const procedure = procedures.get(path)
+      const call = { path, context, text }
+      if (procedure && text !== undefined && isPlain(ctx)) {
+        answer(ctx, router, { data: await callDirectly(ctx, router, { ...call, type: procedure._def.type }) })
+      } else {
+        await callAdapter(ctx, options, call)
+      }
+    } catch (cause) {
+      const error = getTRPCErrorFromUnknown(cause)
+      logFailure(log, error, path)
+      answer(ctx, router, { error })
+    }
+  }
+}
+
+/** The procedure's result. Its signal aborts when the caller leaves. */
+async function callDirectly<R extends AnyTRPCRouter>(
+  ctx: Context,
+  router: R,
+  call: Call<R> & { readonly type: AnyTRPCProcedure['_def']['type'] },
+): Promise<unknown> {
+  const { path, type, text = '', context } = call
+  const left = new AbortController()
+  const onClose = (): void => {
+    if (!ctx.res.writableEnded) left.abort()
+  }
+  ctx.res.once('close', onClose)
+  try {
+    return await callTRPCProcedure({
+      router,
+      path,
+      type,
+      ctx: await context(),
+      getRawInput: async () => parseJson(text),
+      signal: left.signal,
+      batchIndex: 0,
+    })
+  } finally {
+    ctx.res.off('close', onClose)
+  }
+}
+
+/** Lets the official adapter answer. It never throws. */
+async function callAdapter<R extends AnyTRPCRouter>(
+  ctx: Context,
+  options: CallHandlerOptions<R>,
+  { path, text, context }: Call<R>,
+): Promise<void> {
+  const { req, res } = ctx
+  ctx.respond = false
+  res.statusCode = 200 // Koa has preset 404, which the adapter would keep.
+  const closed = new Promise<void>((resolve) => res.once('close', resolve))
+  const takeBack = text === undefined ? undefined : provideBody(req, text)
+  const handled = nodeHTTPRequestHandler({
+    router: options.router,
+    req,
+    res,
+    path,
+    createContext: context,
+    allowMethodOverride: true,
+    maxBatchSize: batchLimit,
+    responseMeta: ({ errors }) => ({
+      headers: options.adapterHeaders?.(ctx, errors.length > 0) ?? new Headers(),
+    }),
+    onError: ({ error, path: failed }) => logFailure(options.log, error, failed),
+  })
+  // The adapter waits for the response to be sent, which never happens when the caller has left.
+  await Promise.race([handled, closed])
+  takeBack?.()
 }
 
 /** One call with a JSON body and nothing that asks for another form of answer. */
@@ -158,31 +153,23 @@ function parseJson(text: string): unknown {
 
 function answer(ctx: Context, router: AnyTRPCRouter, outcome: Outcome): void {
   const config = router._def._config
-  const envelope =
-    'error' in outcome
-      ? {
-          error: getTRPCErrorShape({
-            config,
-            error: outcome.error,
-            type: 'unknown',
-            path: undefined,
-            input: undefined,
-            ctx: undefined,
-          }),
-        }
-      : { result: { data: outcome.data } }
-  ctx.status = 'error' in outcome ? toReplyStatus(outcome.error) : 200
+  const failed = 'error' in outcome
+  const about = { config, type: 'unknown', path: undefined, input: undefined, ctx: undefined } as const
+  const envelope = failed
+    ? { error: getTRPCErrorShape({ ...about, error: outcome.error }) }
+    : { result: { data: outcome.data } }
+  ctx.status = failed ? statusOf(outcome.error) : 200
   ctx.vary(adapterVary)
   ctx.set('content-type', 'application/json')
   ctx.body = JSON.stringify(transformTRPCResponse(config, envelope))
 }
 
-function toReplyStatus(error: TRPCError): number {
+function statusOf(error: TRPCError): number {
   const failure = toCallError(error)
   return failure.exposed ? failure.status : 500
 }
 
-/** Hands the text to the adapter, and takes it away again: it may hold an API key that the host's log must not see. */
+/** Hands the text to the adapter; the result takes it away: it may hold an API key that the host's log must not see. */
 function provideBody(req: Context['req'], text: string): () => void {
   const before = Object.getOwnPropertyDescriptor(req, 'body')
   Object.defineProperty(req, 'body', { value: text, configurable: true, enumerable: false })
