@@ -27,7 +27,7 @@ let accountId = ''
 let accounts = 0
 beforeEach(() => {
   accountId = `acct-${(accounts += 1)}`
-  Object.assign(provider, { person: `person-${accounts}`, down: false })
+  Object.assign(provider, { person: `person-${accounts}`, down: false, hang: false })
   bench.changes.length = 0
 })
 
@@ -175,6 +175,23 @@ describe('Connect.disconnect', () => {
     await connect.sweep()
     assert.equal(await meStatus(token), 401)
     assert.deepEqual(await openTeardowns(), [])
+  })
+
+  it('does not hold up the round of upkeep when the provider hangs', async () => {
+    await connectByOAuth(connect, key())
+    provider.down = true
+    await connect.disconnect(key(), 'web')
+    await until('the first try', async () => (await openTeardowns())[0]?.attempts === 1)
+    const [noted] = await openTeardowns()
+    assert.ok(noted)
+    provider.hang = true
+    await store.update(teardownSet, noted.id, {}, { set: { dueAt: store.now() } })
+    const from = performance.now()
+    await Promise.all([connect.sweep(), connect.sweep()])
+    const ms = performance.now() - from
+    assert.ok(ms > 1_500 && ms < 5_000, `took ${ms} ms`)
+    provider.hang = false
+    await until('the second try', async () => (await openTeardowns())[0]?.attempts === 2)
   })
 
   it('seals what is to be revoked for the teardown alone', async () => {

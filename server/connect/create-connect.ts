@@ -15,6 +15,7 @@ import { startFlow } from './start.ts'
 import { submitFlow } from './submit.ts'
 import { createTeardowns } from './teardown.ts'
 import { createTokens } from './tokens.ts'
+import { createUpkeep } from './upkeep.ts'
 import { integrationView } from './views.ts'
 import { watchFlows } from './watch.ts'
 
@@ -65,10 +66,7 @@ export function createConnect(options: ConnectOptions): Connect {
     findConnection: connections.find,
     disconnect: (query, actor) => connections.disconnect(query, { name: actor, key: actor }),
     getAuth: createGetAuth(context, refresher),
-    async sweep() {
-      await refresher.sweep()
-      await teardowns.sweep()
-    },
+    sweep: createUpkeep(context, [refresher.sweep, teardowns.sweep]),
     async close() {
       hub.close()
       await refresher.settled()

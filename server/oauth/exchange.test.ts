@@ -110,7 +110,7 @@ describe('exchangeCode', () => {
   })
 
   it('ends with its signal', async () => {
-    server.reply = () => ({ afterMs: 2_000 })
+    server.reply = () => ({ afterMs: 300 })
     const signal = AbortSignal.timeout(30)
     const method = oauthMethod(server.origin)
     const params = new URLSearchParams({ code: 'c' })
