@@ -50,6 +50,14 @@ describe('Drain', () => {
     assert.equal(await drain.idle(0), true)
   })
 
+  it('does not wait for a caller who left before', async () => {
+    const drain = new Drain()
+    const left = response()
+    left.destroy()
+    drain.track(left)
+    assert.equal(await drain.idle(0), true)
+  })
+
   it('gives up at the deadline and says so', async () => {
     const drain = new Drain()
     drain.track(response())

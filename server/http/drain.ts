@@ -17,6 +17,7 @@ export class Drain {
 
   /** Counts a request until its response was handed over, or its connection is gone. */
   track(response: ServerResponse): void {
+    if (response.destroyed) return
     this.#active++
     response.once('close', () => {
       this.#active--

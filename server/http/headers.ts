@@ -5,11 +5,11 @@ import type { Context, Middleware } from 'koa'
 import helmet from 'koa-helmet'
 
 /**
- * Headers that every answer has. `secure` adds HSTS for this host alone. No COOP (the popup's page is in the host's
- * hands until it closes itself) and no Origin-Agent-Cluster (a mounted server shares its origin with the host's pages).
+ * Headers that every answer has. `secure` adds HSTS for this host alone. No Origin-Agent-Cluster: a mounted server
+ * shares its origin with the host's pages.
  */
 export function securityHeaders(secure: boolean): Middleware {
-  return helmet({
+  const set = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
       directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
@@ -20,6 +20,11 @@ export function securityHeaders(secure: boolean): Middleware {
     referrerPolicy: { policy: 'no-referrer' },
     strictTransportSecurity: secure && { maxAge: 365 * 86_400, includeSubDomains: false },
   })
+  return (ctx, next) => {
+    // One that the host set for all its pages would put the popup in another group of windows, which cannot close it.
+    ctx.remove('cross-origin-opener-policy')
+    return set(ctx, next)
+  }
 }
 
 /** Lets one page's own inline script and style run, nothing else; returns the nonce they must carry. */

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import express from 'express'
 import type { RequestListener } from 'node:http'
 import Koa from 'koa'
+import helmet from 'koa-helmet'
 import {
   callApi,
   callPublic,
@@ -85,6 +86,24 @@ for (const [name, mount] of Object.entries(hosts)) {
     })
   })
 }
+
+describe('a host that sets headers for all its pages', () => {
+  it('does not weaken the pages, nor cut the popup off', async () => {
+    const server = await startTestServer({
+      mount: (client) => new Koa().use(helmet()).use(client.koa()).callback(),
+    })
+    try {
+      for (const path of ['/connect/start', '/callback/slack-customers', '/healthz']) {
+        const { headers } = await fetch(server.url + path)
+        assert.equal(headers.get('cross-origin-opener-policy'), null)
+        assert.match(headers.get('content-security-policy') ?? '', /^default-src 'none'/)
+        assert.equal(headers.get('x-frame-options'), 'DENY')
+      }
+    } finally {
+      await server.close()
+    }
+  })
+})
 
 describe('callback() without a host', () => {
   it('answers 404 to what is not its own', async () => {
