@@ -1,40 +1,48 @@
 // The connect server as the flow sees it: the stock tRPC client, typed by the server's router. Every failure leaves
-// as a ConnectError. This is the one import from the server, a type, and it does not show in what this module exports.
+// as a ConnectError. This is the one import from the server, a type.
 
-import { createTRPCClient, httpLink, splitLink, TRPCClientError } from '@trpc/client'
-import type { Connection } from '../shared/auth.ts'
+import { createTRPCUntypedClient, httpLink, splitLink, TRPCClientError } from '@trpc/client'
+import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
 import type { ErrorReply } from '../shared/errors.ts'
-import type { FieldValues } from '../shared/fields.ts'
-import type { ConnectMethod, FlowView, IntegrationView } from '../shared/flow.ts'
 import type { ConnectRouter } from '../server/http/connect-router.ts'
-import { isPolicyBlocked, watchPolicy } from './flow/content-policy.ts'
 import { ConnectError, localError } from './flow/connect-error.ts'
 
-/** The procedures that flows use. Each may throw any {@link ConnectError}, `network_error` and `csp_blocked` among them. */
-export interface ConnectClient {
-  describe(integration: string): Promise<IntegrationView>
-  begin(token: string, input: { flowId: string; integration: string; accountId?: string }): Promise<FlowView>
-  submit(
-    token: string,
-    input: { flowId: string; version: number; method: ConnectMethod['id']; values: FieldValues },
-  ): Promise<FlowView>
-  /** @param signal ends the poll; it then rejects with whatever */
-  watch(
-    token: string,
-    input: { flows: { id: string; version: number }[]; waitMs: number },
-    signal: AbortSignal,
-  ): Promise<readonly FlowView[]>
-  cancel(token: string, flowId: string): Promise<FlowView>
-  connections(token: string): Promise<readonly Connection[]>
-  disconnect(token: string, integration: string): Promise<Connection>
+type Inputs = inferRouterInputs<ConnectRouter>
+type Outputs = inferRouterOutputs<ConnectRouter>
+type Group = 'integrations' | 'flows' | 'connections'
+
+/** Paths of the procedures that flows use: `flows.begin`. */
+export type Procedure = { [G in Group]: `${G}.${keyof Outputs[G] & string}` }[Group]
+
+type Of<Record, Path extends Procedure> = Path extends `${infer G}.${infer Name}`
+  ? G extends keyof Record
+    ? Name extends keyof Record[G]
+      ? Record[G][Name]
+      : never
+    : never
+  : never
+
+/** What a call takes beside its input. */
+export interface CallOptions {
+  readonly token?: string
+  readonly signal?: AbortSignal
 }
 
+/** Calls a procedure. Throws {@link ConnectError}: the server's own, `network_error`, `csp_blocked`. */
+export type ConnectCall = <Path extends Procedure>(
+  path: Path,
+  input: Of<Inputs, Path>,
+  options?: CallOptions,
+) => Promise<Of<Outputs, Path>>
+
 const timeoutMs = 30_000
+/** The event that tells of a violated policy is a task of its own, which may come after the failure. */
+const violationDelayMs = 50
 
 /** A client of the connect server at `endpoint`. Nothing is sent before the first call. */
-export function createConnectClient(endpoint: string): ConnectClient {
+export function createConnectClient(endpoint: string): ConnectCall {
   const url = `${endpoint}/connect/trpc`
-  const trpc = createTRPCClient<ConnectRouter>({
+  const client = createTRPCUntypedClient<ConnectRouter>({
     links: [
       splitLink({
         // What everybody may read is a GET, so that it can be cached; the rest keeps its input out of URLs.
@@ -48,32 +56,25 @@ export function createConnectClient(endpoint: string): ConnectClient {
       }),
     ],
   })
-  const call = async <T>(
-    send: (options: { context: { token: string }; signal: AbortSignal }) => Promise<T>,
-    token = '',
-    signal = AbortSignal.timeout(timeoutMs),
-  ): Promise<T> => {
-    watchPolicy()
+  return async (path, input, { token, signal = AbortSignal.timeout(timeoutMs) } = {}) => {
+    const listening = new AbortController()
+    let blocked = false
+    const handleViolation = ({ blockedURI }: SecurityPolicyViolationEvent): void => {
+      blocked ||= url.startsWith(new URL(blockedURI, url).origin)
+    }
+    addEventListener('securitypolicyviolation', handleViolation, { signal: listening.signal })
     try {
-      return await send({ context: { token }, signal })
+      const kind = /describe|watch|list/.test(path) ? 'query' : 'mutation'
+      // The untyped client is the typed one without its proxy; the path names the type.
+      return (await client[kind](path, input, { context: { token }, signal })) as Of<Outputs, typeof path>
     } catch (error) {
-      throw await toConnectError(error, url)
+      const reply: ErrorReply | undefined =
+        error instanceof TRPCClientError ? error.data?.authflow : undefined
+      if (reply) throw new ConnectError(reply, error)
+      await new Promise((resolve) => setTimeout(resolve, violationDelayMs))
+      throw localError(blocked ? 'csp_blocked' : 'network_error', error)
+    } finally {
+      listening.abort()
     }
   }
-  return {
-    describe: (integration) => call((options) => trpc.integrations.describe.query({ integration }, options)),
-    begin: (token, input) => call((options) => trpc.flows.begin.mutate(input, options), token),
-    submit: (token, input) => call((options) => trpc.flows.submit.mutate(input, options), token),
-    watch: (token, input, signal) => call((options) => trpc.flows.watch.query(input, options), token, signal),
-    cancel: (token, flowId) => call((options) => trpc.flows.cancel.mutate({ flowId }, options), token),
-    connections: (token) => call((options) => trpc.connections.list.query(undefined, options), token),
-    disconnect: (token, integration) =>
-      call((options) => trpc.connections.disconnect.mutate({ integration }, options), token),
-  }
-}
-
-async function toConnectError(error: unknown, url: string): Promise<ConnectError> {
-  const reply: ErrorReply | undefined = error instanceof TRPCClientError ? error.data?.authflow : undefined
-  if (reply) return new ConnectError(reply, error)
-  return localError((await isPolicyBlocked(url)) ? 'csp_blocked' : 'network_error', error)
 }

@@ -1,26 +1,35 @@
-// The English texts of the elements. `{name}` is the integration's name, `{identity}` who the account is there, `{title}` a field's label.
+// The English texts of the elements. `{name}` is the integration's name, `{identity}` who the account is there,
+// `{title}` a field's label.
 
 import type { ErrorCode, FieldError } from '../shared/errors.ts'
 
 /** Every text that the elements show. Field labels, choices and help come from the server. */
 export interface Messages {
-  readonly loading: string
-  readonly submitting: string
-  readonly authorize: string
+  /** Status by state; states that need no word have none. */
+  readonly loading?: string
+  readonly submitting?: string
+  readonly authorize?: string
   /** While authorising, once the window seems to be gone. */
-  readonly lost: string
-  readonly blocked: string
-  readonly verify: string
-  readonly cancelled: string
-  /** Shown for an active connection. */
-  readonly connected: string
-  readonly needsReauth: string
+  readonly lost?: string
+  readonly blocked?: string
+  readonly verify?: string
+  readonly done?: string
+  readonly cancelled?: string
+  readonly choose?: string
+  readonly fields?: string
+  readonly configure?: string
+  readonly failed?: string
+  /** Status before anything was begun, by the connection. */
+  readonly active?: string
+  readonly needs_reauth?: string
+  readonly none?: string
   /** Legend of the choice of method. */
   readonly methods: string
   /** Heading of what is asked for at the provider. */
   readonly scopes: string
   /** Button of a form whose method has no label of its own. */
   readonly submit: string
+  /** Button that opens the provider's window. */
   readonly continue: string
   readonly reopen: string
   readonly cancel: string
@@ -34,17 +43,21 @@ export interface Messages {
   readonly fieldErrors: Readonly<Partial<Record<FieldError['reason'], string>>>
 }
 
+const connected = 'Connected as {identity}'
+const moment = 'One moment…'
+
 /** The texts in English. */
 export const english: Messages = {
-  loading: 'Loading…',
-  submitting: 'One moment…',
+  loading: moment,
+  submitting: moment,
   authorize: 'Continue in the {name} window.',
   lost: 'Waiting for {name}. Is its window gone?',
   blocked: 'Your browser blocked the {name} window.',
-  verify: 'Checking with {name}…',
+  verify: moment,
+  done: connected,
   cancelled: 'Cancelled.',
-  connected: 'Connected as {identity}',
-  needsReauth: '{name} needs to be connected again.',
+  active: connected,
+  needs_reauth: '{name} needs to be connected again.',
   methods: 'How to connect',
   scopes: 'This will allow:',
   submit: 'Connect',

@@ -3,6 +3,7 @@
 
 import { ReactiveElement } from '@lit/reactive-element'
 import type { FlowSnapshot } from '../flow/flow.ts'
+import { english, type Messages } from '../messages.ts'
 import type { AuthFlowElement } from './auth-flow.ts'
 
 /** The parts in documents, so that a flow that comes later finds those that wait for it. */
@@ -15,40 +16,34 @@ export const linkParts = (): void => parts.forEach((part) => part.link())
 export abstract class AuthElement extends ReactiveElement {
   constructor() {
     super()
-    this.addEventListener('click', (event) => this.#handleClick(event))
+    this.addEventListener('click', (event) => {
+      const control = event.target instanceof Element && event.target.closest('[data-auth-action]')
+      const action = control && control.getAttribute('data-auth-action')
+      const flow = this.flowElement
+      if (!action || !flow || event.defaultPrevented) return
+      // Inside a host's form every button would submit it.
+      event.preventDefault()
+      if (action === 'start') flow.start()
+      else if (isAction(action)) void flow.flow[action]()
+    })
   }
 
   /** The flow that the element belongs to. */
   abstract get flowElement(): AuthFlowElement | undefined
 
+  /** The texts to show. */
+  get texts(): Messages {
+    return { ...english, ...this.flowElement?.messages }
+  }
+
   /** The author's markup is the content: there is no shadow root. */
   protected override createRenderRoot(): HTMLElement {
     return this
   }
-
-  #handleClick(event: Event): void {
-    const control = event.target instanceof Element && event.target.closest('[data-auth-action]')
-    const flow = this.flowElement
-    if (!control || !flow || event.defaultPrevented) return
-    const action = control.getAttribute('data-auth-action')
-    // Inside a host's form every button would submit it.
-    event.preventDefault()
-    switch (action) {
-      case 'start':
-        return flow.start()
-      case 'cancel':
-        flow.flow.cancel()
-        return flow.close('cancel')
-      case 'retry':
-      case 'reconnect':
-        return flow.flow[action]()
-      case 'reopen':
-        return void flow.flow.reopen()
-      case 'disconnect':
-        return void flow.flow.disconnect()
-    }
-  }
 }
+
+const isAction = (value: string): value is 'cancel' | 'retry' | 'reopen' | 'reconnect' | 'disconnect' =>
+  /^(cancel|retry|reopen|reconnect|disconnect)$/.test(value)
 
 /** Base of the elements that show a flow: inside <auth-flow>, or anywhere with `for` and the flow's id. */
 export abstract class AuthPart extends AuthElement {
@@ -68,16 +63,15 @@ export abstract class AuthPart extends AuthElement {
   override connectedCallback(): void {
     super.connectedCallback()
     parts.add(this)
-    this.link()
     this.#children.observe(this, { childList: true })
+    this.link()
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     parts.delete(this)
     this.#children.disconnect()
-    this.#flowElement?.parts.delete(this)
-    this.#flowElement = undefined
+    this.#join(undefined)
   }
 
   protected override updated(): void {
@@ -88,23 +82,26 @@ export abstract class AuthPart extends AuthElement {
   link(): void {
     if (!this.isConnected) return
     const found = this.htmlFor ? document.getElementById(this.htmlFor) : this.closest('auth-flow')
-    const flow = found && 'parts' in found ? (found as AuthFlowElement) : undefined
-    if (flow !== this.#flowElement) {
-      this.#flowElement?.parts.delete(this)
-      this.#flowElement = flow
-      flow?.parts.add(this)
-    }
+    this.#join(found && isFlow(found) ? found : undefined)
     this.refresh()
   }
 
   /** Shows the flow as it is. Called after every change; an untouched flow has nothing to show. */
   refresh(): void {
-    const flow = this.flowElement
-    if (flow?.touched) {
-      flow.mark(this)
-      this.show(flow, flow.flow.getSnapshot())
-    }
+    const flow = this.#flowElement
+    if (!flow?.touched) return
+    flow.mark(this)
+    this.show(flow, flow.flow.getSnapshot())
   }
 
   protected abstract show(flow: AuthFlowElement, snapshot: FlowSnapshot): void
+
+  #join(flow: AuthFlowElement | undefined): void {
+    this.#flowElement?.parts.delete(this)
+    this.#flowElement = flow
+    flow?.parts.add(this)
+  }
 }
+
+// The class is not imported: parts may be loaded before it, or without it.
+const isFlow = (element: Element): element is AuthFlowElement => 'parts' in element

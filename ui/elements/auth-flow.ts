@@ -10,6 +10,8 @@ import { cleanReturnUrl, findPending } from '../flow/pending.ts'
 import type { ConnectTokenSource } from '../flow/token.ts'
 import type { Messages } from '../messages.ts'
 import { AuthElement, linkParts, type AuthPart } from './auth-element.ts'
+import { set } from './dom.ts'
+import { announce, statusText } from './status-text.ts'
 
 /**
  * Connects one account to one integration.
@@ -195,10 +197,10 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   /** Writes the flow's state onto an element, for CSS. */
   mark(element: Element): void {
     const { state, connectionState, busy } = this.flow.getSnapshot()
-    element.setAttribute('data-state', state)
-    element.setAttribute('data-connection', connectionState)
-    element.toggleAttribute('data-busy', busy)
-    element.toggleAttribute('data-open', this.open)
+    set(element, 'data-state', state)
+    set(element, 'data-connection', connectionState)
+    set(element, 'data-busy', busy)
+    set(element, 'data-open', this.open)
   }
 
   /** The part that a tag names, if this flow has one. */
@@ -220,11 +222,8 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
       this.emit('auth-state-change', { from: before.state, to: state })
       this.#handleState(now)
     }
-    if (!this.#statusShows) {
-      // Nobody else says how the flow stands.
-      const { messages } = this
-      import('./live-region.ts').then(({ announce }) => announce(now, messages)).catch(() => {})
-    }
+    // Where nobody else says how the flow stands.
+    if (this.isConnected && !this.#statusShows) announce(statusText(now, this.texts))
     if (now.popup === 'lost' && before.popup !== 'lost') this.emit('auth-popup-closed', undefined)
     if (error && error !== before.error) this.emit('auth-error', error)
     if (state === 'done' && before.state !== state && connection) this.emit('auth-success', { connection })
@@ -237,7 +236,10 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   }
 
   #handleState({ state, method, methods, fields }: FlowSnapshot): void {
-    if (state === 'cancelled') this.emit('auth-cancel', undefined)
+    if (state === 'cancelled') {
+      this.emit('auth-cancel', undefined)
+      this.close('cancel')
+    }
     if (state === 'done') this.close('success')
     // Without a form there is nobody to ask, and nothing to ask for: the click may still count as the gesture.
     if (state === 'fields' && !this.findPart('auth-form') && !methods[1] && !fields.length)

@@ -1,4 +1,4 @@
-import { html } from 'lit/html.js'
+import { html, render } from 'lit'
 import { sendKeys } from '@web/test-runner-commands'
 import type { AuthFormElement } from './auth-form.ts'
 import {
@@ -268,7 +268,7 @@ describe('auth-form', () => {
       await expectAccessible(flow)
     })
 
-    it('takes nodes, Lit templates and nothing from renderField', async () => {
+    it('takes nodes, of any template library, and nothing from renderField', async () => {
       const flow = await fixture(markup())
       const element = need<AuthFormElement>(flow, 'auth-form')
       element.renderField = ({ field, id }) => {
@@ -278,7 +278,12 @@ describe('auth-form', () => {
           input.name = field.name
           return input
         }
-        return html`<label for=${id}>${field.schema.title}!</label><input id=${id} name=${field.name} />`
+        const place = document.createElement('div')
+        render(
+          html`<label for=${id}>${field.schema.title}!</label><input id=${id} name=${field.name} />`,
+          place,
+        )
+        return place
       }
       const form = await openForm(flow, kinds)
       equal(

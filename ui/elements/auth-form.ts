@@ -1,10 +1,18 @@
-// <auth-form>: the choice of method and its fields. The view, which binds the author's own form or makes one in a child
-// of its own, is loaded when the flow has something to ask.
+// <auth-form>: the choice of method and its fields. Binds the author's own form, or makes one in a child of its own;
+// judges values when the user leaves a field and when the form is sent, and puts errors at their fields.
 
-import type { TemplateResult } from 'lit/html.js'
-import type { FieldContext } from './form-markup.ts'
-import type { FormView } from './form-view.ts'
-import { LazyPart } from './lazy-view.ts'
+import type { FieldError } from '../../shared/errors.ts'
+import { checkFields, type FieldsOutcome, type FormField } from '../../shared/fields.ts'
+import { localError } from '../flow/connect-error.ts'
+import type { FlowSnapshot } from '../flow/flow.ts'
+import { fill } from '../messages.ts'
+import { AuthPart } from './auth-element.ts'
+import type { AuthFlowElement } from './auth-flow.ts'
+import { frame, make, set } from './dom.ts'
+import { prepareField, readValue, showError, type FieldPlace } from './field-control.ts'
+import { fieldMarkup, methodsMarkup, scopesMarkup, type FieldContext } from './form-markup.ts'
+
+let count = 0
 
 /**
  * Asks for what the chosen method needs. Markup, the first that is there: an own `<form>` with named controls; a
@@ -20,11 +28,21 @@ import { LazyPart } from './lazy-view.ts'
  *   `data-part` attributes, not shadow parts
  * @cssState data-state, data-connection, data-busy, data-open - attributes, written once something happened
  */
-export class AuthFormElement extends LazyPart<FormView> {
-  static override properties = { ...LazyPart.properties, renderField: { attribute: false } }
+export class AuthFormElement extends AuthPart {
+  static override properties = { ...AuthPart.properties, renderField: { attribute: false } }
 
-  /** Makes the markup of a field: a node, a template of Lit, or nothing for the default. */
-  declare renderField: ((context: FieldContext) => Node | TemplateResult | undefined) | undefined
+  /** Makes the markup of a field; undefined for the default. */
+  declare renderField: ((context: FieldContext) => Node | undefined) | undefined
+
+  readonly #id = `auth-form-${++count}`
+  readonly #root = frame('data-auth-root')
+  readonly #fields = frame('data-part-fields')
+  #made: HTMLFormElement | undefined
+  /** By method and field, so that what was typed survives a look at another method. */
+  readonly #nodes = new Map<string, HTMLElement>()
+  readonly #bound = new WeakMap<Element, FlowSnapshot['method']>()
+  #shown: unknown
+  #told: readonly FieldError[] = []
 
   constructor() {
     super()
@@ -32,17 +50,171 @@ export class AuthFormElement extends LazyPart<FormView> {
       // A key must not leave by the browser's own hand, and a host's form around must not see it.
       event.preventDefault()
       event.stopPropagation()
-      this.view?.submit()
+      this.#submit()
     })
     for (const type of ['input', 'change', 'reset', 'focusout', 'click']) {
-      this.addEventListener(type, (event) => this.view?.handle(event))
+      this.addEventListener(type, (event) => this.#handle(event))
     }
   }
 
-  protected async loadView(): Promise<FormView> {
-    const { FormView } = await import('./form-view.ts')
-    return new FormView(this)
+  protected show(flow: AuthFlowElement, snapshot: FlowSnapshot): void {
+    const { methods, errors, state } = snapshot
+    const own = this.#own
+    if (!methods.length) return
+    if (!own && this.closest('form')) return this.#refuse(flow)
+    if (own) this.#bind(own, snapshot)
+    else this.#render(flow, snapshot)
+    if (errors !== this.#told) this.#showErrors((this.#told = errors))
+    if (state === 'done') this.#form.reset()
   }
+
+  get #own(): HTMLFormElement | null {
+    return this.querySelector<HTMLFormElement>(':scope > form')
+  }
+
+  get #form(): HTMLFormElement {
+    return (
+      this.#own ??
+      (this.#made ??= make('form', {
+        'data-part': 'form',
+        novalidate: true,
+        method: 'dialog',
+        class: this.#class('form'),
+      }))
+    )
+  }
+
+  #class(part: string): string | null {
+    return this.getAttribute(`${part}-class`)
+  }
+
+  #refuse(flow: AuthFlowElement): void {
+    if (this.#shown === flow) return
+    this.#shown = flow
+    const error = localError('nested_form')
+    console.error(error.message, this)
+    flow.emit('auth-error', error)
+  }
+
+  #render({ texts }: AuthFlowElement, { methods, method, fields, values, busy, name }: FlowSnapshot): void {
+    const chosen = methods.find(({ id }) => id === method)
+    if (this.#root.parentNode !== this) this.append(this.#root)
+    if (this.#shown !== methods) {
+      this.#shown = methods
+      const submit = make('button', { type: 'submit', 'data-part': 'submit', class: this.#class('submit') })
+      this.#form.replaceChildren(...(methods[1] ? [methodsMarkup(methods, texts)] : []), this.#fields, submit)
+      this.#root.replaceChildren(this.#form)
+      this.#fields.replaceChildren()
+    }
+    for (const radio of this.#form.querySelectorAll<HTMLInputElement>('[name=method]'))
+      radio.checked = radio.value === method
+    const nodes = fields.map((field) => this.#field(field, `${method}-${field.name}`, values[field.name]))
+    if (chosen?.scopes.length) nodes.push(this.#node(`${method} scopes`, () => scopesMarkup(chosen, texts)))
+    // What is there already keeps its place, and with it the focus.
+    if (
+      nodes.length !== this.#fields.children.length ||
+      nodes.some((node) => node.parentNode !== this.#fields)
+    ) {
+      this.#fields.replaceChildren(...nodes)
+    }
+    const submit = this.#form.querySelector('[data-part=submit]')
+    const label =
+      method === 'oauth2' && fields.length ? fill(texts.continue, { name }) : (chosen?.label ?? texts.submit)
+    if (submit) {
+      if (submit.textContent !== label) submit.textContent = label
+      set(submit, 'aria-disabled', String(busy))
+    }
+  }
+
+  #node(key: string, create: () => HTMLElement): HTMLElement {
+    const node = this.#nodes.get(key) ?? create()
+    this.#nodes.set(key, node)
+    return node
+  }
+
+  #field(field: FormField, key: string, value = field.schema.default ?? ''): HTMLElement {
+    return this.#node(key, () => {
+      const scope = fieldMarkup(this, { field, id: `${this.#id}-${key}`, value }, this.renderField)
+      prepareField({ ...this.#place(field), scope }, value)
+      return scope
+    })
+  }
+
+  #bind(form: HTMLFormElement, { fields, values, method }: FlowSnapshot): void {
+    form.noValidate = true
+    const fieldset = form.querySelector<HTMLFieldSetElement>(':scope > fieldset')
+    if (fieldset) fieldset.disabled = false
+    if (this.#bound.has(form) && this.#bound.get(form) === method) return
+    this.#bound.set(form, method)
+    for (const field of fields) prepareField(this.#place(field), values[field.name] ?? '')
+  }
+
+  #place(field: FormField): FieldPlace {
+    const form = this.#form
+    const scope = form.querySelector(`[data-field="${CSS.escape(field.name)}"]`) ?? form
+    const { method, texts } = { ...this.flowElement?.flow.getSnapshot(), texts: this.texts }
+    return { field, scope, id: `${this.#id}-${method}-${field.name}`, messages: texts }
+  }
+
+  #check(fields: readonly FormField[]): FieldsOutcome {
+    return checkFields(
+      fields,
+      Object.fromEntries(fields.map((field) => [field.name, readValue(this.#form, field)])),
+    )
+  }
+
+  #showErrors(errors: readonly FieldError[]): void {
+    for (const field of this.flowElement?.flow.getSnapshot().fields ?? []) {
+      showError(
+        this.#place(field),
+        errors.find((error) => error.field === field.name),
+      )
+    }
+    const control = this.querySelector<HTMLInputElement>('[aria-invalid]')
+    control?.focus()
+    control?.select?.()
+  }
+
+  /** Judges the values and gives them to the flow. In the submit event, which is the user's gesture. */
+  #submit(): void {
+    const flow = this.flowElement
+    if (!flow) return
+    const { fields, method, state } = flow.flow.getSnapshot()
+    if (/^(submitting|verify)$/.test(state)) return
+    if (!method) return void this.#form.querySelector<HTMLInputElement>('[name=method]')?.reportValidity()
+    const { values, errors } = this.#check(fields)
+    this.#showErrors(errors)
+    if (!errors.length && flow.emit('auth-submit', { method, values })) flow.flow.submit(values, method)
+  }
+
+  #handle(event: Event): void {
+    const { target, type } = event
+    const flow = this.flowElement
+    if (!flow || !(target instanceof Element)) return
+    if (type === 'click') return reveal(target.closest('[data-part=reveal]'))
+    // The author's own form may have listeners of its framework above.
+    if (!this.#own && type !== 'focusout') event.stopPropagation()
+    const { fields, methods, method } = flow.flow.getSnapshot()
+    const name = target.getAttribute('name')
+    const next = name === 'method' && 'value' in target && methods.find(({ id }) => id === target.value)
+    if (next && next.id !== method && type === 'change') return flow.flow.choose(next.id)
+    const field = fields.find((one) => one.name === name)
+    if (!field) return
+    // Judged when it is left with a value, and while typing where it is marked; leaving says nothing new about what is
+    // marked, which may be the server's own word.
+    const marked = target.hasAttribute('aria-invalid')
+    if (type === 'focusout' ? !marked && readValue(this.#form, field) : marked) {
+      showError(this.#place(field), this.#check([field]).errors[0])
+    }
+  }
+}
+
+function reveal(button: Element | null): void {
+  const input = button?.closest('[data-field]')?.querySelector('input')
+  if (!button || !input) return
+  const shown = input.type === 'password'
+  input.type = shown ? 'text' : 'password'
+  set(button, 'aria-pressed', String(shown))
 }
 
 declare global {

@@ -1,7 +1,11 @@
-// <auth-status>: says how the flow stands, and helps with the window. The view is loaded when there is something to say.
+// <auth-status>: says how the flow stands, and helps with the window. Renders into one child of its own.
 
-import { LazyPart } from './lazy-view.ts'
-import type { StatusView } from './status-view.ts'
+import type { FlowSnapshot } from '../flow/flow.ts'
+import { fill } from '../messages.ts'
+import { AuthPart } from './auth-element.ts'
+import type { AuthFlowElement } from './auth-flow.ts'
+import { frame, make } from './dom.ts'
+import { statusText } from './status-text.ts'
 
 /**
  * Shows state, identity and errors in a polite live region, and the buttons that go with them.
@@ -12,7 +16,11 @@ import type { StatusView } from './status-view.ts'
  * @cssPart status, open-form, open, reopen, cancel, retry - `data-part` attributes, not shadow parts
  * @cssState data-state, data-connection, data-busy, data-open - attributes, written once something happened
  */
-export class AuthStatusElement extends LazyPart<StatusView> {
+export class AuthStatusElement extends AuthPart {
+  readonly #root = frame('data-auth-root')
+  readonly #region = make('div', { 'data-part': 'status', role: 'status' })
+  #helped = ''
+
   constructor() {
     super()
     this.addEventListener('submit', (event) => {
@@ -22,9 +30,39 @@ export class AuthStatusElement extends LazyPart<StatusView> {
     })
   }
 
-  protected async loadView(): Promise<StatusView> {
-    const { StatusView } = await import('./status-view.ts')
-    return new StatusView(this)
+  protected show({ texts }: AuthFlowElement, snapshot: FlowSnapshot): void {
+    const { state, popup, name } = snapshot
+    const text = statusText(snapshot, texts)
+    // Buttons that stay keep the focus.
+    const help = [state, popup, name].join()
+    if (help !== this.#helped) this.#root.replaceChildren(this.#region, ...this.#help(snapshot))
+    this.#helped = help
+    if (this.#root.parentNode !== this) this.append(this.#root)
+    if (this.#region.textContent !== text) this.#region.textContent = text
+  }
+
+  #help({ state, popup, name }: FlowSnapshot): HTMLElement[] {
+    const { texts } = this
+    const button = (action: 'cancel' | 'reopen' | 'retry'): HTMLElement =>
+      make('button', { type: 'button', 'data-part': action, 'data-auth-action': action }, texts[action])
+    if (state === 'failed') return [button('retry')]
+    if (state === 'authorize') return [...(popup === 'lost' ? [button('reopen')] : []), button('cancel')]
+    if (state !== 'blocked') return []
+    const label = fill(texts.continue, { name })
+    // What the user submits by hand is opened by browsers that let no script open anything.
+    return this.closest('form')
+      ? [
+          make('button', { type: 'button', 'data-part': 'open', 'data-auth-action': 'reopen' }, label),
+          button('cancel'),
+        ]
+      : [
+          make(
+            'form',
+            { 'data-part': 'open-form', target: '_blank' },
+            make('button', { 'data-part': 'open' }, label),
+          ),
+          button('cancel'),
+        ]
   }
 }
 

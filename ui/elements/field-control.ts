@@ -4,12 +4,16 @@
 import type { FieldError } from '../../shared/errors.ts'
 import type { FormField } from '../../shared/fields.ts'
 import { fill, type Messages } from '../messages.ts'
+import { set } from './dom.ts'
 
-/** Where the markup of a field is, and the id of its control. */
+/** A field in the page. */
 export interface FieldPlace {
-  /** The field's own element, or the whole form. */
+  readonly field: FormField
+  /** The field's own element, or the whole form of the author's. */
   readonly scope: Element
+  /** For the control. */
   readonly id: string
+  readonly messages: Messages
 }
 
 type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement
@@ -18,119 +22,100 @@ const controlsIn = (scope: ParentNode, { name }: FormField): Control[] => [
   ...scope.querySelectorAll<Control>(`:is(input, select, textarea)[name="${CSS.escape(name)}"]`),
 ]
 
+const find = (scope: Element, part: string): HTMLElement | null => scope.querySelector(`[data-part=${part}]`)
+
 const isChecked = (control: Control | undefined): boolean =>
   !!control && 'checked' in control && control.checked
 
 /** What the user typed or chose. */
-export function readValue(form: ParentNode, field: FormField): string {
-  const controls = controlsIn(form, field)
-  if (field.schema.type === 'boolean') return String(isChecked(controls[0]))
-  const control = controls[0]?.type === 'radio' ? controls.find(isChecked) : controls[0]
-  return control?.value ?? ''
+export function readValue(scope: ParentNode, field: FormField): string {
+  const [first, ...more] = controlsIn(scope, field)
+  if (field.schema.type === 'boolean') return String(isChecked(first))
+  return (first?.type === 'radio' ? [first, ...more].find(isChecked) : first)?.value ?? ''
 }
 
-const find = (scope: Element, part: string): HTMLElement | null =>
-  scope.querySelector(`[data-part="${part}"]`)
-
-/** Sets the attributes that are not there yet. */
-function setDefaults(element: Element, values: Readonly<Record<string, string | undefined>>): void {
-  for (const [name, value] of Object.entries(values)) {
-    if (value !== undefined && !element.hasAttribute(name)) element.setAttribute(name, value)
-  }
-}
-
-/** Gives the field's parts their texts, names, ids and hints, once. */
-export function prepareField(
-  { scope, id }: FieldPlace,
-  field: FormField,
-  { value, messages }: { readonly value: string; readonly messages: Messages },
-): void {
-  const { schema, required, secret, prefix, suffix, helpUrl } = field
+/** Gives the parts their texts and the controls their names, values and hints, once. */
+export function prepareField({ field, scope, id, messages }: FieldPlace, value: string): void {
+  const { schema, required, secret, prefix, suffix, helpUrl, inputMode, autocomplete, placeholder } = field
+  const own = scope.hasAttribute('data-field')
   const texts = {
     label: schema.title + (required ? '' : ` ${messages.optional}`),
     description: schema.description,
     prefix,
     suffix,
     help: helpUrl && messages.help,
-    reveal: fill(messages.reveal, schema),
+    reveal: secret && fill(messages.reveal, schema),
   }
-  // A form without parts of its own per field is the author's to word.
-  if (scope.hasAttribute('data-field')) {
+  // A form without an element for each field is the author's to word.
+  if (own) {
     for (const [part, text] of Object.entries(texts)) {
       const element = find(scope, part)
-      if (!text) element?.remove()
-      else if (element) element.textContent ||= text
+      if (text && element) element.textContent ||= text
+      else element?.remove()
     }
-    setDefaults(find(scope, 'help') ?? scope, helpUrl ? { href: helpUrl } : {})
+    find(scope, 'help')?.setAttribute('href', helpUrl ?? '')
+  }
+  const technical = secret || inputMode === 'url' || undefined
+  // An API key is nothing for password managers to offer or to keep.
+  const ignored = (secret && !autocomplete) || undefined
+  const hints = {
+    type: secret ? 'password' : undefined,
+    maxlength: String(schema.maxLength),
+    placeholder,
+    inputmode: inputMode,
+    autocomplete: autocomplete ?? (ignored && 'off'),
+    spellcheck: technical && 'false',
+    autocapitalize: technical && 'none',
+    dir: technical && 'ltr',
+    'data-1p-ignore': ignored,
+    'data-lpignore': ignored && 'true',
+    'data-bwignore': ignored,
   }
   const controls = controlsIn(scope, field)
   for (const control of controls) {
     control.required = required
-    if ('checked' in control && /radio|checkbox/.test(control.type)) {
+    if ('checked' in control && /^(radio|checkbox)$/.test(control.type)) {
       control.checked ||= value === (control.type === 'radio' ? control.value : 'true')
     } else {
-      setDefaults(control, hintsFor(field))
-      if (secret) setDefaults(control, { type: 'password' })
-      if (value) control.value ||= value
+      if (!schema.enum) {
+        for (const [name, hint] of Object.entries(hints)) {
+          if (hint && !(name === 'type' ? control.type !== 'text' : control.hasAttribute(name)))
+            set(control, name, hint)
+        }
+      }
+      control.value ||= value
     }
   }
-  const [control] = controls
-  if (!control || controls[1]) return
+  const [control, second] = controls
+  if (!control || second) return
   control.id ||= id
-  if (!scope.hasAttribute('data-field')) return
-  find(scope, 'label')?.setAttribute('for', control.id)
-  const description = find(scope, 'description')
-  if (description) describe(control, (description.id ||= `${id}-description`), true)
+  const description = own && find(scope, 'description')
+  if (own) find(scope, 'label')?.setAttribute('for', control.id)
+  if (description) describe(control, (description.id ||= `${id}-about`), true)
 }
 
-function hintsFor({
-  schema,
-  secret,
-  inputMode,
-  autocomplete,
-  placeholder,
-}: FormField): Record<string, string | undefined> {
-  const technical = secret || inputMode === 'url'
-  return {
-    maxlength: schema.enum ? undefined : String(schema.maxLength),
-    placeholder: schema.enum ? undefined : placeholder,
-    inputmode: inputMode,
-    autocomplete: autocomplete ?? (secret ? 'off' : undefined),
-    ...(technical && { spellcheck: 'false', autocapitalize: 'none', dir: 'ltr' }),
-    // An API key is nothing for password managers to offer or to keep.
-    ...(secret && !autocomplete && { 'data-1p-ignore': '', 'data-lpignore': 'true', 'data-bwignore': '' }),
-  }
-}
-
-/** Shows what is wrong with the field, or that nothing is, and ties error and description to the control. */
-export function showError(
-  { scope, id }: FieldPlace,
-  field: FormField,
-  { error, messages }: { readonly error: FieldError | undefined; readonly messages: Messages },
-): void {
-  const text = error ? fill(messages.fieldErrors[error.reason] ?? error.message, field.schema) : ''
+/** Shows what is wrong with the field, or that nothing is. */
+export function showError({ field, scope, id, messages }: FieldPlace, error: FieldError | undefined): void {
+  const text = error && fill(messages.fieldErrors[error.reason] ?? error.message, field.schema)
   const own = scope.hasAttribute('data-field')
-  const place =
-    scope.querySelector<HTMLElement>(`[data-error-for="${CSS.escape(field.name)}"]`) ??
-    (own ? find(scope, 'error') : null)
+  const named = scope.querySelector<HTMLElement>(`[data-error-for="${CSS.escape(field.name)}"]`)
+  const place = named ?? (own ? find(scope, 'error') : null)
   if (place) {
     place.id ||= `${id}-error`
-    place.textContent = text
+    place.textContent = text ?? ''
     place.hidden = !text
   }
-  if (own) scope.toggleAttribute('data-invalid', !!text)
+  if (own) set(scope, 'data-invalid', !!text)
   for (const control of controlsIn(scope, field)) {
-    if (text) control.setAttribute('aria-invalid', 'true')
-    else control.removeAttribute('aria-invalid')
+    set(control, 'aria-invalid', text && 'true')
     if (place) describe(control, place.id, !!text)
   }
 }
 
 /** Adds an id to what describes the control, or takes it away; the author's own stay. */
 function describe(control: Element, id: string, on: boolean): void {
-  const ids = new Set(control.getAttribute('aria-describedby')?.split(/\s+/))
+  const ids = new Set(control.getAttribute('aria-describedby')?.split(' '))
   if (on) ids.add(id)
   else ids.delete(id)
-  if (ids.size > 0) control.setAttribute('aria-describedby', [...ids].join(' '))
-  else control.removeAttribute('aria-describedby')
+  set(control, 'aria-describedby', [...ids].join(' ') || undefined)
 }

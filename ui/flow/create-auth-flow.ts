@@ -9,7 +9,6 @@ import {
   type FlowView,
   type StartForm,
 } from '../../shared/flow.ts'
-import { resolveEndpoint } from './configure.ts'
 import { ConnectError, localError } from './connect-error.ts'
 import {
   firstSnapshot,
@@ -24,7 +23,7 @@ import {
 import { canMove } from './machine.ts'
 import { rememberFlow, type PendingFlow } from './pending.ts'
 import { fillStart, openPopup, startInPage, startInPopup } from './popup.ts'
-import type { Attempt, ServerLine, Submission } from './server-line.ts'
+import { ServerLine, type Attempt, type Submission } from './server-line.ts'
 import type { Watch } from './watching.ts'
 
 /** A flow that does nothing until its first step. Any number may exist; each is for one account and integration. */
@@ -43,8 +42,8 @@ class FlowStore implements ConnectFlow {
   #purpose: ConnectPurpose = 'create'
   #attempt: Attempt | undefined
   #submission: Submission | undefined
-  /** Aborted by every step that makes the answers of the one before worthless. */
-  #step = new AbortController()
+  /** Rises with every step that makes the answers to the one before worthless. */
+  #step = 0
   #popup: Window | null = null
   #watch: Watch | undefined
   #closedTimer: ReturnType<typeof setInterval> | undefined
@@ -74,7 +73,7 @@ class FlowStore implements ConnectFlow {
   load(): Promise<void> {
     const describe = async (): Promise<void> => {
       const { definition, method } = this.#options
-      const { name, methods } = definition ?? (await (await this.#connect()).describe())
+      const { name, methods } = definition ?? (await this.#server.describe())
       this.#set({ name, ...fromMethods(methods, method) })
     }
     this.#loading ??= describe().catch((error: unknown) => {
@@ -85,7 +84,7 @@ class FlowStore implements ConnectFlow {
   }
 
   async refresh(): Promise<void> {
-    this.#set(fromConnection(await (await this.#connect()).connection()))
+    this.#set(fromConnection(await this.#server.connection()))
   }
 
   start(): void {
@@ -137,7 +136,7 @@ class FlowStore implements ConnectFlow {
 
   async disconnect(): Promise<void> {
     try {
-      const ended = await (await this.#connect()).disconnect()
+      const ended = await this.#server.disconnect()
       this.#set({ ...fromConnection(ended), ...untroubled, state: 'idle' })
     } catch (error) {
       this.#fail(error)
@@ -164,15 +163,14 @@ class FlowStore implements ConnectFlow {
   }
 
   async resume({ id, purpose }: PendingFlow): Promise<void> {
-    const signal = this.#nextStep()
+    const step = this.#nextStep()
     const attempt = { id, purpose, token: '', version: 0, posted: true }
     this.#purpose = purpose
     this.#attempt = attempt
     this.#set({ state: 'loading', popup: 'none' })
     try {
-      const line = await this.#connect()
-      const view = await line.read(attempt, 0, signal)
-      if (signal.aborted) return
+      const view = await this.#server.read(attempt)
+      if (step !== this.#step) return
       if (view) this.#show(view)
       else {
         this.#forget()
@@ -180,7 +178,7 @@ class FlowStore implements ConnectFlow {
       }
       this.#watchAttempt()
     } catch (error) {
-      if (!signal.aborted) this.#fail(error)
+      if (step === this.#step) this.#fail(error)
     }
   }
 
@@ -211,12 +209,9 @@ class FlowStore implements ConnectFlow {
       this.#set({ state: 'failed', error })
   }
 
-  async #connect(): Promise<ServerLine> {
-    const endpoint = resolveEndpoint(this.#options.endpoint)
-    const { ServerLine } = await import('./server-line.ts').catch((error: unknown) => {
-      throw localError('network_error', error)
-    })
-    return (this.#line ??= new ServerLine(this.#options, endpoint))
+  /** Made when it is first needed: the endpoint may be configured late. Throws where there is none. */
+  get #server(): ServerLine {
+    return (this.#line ??= new ServerLine(this.#options))
   }
 
   #begin(purpose: ConnectPurpose): void {
@@ -231,11 +226,11 @@ class FlowStore implements ConnectFlow {
       : this.#options.method === 'oauth2'
     if (simple) return this.submit({}, 'oauth2')
     if (method) return this.#ask()
-    const signal = this.#nextStep()
+    const step = this.#nextStep()
     this.#set({ state: 'loading', ...untroubled })
     this.load().then(
-      () => signal.aborted || this.#ask(),
-      (error: unknown) => signal.aborted || this.#fail(error),
+      () => step === this.#step && this.#ask(),
+      (error: unknown) => step === this.#step && this.#fail(error),
     )
   }
 
@@ -246,22 +241,22 @@ class FlowStore implements ConnectFlow {
   }
 
   async #send(submission: Submission): Promise<void> {
-    const signal = this.#nextStep()
+    const step = this.#nextStep()
     // Only to have the name for the texts; that it cannot be read is no failure of the flow.
     if (!this.#snapshot.name) this.load().catch(() => {})
     this.#set({ state: 'submitting', method: submission.method, ...untroubled, popup: 'none' })
     try {
-      const line = await this.#connect()
-      const open = this.#attempt ?? { purpose: this.#purpose }
-      const onBegin = (attempt: Attempt): void => void (this.#attempt = attempt)
-      const view = await line.deliver(submission, open, { signal, onBegin })
-      if (signal.aborted) return
+      const view = await this.#server.deliver(submission, this.#attempt ?? { purpose: this.#purpose }, {
+        onBegin: (attempt) => (this.#attempt = attempt),
+        isOver: () => step !== this.#step,
+      })
+      if (!view || step !== this.#step) return
       this.#show(view)
       if (view.stage === 'authorize') this.#leave()
       else this.#popup?.close()
       this.#watchAttempt()
     } catch (error) {
-      if (!signal.aborted) this.#fail(error)
+      if (step === this.#step) this.#fail(error)
     }
   }
 
@@ -275,7 +270,7 @@ class FlowStore implements ConnectFlow {
       scopes = '',
       locale,
     } = this.#options
-    const action = `${resolveEndpoint(this.#options.endpoint)}/connect/start`
+    const action = `${this.#server.endpoint}/connect/start`
     const data: StartForm = {
       token: attempt.token,
       flow: attempt.id,
@@ -313,7 +308,7 @@ class FlowStore implements ConnectFlow {
     this.#forget()
     if (view.stage !== 'done') return
     // The token was good for one success, and secrets are not kept after it.
-    this.#line?.spend(this.#purpose)
+    this.#server.spend(this.#purpose)
     this.#submission = undefined
   }
 
@@ -322,7 +317,7 @@ class FlowStore implements ConnectFlow {
     this.#stopWatch()
     const { state } = this.#snapshot
     if (!this.#attempt || this.#paused || (state !== 'authorize' && state !== 'verify')) return
-    this.#watch = this.#line?.watch(
+    this.#watch = this.#server.watch(
       this.#attempt,
       (view) => this.#show(view),
       (error) => this.#fail(error),
@@ -341,11 +336,9 @@ class FlowStore implements ConnectFlow {
     this.#watch = undefined
   }
 
-  #nextStep(): AbortSignal {
-    this.#step.abort()
-    this.#step = new AbortController()
+  #nextStep(): number {
     this.#stopWatch()
-    return this.#step.signal
+    return ++this.#step
   }
 
   #forget(): void {
@@ -357,11 +350,11 @@ class FlowStore implements ConnectFlow {
   /** Forgets the flow and tells the server; its answer matters only if it was faster. */
   #giveUp(): void {
     const attempt = this.#attempt
-    const signal = this.#nextStep()
+    const step = this.#nextStep()
     this.#forget()
     if (!attempt) return
-    this.#line?.cancel(attempt).then(
-      (view) => view.stage === 'done' && !signal.aborted && this.#show(view),
+    this.#server.cancel(attempt).then(
+      (view) => view.stage === 'done' && step === this.#step && this.#show(view),
       () => {},
     )
   }

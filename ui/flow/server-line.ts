@@ -1,15 +1,14 @@
-// A flow's line to the connect server: tokens, calls and the watch. Loaded, with tRPC, when somebody is about to need
-// it, so that a page with a button stays light.
+// A flow's line to the connect server: its tokens, its calls and its watch.
 
 import type { Connection } from '../../shared/auth.ts'
 import type { FieldValues } from '../../shared/fields.ts'
 import type { ConnectMethod, ConnectPurpose, FlowView, IntegrationView } from '../../shared/flow.ts'
 import { createFlowId } from '../../shared/ids.ts'
-import { createConnectClient, type ConnectClient } from '../client.ts'
-import { configuration } from './configure.ts'
+import { createConnectClient, type ConnectCall } from '../client.ts'
+import { resolveEndpoint } from './configure.ts'
 import { ConnectError } from './connect-error.ts'
 import type { AuthFlowOptions } from './flow.ts'
-import { createTokens, tokenFrom, type ConnectTokens } from './token.ts'
+import { createTokens, type ConnectTokens } from './token.ts'
 import { watchFlow, type Watch } from './watching.ts'
 
 /** One flow record at the server. */
@@ -32,37 +31,34 @@ export interface Submission {
 
 /** The line of one flow. Every method throws {@link ConnectError}. */
 export class ServerLine {
+  /** Without a trailing slash. */
+  readonly endpoint: string
   readonly #options: AuthFlowOptions
-  readonly #endpoint: string
-  readonly #client: ConnectClient
+  readonly #call: ConnectCall
   readonly #tokens: ConnectTokens
 
-  constructor(options: AuthFlowOptions, endpoint: string) {
+  constructor(options: AuthFlowOptions) {
+    this.endpoint = resolveEndpoint(options.endpoint)
     this.#options = options
-    this.#endpoint = endpoint
-    this.#client = createConnectClient(endpoint)
-    this.#tokens = createTokens(
-      () =>
-        options.connectToken ||
-        (options.tokenUrl ? tokenFrom(options.tokenUrl) : (configuration()?.connectToken ?? '')),
-      () => ({ integration: options.integration, accountId: options.accountId }),
-    )
+    this.#call = createConnectClient(this.endpoint)
+    this.#tokens = createTokens(options)
   }
 
   /** The integration as everybody may see it. */
   describe(): Promise<IntegrationView> {
-    return this.#client.describe(this.#options.integration)
+    return this.#call('integrations.describe', { integration: this.#options.integration })
   }
 
   /** The account's connection to the integration, if it has one. */
   async connection(): Promise<Connection | undefined> {
-    const own = await this.#call('manage', (token) => this.#client.connections(token))
+    const own = await this.#with('manage', (token) => this.#call('connections.list', undefined, { token }))
     return own.find(({ integration }) => integration === this.#options.integration)
   }
 
   /** Ends the connection. */
   disconnect(): Promise<Connection> {
-    return this.#call('manage', (token) => this.#client.disconnect(token, this.#options.integration))
+    const { integration } = this.#options
+    return this.#with('manage', (token) => this.#call('connections.disconnect', { integration }, { token }))
   }
 
   /** Forgets a token that was good for one success. */
@@ -72,37 +68,43 @@ export class ServerLine {
 
   /**
    * Hands over the values, beginning a flow where `open` is none that can take them. The attempt is told before the
-   * server knows of it, so that it can be cancelled.
+   * server knows of it, so that it can be cancelled; `isOver` tells that it was.
    */
   deliver(
     submission: Submission,
     open: Pick<Attempt, 'purpose'> & Partial<Attempt>,
-    { signal, onBegin }: { readonly signal: AbortSignal; readonly onBegin: (attempt: Attempt) => void },
-  ): Promise<FlowView> {
+    { onBegin, isOver }: { readonly onBegin: (attempt: Attempt) => void; readonly isOver: () => boolean },
+  ): Promise<FlowView | undefined> {
     const { integration, accountId } = this.#options
-    return this.#call(open.purpose, async (token) => {
-      let { id, version = 0 } = open
-      if (!id || open.token !== token || open.posted) {
-        id = createFlowId()
-        onBegin({ id, purpose: open.purpose, token, version, posted: false })
-        const input = { flowId: id, integration, ...(accountId && { accountId }) }
-        version = (await this.#client.begin(token, input)).version
-        signal.throwIfAborted()
+    const { purpose } = open
+    return this.#with(purpose, async (token) => {
+      let { id: flowId, version = 0 } = open
+      if (!flowId || open.token !== token || open.posted) {
+        flowId = createFlowId()
+        onBegin({ id: flowId, purpose, token, version, posted: false })
+        const begun = await this.#call(
+          'flows.begin',
+          { flowId, integration, ...(accountId && { accountId }) },
+          { token },
+        )
+        if (isOver()) return undefined
+        version = begun.version
       }
-      return this.#client.submit(token, { flowId: id, version, ...submission })
+      return this.#call('flows.submit', { flowId, version, ...submission }, { token })
     })
   }
 
   /** The flow, if it differs from what was seen and may be read. */
   async read(
     { id, version, purpose, token }: Attempt,
-    waitMs: number,
-    signal: AbortSignal,
+    waitMs = 0,
+    signal?: AbortSignal,
   ): Promise<FlowView | undefined> {
-    const flows = [{ id, version }]
-    const views = await this.#call(
+    const input = { flows: [{ id, version }], waitMs }
+    const options = signal && { signal }
+    const views = await this.#with(
       purpose,
-      (bearer) => this.#client.watch(bearer, { flows, waitMs }, signal),
+      (bearer) => this.#call('flows.watch', input, { ...options, token: bearer }),
       token,
     )
     return views.find((view) => view.id === id)
@@ -111,31 +113,27 @@ export class ServerLine {
   /** Reads the flow whenever it changes, until it is stopped. Failures that will not pass are told once. */
   watch(attempt: Attempt, onView: (view: FlowView) => void, onError: (error: ConnectError) => void): Watch {
     const { integration, accountId = '' } = this.#options
-    return watchFlow({
-      lock: `authflow ${this.#endpoint} ${integration} ${accountId}`,
-      poll: async (waitMs, signal) => {
-        try {
-          const view = await this.read(attempt, waitMs, signal)
-          if (view && !signal.aborted) onView(view)
-          return !!view
-        } catch (error) {
-          if (!signal.aborted && error instanceof ConnectError && !error.retryable) onError(error)
-          throw error
-        }
-      },
+    return watchFlow(`authflow ${this.endpoint} ${integration} ${accountId}`, async (waitMs, signal) => {
+      try {
+        const view = await this.read(attempt, waitMs, signal)
+        if (view && !signal.aborted) onView(view)
+        return !!view
+      } catch (error) {
+        if (!signal.aborted && error instanceof ConnectError && !error.retryable) onError(error)
+        throw error
+      }
     })
   }
 
   /** Gives the flow up. */
-  cancel({ id, purpose, token }: Attempt): Promise<FlowView> {
-    return this.#call(purpose, (bearer) => this.#client.cancel(bearer, id), token)
+  cancel({ id: flowId, purpose, token }: Attempt): Promise<FlowView> {
+    return this.#with(purpose, (bearer) => this.#call('flows.cancel', { flowId }, { token: bearer }), token)
   }
 
   /** A call with a token of the purpose. One that has expired or is spent is replaced once. */
-  async #call<T>(purpose: ConnectPurpose, send: (token: string) => Promise<T>, known?: string): Promise<T> {
-    const token = known || (await this.#tokens.get(purpose))
+  async #with<T>(purpose: ConnectPurpose, send: (token: string) => Promise<T>, known?: string): Promise<T> {
     try {
-      return await send(token)
+      return await send(known || (await this.#tokens.get(purpose)))
     } catch (error) {
       if (!(error instanceof ConnectError && /^token_(expired|spent)$/.test(error.code))) throw error
       this.#tokens.drop(purpose)

@@ -3,27 +3,26 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { ConnectError } from './connect-error.ts'
-import { createTokens, tokenFrom, type ConnectTokenNeed } from './token.ts'
+import { createTokens, type ConnectTokenNeed, type ConnectTokenSource, type ConnectTokens } from './token.ts'
 
 const tokenOf = (letter: string): string => `ctk_ct_${letter.repeat(43)}`
 const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString()
-const need = () => ({ integration: 'slack', accountId: '1' })
+const tokensOf = (connectToken: ConnectTokenSource): ConnectTokens =>
+  createTokens({ integration: 'slack', accountId: '1', connectToken })
+const tokensFrom = (tokenUrl: string): ConnectTokens => createTokens({ integration: 'slack', tokenUrl })
 const hasCode = (code: string) => (error: unknown) => error instanceof ConnectError && error.code === code
 
 describe('createTokens', () => {
   it('asks the source with integration, account and purpose, and keeps the answer until 60 s before its end', async () => {
     const asked: ConnectTokenNeed[] = []
     const lifetimes = [61_000, 59_000, 61_000]
-    const tokens = createTokens(
-      () => (what) => {
-        asked.push(what)
-        return {
-          token: tokenOf('abc'[asked.length - 1] ?? 'z'),
-          expiresAt: inMs(lifetimes[asked.length - 1] ?? 0),
-        }
-      },
-      need,
-    )
+    const tokens = tokensOf((what) => {
+      asked.push(what)
+      return {
+        token: tokenOf('abc'[asked.length - 1] ?? 'z'),
+        expiresAt: inMs(lifetimes[asked.length - 1] ?? 0),
+      }
+    })
     assert.equal(await tokens.get('create'), tokenOf('a'))
     assert.equal(await tokens.get('create'), tokenOf('a'))
     assert.equal(await tokens.get('manage'), tokenOf('b'))
@@ -37,7 +36,7 @@ describe('createTokens', () => {
 
   it('keeps a bare token until it is dropped', async () => {
     let minted = 0
-    const tokens = createTokens(() => () => tokenOf(String(minted++)), need)
+    const tokens = tokensOf(() => tokenOf(String(minted++)))
     assert.equal(await tokens.get('create'), await tokens.get('create'))
     tokens.drop('create')
     assert.equal(await tokens.get('create'), tokenOf('1'))
@@ -45,13 +44,10 @@ describe('createTokens', () => {
 
   it('asks once for many at the same time, and again after a failure', async () => {
     let asked = 0
-    const tokens = createTokens(
-      () => async () => {
-        if (asked++ === 0) throw new Error('down')
-        return tokenOf('a')
-      },
-      need,
-    )
+    const tokens = tokensOf(async () => {
+      if (asked++ === 0) throw new Error('down')
+      return tokenOf('a')
+    })
     const first = await Promise.allSettled([tokens.get('create'), tokens.get('create')])
     assert(first.every((one) => one.status === 'rejected' && hasCode('token_request_failed')(one.reason)))
     assert.equal(asked, 1)
@@ -68,12 +64,12 @@ describe('createTokens', () => {
     'a token with more behind': `${tokenOf('a')} `,
   })) {
     it(`takes ${name} for no connect token`, async () => {
-      await assert.rejects(createTokens(() => value, need).get('create'), hasCode('connect_token_invalid'))
+      await assert.rejects(tokensOf(value).get('create'), hasCode('connect_token_invalid'))
     })
   }
 })
 
-describe('tokenFrom', () => {
+describe('createTokens with tokenUrl', () => {
   let url = ''
   let answer: (request: IncomingMessage, body: string, response: ServerResponse) => void
   const server = createServer((request, response) => {
@@ -93,22 +89,19 @@ describe('tokenFrom', () => {
       seen.push(request.method, request.headers['content-type'], JSON.parse(body))
       response.end(JSON.stringify({ token: tokenOf('a'), expiresAt: inMs(900_000) }))
     }
-    assert.equal(await createTokens(() => tokenFrom(url), need).get('reconnect'), tokenOf('a'))
+    assert.equal(await tokensFrom(url).get('reconnect'), tokenOf('a'))
     assert.deepEqual(seen, ['POST', 'application/json', { integration: 'slack', purpose: 'reconnect' }])
   })
 
   it('is token_request_failed, to be tried again, for a refusal and for what is no JSON', async () => {
     answer = (_, __, response) => response.writeHead(403).end('{}')
-    await assert.rejects(createTokens(() => tokenFrom(url), need).get('create'), (error) => {
+    await assert.rejects(tokensFrom(url).get('create'), (error) => {
       assert(error instanceof ConnectError)
       assert.equal(error.code, 'token_request_failed')
       assert.deepEqual([error.retryable, error.details.status], [true, 403])
       return true
     })
     answer = (_, __, response) => response.end('<html>')
-    await assert.rejects(
-      createTokens(() => tokenFrom(url), need).get('create'),
-      hasCode('token_request_failed'),
-    )
+    await assert.rejects(tokensFrom(url).get('create'), hasCode('token_request_failed'))
   })
 })

@@ -1,7 +1,8 @@
 // Where a flow gets its connect tokens, and how long it keeps them. No timers: a token is judged when it is used.
 
-import { connectTokenPattern } from '../../shared/ids.ts'
 import type { ConnectPurpose, ConnectTokenReply } from '../../shared/flow.ts'
+import { connectTokenPattern } from '../../shared/ids.ts'
+import { configuration } from './configure.ts'
 import { ConnectError, localError } from './connect-error.ts'
 
 /** What a token source is asked for. */
@@ -19,6 +20,14 @@ export interface ConnectTokenNeed {
 export type ConnectTokenSource =
   string | ((need: ConnectTokenNeed) => string | ConnectTokenReply | Promise<string | ConnectTokenReply>)
 
+/** Whose tokens, and where from; read for every token. */
+export interface TokenOptions {
+  readonly integration: string
+  readonly accountId?: string | undefined
+  readonly tokenUrl?: string | undefined
+  readonly connectToken?: ConnectTokenSource | undefined
+}
+
 /** The tokens of one flow by purpose. */
 export interface ConnectTokens {
   /**
@@ -34,47 +43,45 @@ export interface ConnectTokens {
 const marginMs = 60_000
 const requestTimeoutMs = 30_000
 
-/** Tokens from `source()`, asked again for every token so that it may change meanwhile. */
-export function createTokens(
-  source: () => ConnectTokenSource,
-  need: () => Omit<ConnectTokenNeed, 'purpose'>,
-): ConnectTokens {
+/** Tokens from `connectToken`, else from `tokenUrl`, else from the page's settings. */
+export function createTokens(options: TokenOptions): ConnectTokens {
   const kept = new Map<ConnectPurpose, Promise<{ readonly token: string; readonly until: number }>>()
+  const drop = (purpose: ConnectPurpose): void => void kept.delete(purpose)
   return {
+    drop,
     async get(purpose) {
-      const known = kept.get(purpose)
-      if (known && (await known).until > Date.now()) return (await known).token
-      const minted = mint(source(), { ...need(), purpose })
-      kept.set(purpose, minted)
-      minted.catch(() => kept.delete(purpose))
+      let minted = kept.get(purpose)
+      if (!minted || (await minted).until < Date.now()) {
+        minted = mint(options, purpose)
+        kept.set(purpose, minted)
+        minted.catch(() => drop(purpose))
+      }
       return (await minted).token
     },
-    drop: (purpose) => void kept.delete(purpose),
   }
 }
 
 async function mint(
-  source: ConnectTokenSource,
-  need: ConnectTokenNeed,
+  options: TokenOptions,
+  purpose: ConnectPurpose,
 ): Promise<{ token: string; until: number }> {
-  let reply: unknown = source
-  if (typeof source === 'function') {
-    try {
-      reply = await source(need)
-    } catch (error) {
-      throw error instanceof ConnectError ? error : localError('token_request_failed', error)
-    }
-  }
+  const { integration, accountId, tokenUrl, connectToken } = options
+  const source = connectToken || (tokenUrl ? tokenFrom(tokenUrl) : configuration()?.connectToken)
+  const asked = async (): Promise<unknown> =>
+    typeof source === 'function' ? source({ integration, accountId, purpose }) : source
+  const reply = await asked().catch((error: unknown) => {
+    throw error instanceof ConnectError ? error : localError('token_request_failed', error)
+  })
   const { token, expiresAt } = isReply(reply) ? reply : { token: reply, expiresAt: '' }
-  if (typeof token !== 'string' || !connectTokenPattern.test(token)) throw localError('connect_token_invalid')
-  return { token, until: (Date.parse(expiresAt) || Infinity) - marginMs }
+  if (!connectTokenPattern.test(String(token))) throw localError('connect_token_invalid')
+  return { token: String(token), until: (Date.parse(expiresAt) || Infinity) - marginMs }
 }
 
 const isReply = (value: unknown): value is ConnectTokenReply =>
   typeof value === 'object' && value !== null && 'token' in value
 
 /** A source that asks the host's backend: POST with its cookies, body `{ integration, purpose }`. */
-export const tokenFrom =
+const tokenFrom =
   (url: string): ConnectTokenSource =>
   async ({ integration, purpose }) => {
     const response = await fetch(url, {

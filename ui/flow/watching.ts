@@ -3,13 +3,8 @@
 
 import { pollChannelName } from '../../shared/flow.ts'
 
-/** What {@link watchFlow} takes. */
-export interface WatchOptions {
-  /** Name that tabs share which could poll for one another. */
-  readonly lock: string
-  /** Reads the flow once, holding for up to `waitMs`; true when it brought news. May throw: tried again later. */
-  readonly poll: (waitMs: number, signal: AbortSignal) => Promise<boolean>
-}
+/** Reads the flow once, holding for up to `waitMs`; true when it brought news. May throw: tried again later. */
+export type Poll = (waitMs: number, signal: AbortSignal) => Promise<boolean>
 
 /** A running watch. */
 export interface Watch {
@@ -24,77 +19,81 @@ const holdMs = 25_000
 const leaderPauseMs = 2_000
 const followerPauseMs = 5_000
 const longestPauseMs = 30_000
+/** The lock is granted within a moment where nobody holds it; a read before that would be cut off at once. */
+const lockMs = 50
 
-/** Polls until it is stopped. Pauses while the page is in the back-forward cache. */
-export function watchFlow({ lock, poll }: WatchOptions): Watch {
+/**
+ * Polls until it is stopped. Pauses while the page is in the back-forward cache.
+ *
+ * @param lock name that tabs share which could poll for one another
+ */
+export function watchFlow(lock: string, poll: Poll): Watch {
   const life = new AbortController()
-  let session = new AbortController()
-  let round = new AbortController()
-  const poke = (): void => {
-    if (document.visibilityState === 'visible') round.abort()
-  }
+  const { signal } = life
   const channel = new BroadcastChannel(pollChannelName)
-  channel.onmessage = () => round.abort()
+  let round = new AbortController()
+  let release = (): void => {}
+  let run = 0
 
-  const run = async (signal: AbortSignal): Promise<void> => {
+  const poke = (): void => round.abort()
+  const halt = (): void => {
+    run++
+    release()
+    poke()
+  }
+  const start = async (): Promise<void> => {
+    const mine = ++run
     let leads = !navigator.locks
-    round = new AbortController()
-    // Never released by hand: it ends with the session, and the next tab takes over.
-    navigator.locks
-      ?.request(lock, { signal }, () => {
-        leads = true
-        round.abort()
-        return new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
-      })
-      .catch(() => {})
-    // The lock is granted within a moment where nobody holds it; a read before that would be cut off at once.
-    await sleep(50, AbortSignal.any([round.signal, signal]))
     let failures = 0
-    while (!signal.aborted) {
+    let pause = lockMs
+    const lead = (): Promise<void> | undefined => {
+      if (mine !== run) return undefined
+      leads = true
+      poke()
+      return new Promise((resolve) => (release = resolve))
+    }
+    navigator.locks?.request(lock, { signal }, lead).catch(() => {})
+    for (;;) {
+      round = new AbortController()
+      if (pause > 0) await sleep(pause, round.signal)
+      if (mine !== run) return
       round = new AbortController()
       const { signal: now } = round
       const begun = Date.now()
-      let pause = 0
       try {
-        const news = await poll(leads ? holdMs : 0, AbortSignal.any([now, signal]))
+        const news = await poll(leads ? holdMs : 0, now)
         failures = 0
-        if (!news) pause = (leads ? leaderPauseMs : followerPauseMs) - (Date.now() - begun)
-        else if (leads) channel.postMessage('')
+        pause = news ? 0 : (leads ? leaderPauseMs : followerPauseMs) - (Date.now() - begun)
+        if (news && leads) channel.postMessage('')
       } catch {
-        if (!now.aborted) pause = Math.min(1000 * 2 ** failures++, longestPauseMs)
+        pause = now.aborted ? 0 : Math.min(1000 * 2 ** failures++, longestPauseMs)
       }
-      if (pause > 0) await sleep(pause, AbortSignal.any([now, signal]))
     }
   }
 
-  for (const type of ['focus', 'online', 'visibilitychange'])
-    addEventListener(type, poke, { signal: life.signal })
-  addEventListener('pagehide', () => session.abort(), { signal: life.signal })
-  addEventListener(
-    'pageshow',
-    ({ persisted }) => {
-      if (persisted) void run((session = new AbortController()).signal)
-    },
-    { signal: life.signal },
-  )
-  void run(session.signal)
-
+  channel.onmessage = poke
+  for (const type of ['focus', 'online', 'visibilitychange', 'pagehide', 'pageshow']) {
+    const handle = (event: Event): void => {
+      if (type === 'pagehide') halt()
+      else if ('persisted' in event) void (event.persisted && start())
+      else if (document.visibilityState === 'visible') poke()
+    }
+    addEventListener(type, handle, { signal })
+  }
+  void start()
   return {
-    poke: () => round.abort(),
+    poke,
     stop() {
       life.abort()
-      session.abort()
+      halt()
       channel.close()
     },
   }
 }
 
 /** Resolves after the time, or when the signal aborts. */
-const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+const sleep = (ms: number, signal: AbortSignal): Promise<unknown> =>
   new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
+    setTimeout(resolve, ms)
+    signal.addEventListener('abort', resolve)
   })

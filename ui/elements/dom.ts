@@ -1,0 +1,27 @@
+// The few words of DOM that the elements use. They render little, and into one child of their own, which a template
+// library would cost more to fill than all that fills it.
+
+/** Sets an attribute, or takes it away for false, undefined and null. True is the empty value. */
+export function set(element: Element, name: string, value: string | boolean | undefined | null): void {
+  if (value === undefined || value === null || value === false) element.removeAttribute(name)
+  else element.setAttribute(name, value === true ? '' : value)
+}
+
+/** A new element with attributes and content. */
+export function make<Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  attributes: Readonly<Record<string, string | boolean | undefined | null>> = {},
+  ...content: readonly (Node | string)[]
+): HTMLElementTagNameMap[Tag] {
+  const element = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) set(element, name, value)
+  element.append(...content)
+  return element
+}
+
+/** An element that leaves the layout to what is around it. */
+export function frame(name: string): HTMLElement {
+  const element = make('div', { [name]: true })
+  element.style.display = 'contents'
+  return element
+}
