@@ -93,8 +93,7 @@ export function checkDocument(document: object): Fields & { readonly id: string 
     fields[checkField(name)] = checkValue(value, name)
   }
   if (fields['expireAt'] !== undefined) checkExpireAt(fields['expireAt'])
-  const id = checkId(fields['id'])
-  return { ...fields, id, version: 1 }
+  return Object.assign(fields, { id: checkId(fields['id']), version: 1 })
 }
 
 /** JSON text of a value. Cycles, bigints and bottomless nesting are `invalid_input`. */

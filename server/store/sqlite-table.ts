@@ -20,6 +20,8 @@ import type { SqlDatabase, SqlStatement, SqlValue } from './sqlite-driver.ts'
 /** A document on its way in: text and column values are taken when the caller calls. */
 export interface NewRow {
   readonly id: string
+  readonly body: string
+  /** Of the indexed fields. */
   readonly values: readonly SqlValue[]
 }
 
@@ -67,6 +69,7 @@ export class SqliteTable {
   readonly #select: SqlStatement
   readonly #insert: SqlStatement
   readonly #delete: SqlStatement
+  readonly #deleteLive: SqlStatement
 
   constructor(db: SqlDatabase, set: DocumentSet<StoredDocument>) {
     this.name = set.name
@@ -81,11 +84,12 @@ export class SqliteTable {
        ON CONFLICT (id) DO NOTHING`,
     )
     this.#delete = db.prepare(`DELETE FROM ${this.#table} WHERE id = ?`)
+    this.#deleteLive = db.prepare(`DELETE FROM ${this.#table} WHERE id = ? AND ${notExpired}`)
   }
 
   /** Checks and serialises a document. */
   createRow(document: Fields & { readonly id: string }): NewRow {
-    return { id: document.id, values: [document.id, toBody(document), ...this.#columnValues(document)] }
+    return { id: document.id, body: toBody(document), values: this.#columnValues(document) }
   }
 
   /** A change, if it leaves the indexed fields so that they can be. */
@@ -95,7 +99,7 @@ export class SqliteTable {
 
   /** False when the id exists. */
   insert(row: NewRow): boolean {
-    return Number(this.#insert.run(...row.values).changes) === 1
+    return Number(this.#insert.run(row.id, row.body, ...row.values).changes) === 1
   }
 
   /** The document, also an expired one. */
@@ -121,10 +125,9 @@ export class SqliteTable {
 
   /** False when it is not there or does not match. */
   remove(id: string, terms: readonly Term[], nowMs: number): boolean {
-    if (terms.length > 0) {
-      const fields = this.find(id, nowMs)
-      if (fields === undefined || !matches(fields, terms)) return false
-    } else if (this.find(id, nowMs) === undefined) return false
+    if (terms.length === 0) return Number(this.#deleteLive.run(id, nowMs).changes) === 1
+    const fields = this.find(id, nowMs)
+    if (fields === undefined || !matches(fields, terms)) return false
     this.delete(id)
     return true
   }
@@ -208,7 +211,7 @@ interface Segment {
 
 /** A page as stretches of the index, in order: each is one seek, however deep the page lies. */
 function segmentsOf(query: PageQuery): Segment[] {
-  const base: Segment = { where: `${columnName(query.field)} IS ?`, values: [toSql(query.equals)] }
+  const base = equalTo({ where: 'TRUE', values: [] }, columnName(query.field), query.equals)
   const bounded = addBounds(base, query)
   const after = query.after
   if (after === undefined) return [bounded]
@@ -216,8 +219,7 @@ function segmentsOf(query: PageQuery): Segment[] {
   const segments: Segment[] = []
   for (let level = query.order.length - 1; level >= 0; level--) {
     let segment = bounded
-    for (let at = 0; at < level; at++)
-      segment = add(segment, `${columnAt(query, at)} IS ?`, toSql(after[at] ?? null))
+    for (let at = 0; at < level; at++) segment = equalTo(segment, columnAt(query, at), after[at] ?? null)
     segments.push(...beyond(segment, columnAt(query, level), after[level] ?? null, query.descending))
   }
   return segments
@@ -238,11 +240,17 @@ function addBounds(segment: Segment, query: PageQuery): Segment {
 function beyond(segment: Segment, column: string, value: Scalar, descending: boolean): Segment[] {
   if (!descending) {
     if (value !== null) return [add(segment, `${column} > ?`, toSql(value))]
-    return [{ where: `${segment.where} AND ${column} IS NOT NULL`, values: segment.values }]
+    return [{ ...segment, where: `${segment.where} AND ${column} IS NOT NULL` }]
   }
   if (value === null) return []
   const smaller = add(segment, `${column} < ?`, toSql(value))
-  return column === 'id' ? [smaller] : [smaller, add(segment, `${column} IS ?`, null)]
+  return column === 'id' ? [smaller] : [smaller, equalTo(segment, column, null)]
+}
+
+/** Null by its name: only then does SQLite know that an index which leaves out nulls serves all the others. */
+function equalTo(segment: Segment, column: string, value: Scalar): Segment {
+  if (value === null) return { ...segment, where: `${segment.where} AND ${column} IS NULL` }
+  return add(segment, `${column} = ?`, toSql(value))
 }
 
 function add(segment: Segment, condition: string, value: SqlValue): Segment {

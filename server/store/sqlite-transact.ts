@@ -13,11 +13,11 @@ import {
   parseMatch,
 } from './document.ts'
 import type { Edit, Fields, Term } from './document.ts'
-import type { SqliteTable } from './sqlite-table.ts'
+import type { NewRow, SqliteTable } from './sqlite-table.ts'
 
 /** A step, checked, with its table. */
 type Move =
-  | { readonly verb: 'insert'; readonly table: SqliteTable; readonly id: string; readonly body: string }
+  | { readonly verb: 'insert'; readonly table: SqliteTable; readonly id: string; readonly row: NewRow }
   | {
       readonly verb: 'update'
       readonly table: SqliteTable
@@ -32,14 +32,17 @@ type Move =
       readonly terms: readonly Term[]
     }
 
-/** A document that the transaction touches. */
+/** A document that the transaction touches, as it stands after the steps so far. */
 interface Draft {
   readonly table: SqliteTable
   readonly id: string
+  /** There is a row for it, perhaps an expired one. */
   readonly existed: boolean
   fields: Fields | undefined
+  /** Set instead of `fields` while nothing has touched what was inserted. */
+  fresh: NewRow | undefined
   readonly touched: Set<string>
-  /** Also fields that no step names have changed: the row was removed and made again. */
+  /** Removed and inserted again, so that all columns are new. */
   replaced: boolean
 }
 
@@ -50,7 +53,7 @@ export function parseSteps(steps: readonly Step[], tableOf: (set: string) => Sql
     switch (step.verb) {
       case 'insert': {
         const row = table.createRow(checkDocument(step.document))
-        return { verb: 'insert', table, id: row.id, body: String(row.values[1]) }
+        return { verb: 'insert', table, id: row.id, row }
       }
       case 'update':
         return {
@@ -73,13 +76,8 @@ export function runMoves(moves: readonly Move[], nowMs: number): boolean {
   const drafts = new Map<string, Draft>()
   for (const move of moves) {
     const key = `${move.table.name} ${move.id}`
-    let draft = drafts.get(key)
-    if (draft === undefined) {
-      const fields = move.table.read(move.id)
-      const existed = fields !== undefined
-      draft = { table: move.table, id: move.id, existed, fields, touched: new Set(), replaced: false }
-      drafts.set(key, draft)
-    }
+    const draft = drafts.get(key) ?? openDraft(move.table, move.id)
+    drafts.set(key, draft)
     if (!tryMove(move, draft, nowMs)) return false
   }
   // Bodies are measured before the first write: an error after it would leave half a group.
@@ -88,14 +86,20 @@ export function runMoves(moves: readonly Move[], nowMs: number): boolean {
   return true
 }
 
+function openDraft(table: SqliteTable, id: string): Draft {
+  const fields = table.read(id)
+  const existed = fields !== undefined
+  return { table, id, existed, fields, fresh: undefined, touched: new Set(), replaced: false }
+}
+
 function tryMove(move: Move, draft: Draft, nowMs: number): boolean {
   if (move.verb === 'insert') {
-    if (draft.fields !== undefined) return false
-    draft.fields = JSON.parse(move.body)
+    if (draft.fields !== undefined || draft.fresh !== undefined) return false
+    draft.fresh = move.row
     draft.replaced = true
     return true
   }
-  const fields = draft.fields
+  const fields = settleFields(draft)
   if (fields === undefined || isExpired(fields, nowMs) || !matches(fields, move.terms)) return false
   if (move.verb === 'remove') {
     draft.fields = undefined
@@ -106,12 +110,20 @@ function tryMove(move: Move, draft: Draft, nowMs: number): boolean {
   return true
 }
 
-function planWrite({ table, id, existed, fields, touched, replaced }: Draft): () => void {
-  if (fields === undefined) return existed ? () => table.delete(id) : () => {}
-  if (existed) {
-    const write = table.planRewrite(id, fields, replaced ? table.fields : [...touched])
-    return write
+function settleFields(draft: Draft): Fields | undefined {
+  if (draft.fresh !== undefined) {
+    draft.fields = JSON.parse(draft.fresh.body)
+    draft.fresh = undefined
   }
+  return draft.fields
+}
+
+function planWrite(draft: Draft): () => void {
+  const { table, id, existed, fresh } = draft
+  if (fresh !== undefined && !existed) return () => void table.insert(fresh)
+  const fields = settleFields(draft)
+  if (fields === undefined) return existed ? () => table.delete(id) : () => {}
+  if (existed) return table.planRewrite(id, fields, draft.replaced ? table.fields : [...draft.touched])
   const row = table.createRow({ ...fields, id })
   return () => void table.insert(row)
 }

@@ -87,7 +87,7 @@ export type Step =
 export interface ListQuery<T extends StoredDocument> {
   /** Name of a declared index. */
   readonly index: string
-  /** Value of the index's first field. */
+  /** Value of the index's first field. Null finds absent and null, and may read the whole set: no index holds them. */
   readonly equals: Scalar
   /** Bounds on the index's second field: from inclusive, to exclusive. */
   readonly from?: number | string
