@@ -8,18 +8,11 @@ import type { TokenCaller } from './connect.ts'
 import { connectionIdOf } from './connection-id.ts'
 import type { ConnectContext } from './context.ts'
 import { covers, firstStage, requireOwnFlow } from './flow.ts'
-import { readableAfterEndMs, type FlowStore } from './flow-store.ts'
+import type { FlowParts } from './flow-parts.ts'
+import { readableAfterEndMs } from './flow-store.ts'
 import type { FlowRecord, TokenRecord } from './records.ts'
 import { connectionSet } from './sets.ts'
-import type { Tokens } from './tokens.ts'
 import { flowView } from './views.ts'
-
-/** The parts that flows are handled with. */
-export interface FlowParts {
-  readonly context: ConnectContext
-  readonly tokens: Tokens
-  readonly flows: FlowStore
-}
 
 const flowPurposes = ['create', 'reconnect'] as const
 

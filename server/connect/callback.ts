@@ -7,13 +7,13 @@ import type { OAuth2Method } from '../integrations/integration.ts'
 import { exchangeCode } from '../oauth/exchange.ts'
 import { providerCodeOf } from '../oauth/token-error.ts'
 import { updateStep } from '../store/store.ts'
-import { completeFlow, type FinishParts } from './complete.ts'
+import { completeFlow } from './complete.ts'
 import type { CallbackOutcome } from './connect.ts'
 import { findOAuthMethod } from './context.ts'
 import { matchesDigest, sha256 } from './digest.ts'
 import { failure, providerRefusal } from './flow.ts'
 import { flowCookieName } from './flow-cookie.ts'
-import type { FlowHub } from './flow-hub.ts'
+import type { WaitingParts } from './flow-parts.ts'
 import { flowSecrets, verifierOf } from './flow-secrets.ts'
 import { busyLimitMs } from './flow-store.ts'
 import { identify, oauthGrant, type Grant } from './grant.ts'
@@ -35,9 +35,6 @@ export interface CallbackRequest {
   readonly cookie: (name: string) => string | undefined
 }
 
-/** What callbacks are handled with. */
-export type CallbackParts = FinishParts & { readonly hub: FlowHub }
-
 /**
  * Finishes the flow that the `state` belongs to and says how it ended. A repeated callback of the same browser gets the
  * outcome of the first.
@@ -45,7 +42,7 @@ export type CallbackParts = FinishParts & { readonly hub: FlowHub }
  * @throws {@link AuthFlowError} only when no flow can be told: `state_invalid`, `browser_mismatch`, `flow_not_found`
  */
 export async function finishCallback(
-  parts: CallbackParts,
+  parts: WaitingParts,
   request: CallbackRequest,
 ): Promise<CallbackOutcome> {
   const trip = await findTrip(parts, request)
@@ -55,7 +52,7 @@ export async function finishCallback(
 }
 
 /** The trip of the `state`, if this is the browser that began it. */
-async function findTrip({ context }: CallbackParts, request: CallbackRequest): Promise<AuthorizationRecord> {
+async function findTrip({ context }: WaitingParts, request: CallbackRequest): Promise<AuthorizationRecord> {
   const [state = '', ...others] = request.params.getAll('state')
   if (others.length > 0 || !statePattern.test(state)) throw new AuthFlowError('state_invalid')
   const trip = await context.store.get(authorizationSet, sha256(state))
@@ -69,7 +66,7 @@ async function findTrip({ context }: CallbackParts, request: CallbackRequest): P
 
 /** Takes the `state` and moves the flow on in one write: of any number of callbacks one gets the flow. */
 async function consume(
-  { context, flows }: CallbackParts,
+  { context, flows }: WaitingParts,
   trip: AuthorizationRecord,
 ): Promise<FlowRecord | undefined> {
   const now = context.store.now()
@@ -91,7 +88,7 @@ interface Callback {
 }
 
 /** Ends the flow, one way or the other. Never throws for anything that belongs to the flow. */
-async function settle(parts: CallbackParts, callback: Callback): Promise<void> {
+async function settle(parts: WaitingParts, callback: Callback): Promise<void> {
   const { context, flows } = parts
   const { flow, request } = callback
   try {
@@ -112,7 +109,7 @@ async function settle(parts: CallbackParts, callback: Callback): Promise<void> {
 }
 
 /** Throws `callback_mismatch` or `issuer_mismatch` for an answer that was meant for, or comes from, somebody else. */
-function judgeCallback({ context }: CallbackParts, { flow, request }: Callback): OAuth2Method {
+function judgeCallback({ context }: WaitingParts, { flow, request }: Callback): OAuth2Method {
   if (request.integration !== flow.integration) throw new AuthFlowError('callback_mismatch')
   const method = findOAuthMethod(context.integration(flow.integration))
   if (!method) throw new AuthFlowError('callback_mismatch')
@@ -124,7 +121,7 @@ function judgeCallback({ context }: CallbackParts, { flow, request }: Callback):
   return method
 }
 
-async function obtainGrant(parts: CallbackParts, callback: Callback, method: OAuth2Method): Promise<Grant> {
+async function obtainGrant(parts: WaitingParts, callback: Callback, method: OAuth2Method): Promise<Grant> {
   const { context } = parts
   const { flow, trip, request } = callback
   const values = { open: flow.values, secret: flowSecrets(context, flow) }
@@ -145,7 +142,7 @@ async function obtainGrant(parts: CallbackParts, callback: Callback, method: OAu
 }
 
 /** The flow once it is over; the first of several callbacks may still be at work. */
-async function endedFlow({ flows, hub }: CallbackParts, id: string): Promise<FlowRecord> {
+async function endedFlow({ flows, hub }: WaitingParts, id: string): Promise<FlowRecord> {
   const until = performance.now() + outcomeWaitMs
   for (;;) {
     const flow = await flows.find(id)
@@ -158,7 +155,7 @@ async function endedFlow({ flows, hub }: CallbackParts, id: string): Promise<Flo
   }
 }
 
-function outcomeOf({ context }: CallbackParts, trip: AuthorizationRecord, flow: FlowRecord): CallbackOutcome {
+function outcomeOf({ context }: WaitingParts, trip: AuthorizationRecord, flow: FlowRecord): CallbackOutcome {
   const result = flow.stage === 'done' || flow.stage === 'cancelled' ? flow.stage : 'failed'
   const errorCode = flow.error?.code ?? (result === 'failed' ? 'provider_unavailable' : undefined)
   return {

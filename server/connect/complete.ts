@@ -4,24 +4,20 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import { insertStep, updateStep, type NewDocument, type Step } from '../store/store.ts'
 import { auditStep } from './audit.ts'
-import type { FlowParts } from './begin.ts'
 import { connectionIdOf, credentialLeaseOf } from './connection-id.ts'
 import type { ConnectContext } from './context.ts'
 import { requireStage } from './flow.ts'
+import type { FinishParts } from './flow-parts.ts'
 import { endOf } from './flow-store.ts'
 import type { Grant } from './grant.ts'
 import type { ConnectionRecord, FlowRecord } from './records.ts'
 import { noRefresh } from './refresh-state.ts'
 import { secretBox } from './secrets.ts'
 import { connectionSet, flowSet, tokenSet } from './sets.ts'
-import type { Teardowns } from './teardown.ts'
 import { connectionView } from './views.ts'
 
 /** Tries against others who change the same connection at the same time. */
 const maxTries = 5
-
-/** What flows are finished with. */
-export type FinishParts = FlowParts & { readonly teardowns: Teardowns }
 
 /**
  * Swaps the grant in and ends the flow, which must be in `verify`. A grant that is refused is given up at the provider.
@@ -30,7 +26,7 @@ export type FinishParts = FlowParts & { readonly teardowns: Teardowns }
  *   `flow_conflict`; nothing was changed then
  */
 export async function completeFlow(parts: FinishParts, flow: FlowRecord, grant: Grant): Promise<FlowRecord> {
-  const { context, flows, teardowns } = parts
+  const { context, flows } = parts
   try {
     for (let tries = 0; tries < maxTries; tries += 1) {
       const record = await trySwap(parts, flow, grant)
@@ -42,13 +38,21 @@ export async function completeFlow(parts: FinishParts, flow: FlowRecord, grant: 
     }
     throw new AuthFlowError('flow_conflict')
   } catch (error) {
-    const { integration, accountId } = flow
-    const connectionId = connectionIdOf(integration, accountId)
-    const identityKey = identityKeyOf(context, integration, grant.identity.id)
-    await teardowns
-      .abandon({ ...grant, connectionId, integration, accountId, identityKey })
-      .catch(() => context.log.warn({ integration, connectionId }, 'a refused grant could not be given up'))
+    await giveUp(parts, flow, grant)
     throw error
+  }
+}
+
+/** A grant that can't be kept is not left open at the provider; whether that works does not change the outcome. */
+async function giveUp({ context, teardowns }: FinishParts, flow: FlowRecord, grant: Grant): Promise<void> {
+  const { integration, accountId } = flow
+  const { fields, scopes, secrets, identity } = grant
+  const connectionId = connectionIdOf(integration, accountId)
+  const identityKey = identityKeyOf(context, integration, identity.id)
+  try {
+    await teardowns.abandon({ connectionId, integration, accountId, identityKey, fields, scopes, secrets })
+  } catch (error) {
+    context.log.warn({ err: error, integration, connectionId }, 'a refused grant could not be given up')
   }
 }
 

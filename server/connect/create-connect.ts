@@ -2,11 +2,12 @@
 
 import type { Actor } from './audit.ts'
 import { beginFlow, cancelFlow } from './begin.ts'
-import { finishCallback, type CallbackParts } from './callback.ts'
+import { finishCallback } from './callback.ts'
 import type { Connect, TokenCaller } from './connect.ts'
 import { createConnections } from './connections.ts'
 import { createContext, type ConnectOptions } from './context.ts'
 import { FlowHub } from './flow-hub.ts'
+import type { WaitingParts } from './flow-parts.ts'
 import { createFlowStore } from './flow-store.ts'
 import { createGetAuth } from './get-auth.ts'
 import type { TokenRecord } from './records.ts'
@@ -35,7 +36,7 @@ export function createConnect(options: ConnectOptions): Connect {
   const teardowns = createTeardowns(context)
   const connections = createConnections(context, teardowns)
   const refresher = createRefresher(context, teardowns)
-  const parts: CallbackParts = { context, tokens, flows, teardowns, hub }
+  const parts: WaitingParts = { context, tokens, flows, teardowns, hub }
   const managing = (caller: TokenCaller, integration?: string): Promise<TokenRecord> =>
     tokens.check(caller, { purposes: ['manage'], ...(integration === undefined ? {} : { integration }) })
 

@@ -1,10 +1,10 @@
 // The long poll by which pages follow their flows.
 
 import type { FlowView } from '../../shared/flow.ts'
-import type { FlowParts } from './begin.ts'
 import type { TokenCaller } from './connect.ts'
 import { covers } from './flow.ts'
-import type { FlowHub, SeenFlow } from './flow-hub.ts'
+import type { SeenFlow } from './flow-hub.ts'
+import type { FlowParts, WaitingParts } from './flow-parts.ts'
 import type { FlowRecord } from './records.ts'
 import type { PresentedToken } from './tokens.ts'
 import { flowView } from './views.ts'
@@ -22,7 +22,7 @@ const maxFlows = 20
  *   can read none of the flows
  */
 export async function watchFlows(
-  parts: FlowParts & { readonly hub: FlowHub },
+  parts: WaitingParts,
   caller: TokenCaller,
   input: { readonly flows: readonly SeenFlow[]; readonly waitMs: number; readonly signal: AbortSignal },
 ): Promise<FlowView[]> {
