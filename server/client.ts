@@ -5,7 +5,7 @@ import { createTRPCClient, httpLink, TRPCClientError } from '@trpc/client'
 import { AuthFlowError, isErrorCode, type ErrorDetails } from '../shared/errors.ts'
 import { secretKeyPattern } from '../shared/ids.ts'
 import type { ApiRouter } from './http/api-router.ts'
-import type { AuthFor, IntegrationId, IntegrationList, ServerApi } from './server-api.ts'
+import type { AuthFor, IntegrationList, ServerApi } from './server-api.ts'
 
 export { AuthFlowError } from '../shared/errors.ts'
 export type { ErrorCode, ErrorDetails, FieldError } from '../shared/errors.ts'
@@ -69,9 +69,6 @@ export function createClient<C = ServerApi<IntegrationList>>(
   }
 }
 
-/** An id of one of the server's integrations. */
-export type IntegrationIdOf<C> = IntegrationId<IntegrationsOf<C>>
-
 function connect({ url, secretKey, timeoutMs = defaultTimeoutMs }: ClientOptions) {
   if (url === undefined || url === '') throw missing('url')
   if (secretKey === undefined || secretKey === '') throw missing('secretKey')
@@ -87,7 +84,7 @@ function connect({ url, secretKey, timeoutMs = defaultTimeoutMs }: ClientOptions
         // Queries too: an account's id belongs in no URL, and so in no access log.
         methodOverride: 'POST',
         fetch: (input, init) =>
-          fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs), redirect: 'error' } as RequestInit),
+          fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs), redirect: 'error' }),
       }),
     ],
   })

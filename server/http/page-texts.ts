@@ -8,7 +8,6 @@ export interface PageTexts {
   readonly leaving: string
   readonly leavingHint: string
   readonly goOn: string
-  readonly goBack: string
   readonly connected: (name: string) => string
   readonly cancelled: (name: string) => string
   readonly failed: (name: string) => string
@@ -26,7 +25,6 @@ const english: PageTexts = {
   leaving: 'Taking you to sign in…',
   leavingHint: 'If nothing happens, use the button.',
   goOn: 'Continue',
-  goBack: 'Go back',
   connected: (name) => `Connected to ${name}`,
   cancelled: (name) => `${name} was not connected`,
   failed: (name) => `${name} could not be connected`,
