@@ -12,8 +12,10 @@ import type { EventInput, EventRecord, SendEventOptions } from './engine.ts'
 import type { Json } from './job.ts'
 import type { Claim } from './journal.ts'
 import {
+  dispatches,
   eventKey,
   events,
+  places,
   retentionMs,
   runIdOf,
   runs,
@@ -85,7 +87,7 @@ export class EventIntake {
       await queue.add(chunk.map((target) => hintOf(target, now)))
       await Promise.all(chunk.map((target) => store.insert(runs, newRun(event, target, now))))
     }
-    await store.update(events, event.id, { pending: true }, { unset: ['pending'] })
+    await store.remove(dispatches, event.id)
   }
 
   #judge(event: EventInput, options: SendEventOptions): Intake {
@@ -156,10 +158,12 @@ export class EventIntake {
   }
 
   async #insert({ document }: Intake): Promise<boolean> {
-    const pending = document.targets.length > 0
-    const stored = pending ? { ...document, pending } : document
-    if (!(await this.#core.store.insert(events, stored))) return false
-    if (pending) await this.dispatch(stored)
+    const { store } = this.#core
+    const { id, createdAt } = document
+    // Before the event: an event without it would never be finished.
+    if (document.targets.length > 0) await store.insert(dispatches, { id, scope: 'dispatch', createdAt })
+    if (!(await store.insert(events, document))) return false
+    if (document.targets.length > 0) await this.dispatch(document)
     return true
   }
 
@@ -211,7 +215,9 @@ function newRun(
     accountId: event.accountId,
     event: event.id,
     createdAt: now,
-    ...(claim === undefined ? { state: 'queued', dueAt: now } : { state: 'running', ...claim }),
+    ...(claim === undefined
+      ? { state: 'queued', place: places.queued, dueAt: now }
+      : { state: 'running', place: places.ownedBy(claim.owner), ...claim }),
   }
 }
 

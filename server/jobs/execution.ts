@@ -16,8 +16,8 @@ export type Outcome =
 export interface Lacking {
   /** Since when, in ms. */
   readonly since: number
-  /** Name of the connection whose return wakes it; absent where only time helps. */
-  readonly parkedOn?: string
+  /** Id of the integration whose connection wakes it; absent where only time helps. */
+  readonly integration?: string
 }
 
 /** The run itself or one task under way, as the io calls inside it see it. */
@@ -246,7 +246,7 @@ export class Execution {
 
   #fallAsleep(): void {
     const lacks = [...this.#branches].flatMap((branch) => branch.lacking ?? [])
-    const lacking = lacks.find((lack) => lack.parkedOn !== undefined) ?? lacks[0]
+    const lacking = lacks.find((lack) => lack.integration !== undefined) ?? lacks[0]
     this.end({ type: 'asleep', dueAt: this.#earliest(), ...(lacking === undefined ? {} : { lacking }) })
   }
 

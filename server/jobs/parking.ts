@@ -1,8 +1,7 @@
 // Runs that wait for their account to connect: woken when it does, cancelled when it is disconnected on purpose.
 
-import type { Wakeup } from '../queue/queue.ts'
 import type { EngineCore } from './core.ts'
-import { connectionName, retentionMs, runs, type RunDocument } from './records.ts'
+import { parkingId, parkings, places, retentionMs, runs, type RunDocument } from './records.ts'
 
 const pageSize = 500
 /** The first page of woken runs goes at once; each further one this much later, with as much jitter. */
@@ -16,73 +15,53 @@ export interface ConnectionChanged {
   readonly accountId: string
 }
 
-/** Tells the runs that wait for the connection. Safe to repeat. */
+/** Tells the runs that wait for the connection, oldest first. Safe to repeat. */
 export async function tellParked(core: EngineCore, change: ConnectionChanged): Promise<void> {
   if (change.type === 'needs_reauth') return
-  const parkedOn = connectionName(change.integration, change.accountId)
-  let cursor: string | undefined
+  const { store, random } = core
+  const { integration, accountId } = change
+  // Before the look at the runs: one that parks after that look has written this record again, or seen the connection.
+  await store.remove(parkings, parkingId(integration, accountId))
+  const query = { index: 'place', equals: places.parkedOn(integration, accountId), limit: pageSize }
   for (let page = 0; ; page += 1) {
-    const query = {
-      index: 'parked',
-      equals: parkedOn,
-      limit: pageSize,
-      ...(cursor === undefined ? {} : { cursor }),
-    }
-    const found = await core.store.list(runs, query)
-    await Promise.all(
-      found.items.map((run) =>
-        change.type === 'connected' ? wake(core, run, page) : cancelParked(core, run),
-      ),
-    )
-    if (found.cursor === undefined) return
-    cursor = found.cursor
+    // What was told has left the place, so that the first page is always new.
+    const { items } = await store.list(runs, query)
+    const spread = Math.min(longestSpreadMs, page * pageSpreadMs)
+    const tell = (run: RunDocument): Promise<boolean> =>
+      change.type === 'connected'
+        ? wake(core, run, Math.round(spread * (1 + random())))
+        : cancelParked(core, run)
+    const told = await Promise.all(items.map(tell))
+    if (items.length < pageSize || !told.includes(true)) return
   }
 }
 
-/** Wakes a parked run; one that is about to park learns that it must not. */
-export async function wake(core: EngineCore, run: RunDocument, page = 0): Promise<void> {
-  const { store, queue, now, random } = core
-  if (run.state !== 'waiting_for_connection') return signal(core, run, {})
-  const spread = Math.min(longestSpreadMs, page * pageSpreadMs)
-  const dueAt =
-    now() +
-    (spread === 0
-      ? 0
-      : Math.round(spread + random() * Math.min(pageSpreadMs * page, longestSpreadMs - spread)))
-  await queue.add([hintOf(run, dueAt)])
-  const woken = await store.update(
+/** Makes a parked run due after `delayMs`. False when it is not parked there any more. */
+export async function wake(
+  core: EngineCore,
+  run: Pick<RunDocument, 'id' | 'job' | 'jobVersion' | 'place'>,
+  delayMs = 0,
+): Promise<boolean> {
+  const { store, queue, now } = core
+  const dueAt = now() + delayMs
+  await queue.add([{ runId: run.id, job: run.job, version: run.jobVersion, dueAt }])
+  return store.update(
     runs,
     run.id,
-    { state: 'waiting_for_connection', parkedOn: run.parkedOn ?? null },
-    { set: { state: 'queued', dueAt }, increment: { signalSeq: 1 }, unset: ['parkedOn'] },
+    { state: 'waiting_for_connection', place: run.place ?? null },
+    { set: { state: 'queued', place: places.queued, dueAt }, increment: { signalSeq: 1 } },
   )
-  if (!woken) await signal(core, run, {})
 }
 
-async function cancelParked(core: EngineCore, run: RunDocument): Promise<void> {
-  const endedAt = core.now()
-  const cancelled = await core.store.update(
+function cancelParked({ store, now }: EngineCore, run: RunDocument): Promise<boolean> {
+  const endedAt = now()
+  return store.update(
     runs,
     run.id,
-    { state: 'waiting_for_connection', parkedOn: run.parkedOn ?? null },
+    { state: 'waiting_for_connection', place: run.place ?? null },
     {
       set: { state: 'cancelled', cancelRequested: true, endedAt, expireAt: endedAt + retentionMs },
-      increment: { signalSeq: 1 },
-      unset: ['parkedOn', 'dueAt'],
+      unset: ['place', 'dueAt'],
     },
   )
-  if (!cancelled) await signal(core, run, { cancelRequested: true })
 }
-
-/** For a run between writing what it waits for and falling asleep: it will find that it missed something. */
-async function signal(core: EngineCore, run: RunDocument, set: { cancelRequested?: true }): Promise<void> {
-  const match = { state: 'running', parkedOn: run.parkedOn ?? null }
-  await core.store.update(runs, run.id, match, { set, increment: { signalSeq: 1 } })
-}
-
-const hintOf = (run: RunDocument, dueAt: number): Wakeup => ({
-  runId: run.id,
-  job: run.job,
-  version: run.jobVersion,
-  dueAt,
-})

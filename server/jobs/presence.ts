@@ -3,6 +3,7 @@
 
 import type { EngineCore } from './core.ts'
 import {
+  places,
   retentionMs,
   runs,
   workers,
@@ -188,7 +189,11 @@ export class Presence {
   async #requeueOf(owner: string): Promise<number> {
     let count = 0
     for (;;) {
-      const { items } = await this.#core.store.list(runs, { index: 'owner', equals: owner, limit: pageSize })
+      const { items } = await this.#core.store.list(runs, {
+        index: 'place',
+        equals: places.ownedBy(owner),
+        limit: pageSize,
+      })
       await Promise.all(items.map((run) => this.#requeue(run)))
       count += items.length
       if (items.length < pageSize) return count
@@ -208,12 +213,18 @@ export class Presence {
       const sealed = vault.session('run', run.id).seal(JSON.stringify(error), 'error')
       const end = { state: 'failed' as const, error: sealed, endedAt: now(), expireAt: now() + retentionMs }
       log.error({ run: run.id, job: run.job }, 'a run was set aside because it keeps killing its process')
-      await store.update(runs, run.id, match, { set: end, unset: ['owner', 'alone'] })
+      await store.update(runs, run.id, match, { set: end, unset: ['owner', 'place', 'alone'] })
       return
     }
     const dueAt = now()
     await queue.add([{ runId: run.id, job: run.job, version: run.jobVersion, dueAt }])
-    const set = { state: 'queued' as const, dueAt, suspect: true, ...(strikes === 0 ? {} : { strikes }) }
+    const set = {
+      state: 'queued' as const,
+      place: places.queued,
+      dueAt,
+      suspect: true,
+      ...(strikes === 0 ? {} : { strikes }),
+    }
     await store.update(runs, run.id, match, { set, unset: ['owner', 'alone'] })
   }
 }

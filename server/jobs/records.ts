@@ -26,8 +26,20 @@ export interface EventDocument extends StoredDocument {
   readonly body: string
   /** Decided once, when the event was taken in. */
   readonly targets: readonly Target[]
-  /** True until every target has its run. */
-  readonly pending?: boolean
+}
+
+/** An event whose runs are being made; written before the event, removed when they are there. Same id as the event. */
+export interface DispatchDocument extends StoredDocument {
+  readonly scope: 'dispatch'
+  readonly createdAt: number
+}
+
+/** A connection that runs wait for; its id is a digest of both names. */
+export interface ParkingDocument extends StoredDocument {
+  readonly scope: 'parking'
+  readonly integration: string
+  readonly accountId: string
+  readonly since: number
 }
 
 /** What happened to one task, wait or log line. A later entry of the same path replaces an earlier one. */
@@ -70,6 +82,8 @@ export interface RunDocument extends StoredDocument {
   /** Id of the event's document. */
   readonly event: string
   readonly state: RunState
+  /** Under which others find it, see {@link places}; absent once it is over. */
+  readonly place?: string
   /** When it is to be looked at next; absent while it runs and once it is over. */
   readonly dueAt?: number
   readonly createdAt: number
@@ -88,8 +102,6 @@ export interface RunDocument extends StoredDocument {
   readonly suspended?: Readonly<Record<string, number>>
   /** By integration id: the identity that the run acts as, for good. */
   readonly identities?: Readonly<Record<string, string>>
-  /** The connection it waits for, see {@link connectionName}. */
-  readonly parkedOn?: string
   /** Since when it has not been able to act as the account. */
   readonly parkedAt?: number
   readonly cancelRequested?: boolean
@@ -132,16 +144,20 @@ export interface WorkerDocument extends StoredDocument {
 }
 
 /** Events by the sender's id. */
-export const events = defineSet<EventDocument>('events', { pending: ['pending', 'createdAt'] })
+export const events = defineSet<EventDocument>('events')
+
+/** Events in the middle of their dispatch. */
+export const dispatches = defineSet<DispatchDocument>('dispatches', { all: ['scope', 'createdAt'] })
+
+/** Connections that runs wait for. */
+export const parkings = defineSet<ParkingDocument>('parkings', { all: ['scope', 'since'] })
 
 /** Runs. */
 export const runs = defineSet<RunDocument>('runs', {
   all: ['scope', 'createdAt'],
   account: ['accountId', 'createdAt'],
   job: ['job', 'createdAt'],
-  owner: ['owner', 'createdAt'],
-  due: ['state', 'dueAt'],
-  parked: ['parkedOn', 'createdAt'],
+  place: ['place', 'dueAt'],
 })
 
 /** Large results; the id is `run/digest of the path`. */
@@ -151,7 +167,19 @@ export const tasks = defineSet<TaskDocument>('tasks')
 export const workers = defineSet<WorkerDocument>('workers', { all: ['scope', 'startedAt'] })
 
 /** Every set that the engine needs; pass it to `Store.migrate`. */
-export const jobSets = [events, runs, tasks, workers] as const
+export const jobSets = [events, dispatches, runs, tasks, parkings, workers] as const
+
+/**
+ * Values of a run's `place`. One index serves the search for a dead worker's runs, for late runs and for those that
+ * wait for a connection, because a run is in one of these places at a time; each index costs every run several writes.
+ */
+export const places = {
+  queued: 'queued',
+  waiting: 'waiting',
+  waitingForVersion: 'waiting_for_version',
+  ownedBy: (worker: string): string => `owner/${worker}`,
+  parkedOn: (integration: string, accountId: string): string => `parked/${integration}/${accountId}`,
+} as const
 
 /** How long runs, results and events are kept once they are over, in ms: 30 days. */
 export const retentionMs = 30 * 24 * 3_600_000
@@ -193,7 +221,7 @@ export function lastKey(path: string): string {
   return key.includes('%') ? decodeURIComponent(key) : key
 }
 
-/** Names the connection of an account that a run waits for. */
-export function connectionName(integration: string, accountId: string): string {
-  return `${integration}/${accountId}`
+/** Id of the record of a connection that runs wait for. */
+export function parkingId(integration: string, accountId: string): string {
+  return digest('parking', integration, accountId)
 }

@@ -9,7 +9,7 @@ import type { EngineCore } from './core.ts'
 import { withCall, type BoundCall, type Execution, type Frame } from './execution.ts'
 import type { Integrations, IO } from './job.ts'
 import { ClaimLost, type Claim } from './journal.ts'
-import { connectionName, runs, type RunDocument } from './records.ts'
+import { runs, type RunDocument } from './records.ts'
 
 /** How long a run waits for its account to connect before it fails, in ms: 30 days. */
 const longestParkMs = 30 * 24 * 3_600_000
@@ -156,10 +156,7 @@ export class RunConnections {
     if (error.code === 'not_connected' || error.code === 'needs_reauth') {
       const until = since + longestParkMs
       if (run.accountId === null || core.now() >= until) throw error
-      return execution.sleep(frame, until, {
-        since,
-        parkedOn: connectionName(this.#integration(key).id, run.accountId),
-      })
+      return execution.sleep(frame, until, { since, integration: this.#integration(key).id })
     }
     if (!error.retryable || core.now() >= since + longestTroubleMs) throw error
     return execution.sleep(frame, core.now() + Math.round(troublePauseMs * (1 + core.random())), { since })

@@ -8,7 +8,18 @@ import { openBody, type EventContent } from './event-intake.ts'
 import { Execution, type Lacking, type Outcome } from './execution.ts'
 import type { RunContext } from './job.ts'
 import { ClaimLost, Journal, loadBeside, type Claim } from './journal.ts'
-import { events, retentionMs, runs, tasks, type EventDocument, type RunDocument } from './records.ts'
+import { wake } from './parking.ts'
+import {
+  events,
+  parkingId,
+  parkings,
+  places,
+  retentionMs,
+  runs,
+  tasks,
+  type EventDocument,
+  type RunDocument,
+} from './records.ts'
 import type { JobDefinition } from './registry.ts'
 import { RunConnections } from './run-connections.ts'
 import type { RunIO } from './run-io.ts'
@@ -216,60 +227,60 @@ export class RunPass {
       ...(lacking === undefined ? {} : { parkedAt: lacking.since }),
       ...(suspended === undefined ? {} : { suspended }),
     }
-    if (lacking?.parkedOn !== undefined) return this.#park({ ...set, dueAt }, lacking.parkedOn)
-    await this.#hint(dueAt)
     await this.#extendEvent(dueAt)
+    if (lacking?.integration !== undefined) return this.#park({ ...set, dueAt }, lacking.integration)
+    await this.#hint(dueAt)
     const state = dueAt <= now() ? 'queued' : 'waiting'
-    await this.#unlessSignalled(this.#claimed.run.signalSeq, this.#closing({ ...set, dueAt, state }))
+    await this.#unlessSignalled({ ...set, dueAt, state, place: places[state] })
   }
 
-  /** Own record first, then a look at the connection, then one compare-and-set: a connect in between is not missed. */
-  async #park(set: Partial<RunDocument> & { dueAt: number }, parkedOn: string): Promise<void> {
+  /** Writes its own record first, then looks at the connection: whoever connects meanwhile sees one or is seen. */
+  async #park(set: Partial<RunDocument> & { dueAt: number }, integration: string): Promise<void> {
     const { store, findConnection, now } = this.#core
-    const { run, claim } = this.#claimed
-    const match = { owner: claim.owner, fence: claim.fence }
-    const marked = await store.updateAndGet(runs, run.id, match, { set: { parkedOn } })
-    if (marked === undefined) throw new ClaimLost()
-    const integration = parkedOn.slice(0, parkedOn.indexOf('/'))
-    const connection = await findConnection({ integration, accountId: run.accountId ?? '' })
-    if (connection?.state === 'active') {
-      const dueAt = now() + (run.parkedAt === undefined ? 0 : secondLookMs)
-      await this.#hint(dueAt)
-      return this.#update(this.#closing({ ...set, state: 'queued', dueAt }, ['parkedOn']))
+    const { run } = this.#claimed
+    const accountId = run.accountId ?? ''
+    const parking = {
+      id: parkingId(integration, accountId),
+      scope: 'parking' as const,
+      integration,
+      accountId,
+      since: now(),
     }
+    await store.insert(parkings, parking)
     await this.#hint(set.dueAt)
-    await this.#extendEvent(set.dueAt)
-    await this.#unlessSignalled(marked.signalSeq, this.#closing({ ...set, state: 'waiting_for_connection' }))
+    const place = places.parkedOn(integration, accountId)
+    if (!(await this.#unlessSignalled({ ...set, state: 'waiting_for_connection', place }))) return
+    const connection = await findConnection({ integration, accountId })
+    // One that looks fine but was refused before is not asked again at once.
+    const delay = run.parkedAt === undefined ? 0 : secondLookMs
+    if (connection?.state === 'active') await wake(this.#core, { ...run, place }, delay)
   }
 
-  async #unlessSignalled(seen: number | undefined, change: Change<RunDocument>): Promise<void> {
+  /** Falls asleep as told; when a signal came that this pass has not seen, the run is due at once instead. */
+  async #unlessSignalled(set: Partial<RunDocument>): Promise<boolean> {
     const { store, now } = this.#core
-    const { owner, fence } = this.#claimed.claim
-    const match = { owner, fence, signalSeq: seen ?? null }
-    if (
-      await persist(
-        () => store.update(runs, this.runId, match, change),
-        () => true,
-      )
-    )
-      return
+    const { run, claim } = this.#claimed
+    const match = { owner: claim.owner, fence: claim.fence, signalSeq: run.signalSeq ?? null }
+    const closing = this.#closing(set)
+    const fallAsleep = (): Promise<boolean> => store.update(runs, run.id, match, closing)
+    if (await persist(fallAsleep, () => true)) return true
     const dueAt = now()
     await this.#hint(dueAt)
-    const unset = [...(change.unset ?? []), 'parkedOn' as const]
-    await this.#update({ ...change, set: { ...change.set, state: 'queued', dueAt }, unset })
+    await this.#update({ ...closing, set: { ...closing.set, state: 'queued', place: places.queued, dueAt } })
+    return false
   }
 
   /** The change that ends a pass: the claim is given up, buffered lines are stored, what is over is removed. */
-  #closing(set: Partial<RunDocument>, alsoUnset: readonly 'parkedOn'[] = []): Change<RunDocument> {
+  #closing(set: Partial<RunDocument>): Change<RunDocument> {
     const { run } = this.#claimed
-    const stale = (['parkedAt', 'suspended'] as const).filter(
+    const gone = (['place', 'parkedAt', 'suspended'] as const).filter(
       (field) => run[field] !== undefined && !(field in set),
     )
     const journal = this.#journal?.closingChange()
     return {
       set: { ...journal?.set, ...set },
       ...(journal?.push === undefined ? {} : { push: journal.push }),
-      unset: ['owner', ...stale, ...alsoUnset],
+      unset: ['owner', ...gone],
     }
   }
 

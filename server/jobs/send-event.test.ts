@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import { z } from 'zod'
 import { eventTrigger } from '../triggers/event-trigger.ts'
 import { createDirectory, openEngine, reaches, type EngineFixture } from './fixtures/engine-fixture.ts'
-import { eventKey, events, runs } from './records.ts'
+import { dispatches, eventKey, events, runs } from './records.ts'
 
 const directory = createDirectory()
 let fixture: EngineFixture
@@ -207,10 +207,10 @@ describe('sendEvent', () => {
     await reaches(fixture.engine, sent.runIds[0], 'succeeded')
     const key = eventKey('test', null, 'authflow', 'cut off')
     await fixture.store.remove(runs, sent.runIds[0] ?? '')
-    await fixture.store.update(events, key, {}, { set: { pending: true, createdAt: Date.now() - 60_000 } })
+    await fixture.store.insert(dispatches, { id: key, scope: 'dispatch', createdAt: Date.now() - 60_000 })
     await second.engine.sweep()
     await reaches(fixture.engine, sent.runIds[0], 'succeeded')
-    assert.equal((await fixture.store.get(events, key))?.pending, undefined)
+    assert.equal(await fixture.store.get(dispatches, key), undefined)
   })
 })
 

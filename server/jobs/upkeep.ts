@@ -4,8 +4,8 @@
 import type { Wakeup } from '../queue/queue.ts'
 import type { EngineCore } from './core.ts'
 import type { EventIntake } from './event-intake.ts'
-import { wake } from './parking.ts'
-import { events, runs, type RunDocument } from './records.ts'
+import { tellParked } from './parking.ts'
+import { dispatches, events, parkings, places, runs, type RunDocument } from './records.ts'
 import type { JobRegistry } from './registry.ts'
 
 /** Whoever sends an event gets this long to dispatch it. */
@@ -25,9 +25,6 @@ export interface UpkeepOptions {
 /** Rounds of upkeep. */
 export class Upkeep {
   readonly #options: UpkeepOptions
-  /** Where the last round stopped looking through parked runs. */
-  #parkedCursor: string | undefined
-
   constructor(options: UpkeepOptions) {
     this.#options = options
   }
@@ -35,7 +32,7 @@ export class Upkeep {
   /** One round. Looks at a bounded number of records of each kind. */
   async round(): Promise<void> {
     await this.#finishDispatch()
-    for (const state of ['queued', 'waiting', 'waiting_for_connection'] as const) await this.#remindOf(state)
+    for (const state of ['queued', 'waiting'] as const) await this.#remindOf(state)
     await this.#lookForVersions()
     await this.#lookForConnections()
   }
@@ -43,16 +40,26 @@ export class Upkeep {
   async #finishDispatch(): Promise<void> {
     const { core, intake } = this.#options
     const to = core.now() - pendingAfterMs
-    const { items } = await core.store.list(events, { index: 'pending', equals: true, to, limit: pageSize })
-    for (const event of items) await intake.dispatch(event)
+    const { items } = await core.store.list(dispatches, {
+      index: 'all',
+      equals: 'dispatch',
+      to,
+      limit: pageSize,
+    })
+    for (const { id } of items) {
+      const event = await core.store.get(events, id)
+      // Without its event, nothing was taken in.
+      if (event === undefined) await core.store.remove(dispatches, id)
+      else await intake.dispatch(event)
+    }
   }
 
-  async #remindOf(state: RunDocument['state']): Promise<void> {
+  async #remindOf(state: 'queued' | 'waiting'): Promise<void> {
     const { core, registry } = this.#options
     const { store, queue, now, log } = core
     const { items } = await store.list(runs, {
-      index: 'due',
-      equals: state,
+      index: 'place',
+      equals: places[state],
       to: now() - lateAfterMs,
       limit: pageSize,
     })
@@ -64,41 +71,52 @@ export class Upkeep {
         { run: run.id, job: run.job, version: run.jobVersion },
         'no worker can run this version of the job',
       )
-      await store.update(runs, run.id, { state }, { set: { state: 'waiting_for_version' } })
+      await store.update(
+        runs,
+        run.id,
+        { state },
+        { set: { state: 'waiting_for_version', place: places.waitingForVersion } },
+      )
     }
   }
 
   async #lookForVersions(): Promise<void> {
     const { core, registry } = this.#options
     const { store, queue, now } = core
-    const { items } = await store.list(runs, { index: 'due', equals: 'waiting_for_version', limit: pageSize })
+    const { items } = await store.list(runs, {
+      index: 'place',
+      equals: places.waitingForVersion,
+      limit: pageSize,
+    })
     const back = items.filter((run) => registry.isRunnable(run.job, run.jobVersion))
     const dueAt = now()
     await queue.add(back.map((run) => hintOf(run, dueAt)))
-    const change = { set: { state: 'queued' as const, dueAt } }
+    const change = { set: { state: 'queued' as const, place: places.queued, dueAt } }
     await Promise.all(back.map((run) => store.update(runs, run.id, { state: 'waiting_for_version' }, change)))
   }
 
   async #lookForConnections(): Promise<void> {
     const { core } = this.#options
-    const cursor = this.#parkedCursor === undefined ? {} : { cursor: this.#parkedCursor }
-    const query = { index: 'due', equals: 'waiting_for_connection', limit: pageSize, ...cursor }
-    const page = await core.store.list(runs, query)
-    this.#parkedCursor = page.cursor
-    const isUsable = new Map<string, Promise<boolean>>()
-    for (const run of page.items) {
-      const { parkedOn, accountId } = run
-      if (parkedOn === undefined || accountId === null) continue
-      const integration = parkedOn.slice(0, parkedOn.indexOf('/'))
-      const known = isUsable.get(parkedOn) ?? this.#isUsable(integration, accountId)
-      isUsable.set(parkedOn, known)
-      if (await known) await wake(core, run)
+    const { items } = await core.store.list(parkings, { index: 'all', equals: 'parking', limit: pageSize })
+    for (const { integration, accountId } of items) {
+      const connection = await core.findConnection({ integration, accountId })
+      if (connection?.state === 'active')
+        await tellParked(core, { type: 'connected', integration, accountId })
+      else await this.#remindParked(integration, accountId)
     }
   }
 
-  async #isUsable(integration: string, accountId: string): Promise<boolean> {
-    const connection = await this.#options.core.findConnection({ integration, accountId })
-    return connection?.state === 'active'
+  /** Those that have waited for as long as they may. */
+  async #remindParked(integration: string, accountId: string): Promise<void> {
+    const { store, queue, now } = this.#options.core
+    const place = places.parkedOn(integration, accountId)
+    const { items } = await store.list(runs, {
+      index: 'place',
+      equals: place,
+      to: now() - lateAfterMs,
+      limit: pageSize,
+    })
+    await queue.add(items.map((run) => hintOf(run, run.dueAt ?? now())))
   }
 }
 

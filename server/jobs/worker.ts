@@ -5,7 +5,7 @@ import type { ClaimedWakeup } from '../queue/queue.ts'
 import { pause, type EngineCore } from './core.ts'
 import type { EventContent, RunTaker } from './event-intake.ts'
 import type { Claim } from './journal.ts'
-import { runs, type EventDocument, type RunDocument, type Target } from './records.ts'
+import { places, runs, type EventDocument, type RunDocument, type Target } from './records.ts'
 import type { JobRegistry } from './registry.ts'
 import { RunPass, type ClaimedRun } from './run-pass.ts'
 
@@ -169,9 +169,9 @@ export class Worker implements RunTaker {
     this.#active += 1
     const match = { state: { in: claimableStates }, dueAt: { lessThan: now() + 1 } } as const
     const change = {
-      set: { state: 'running' as const, owner },
+      set: { state: 'running' as const, owner, place: places.ownedBy(owner) },
       increment: { fence: 1 },
-      unset: ['dueAt' as const, 'parkedOn' as const],
+      unset: ['dueAt' as const],
     }
     let run: RunDocument | undefined
     try {

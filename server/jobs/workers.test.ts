@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { eventTrigger } from '../triggers/event-trigger.ts'
 import { createDirectory, openEngine, reaches, until, type EngineFixture } from './fixtures/engine-fixture.ts'
 import type { IO, Json, RunContext } from './job.ts'
-import { retentionMs, runs, workers, type RunDocument } from './records.ts'
+import { places, retentionMs, runs, workers, type RunDocument } from './records.ts'
 
 let directory: ReturnType<typeof createDirectory>
 let open: EngineFixture[]
@@ -162,7 +162,7 @@ describe('a worker that has died', () => {
     if ((await store.get(workers, ghost)) === undefined) {
       await store.insert(workers, { id: ghost, scope: 'worker', startedAt: at, seenAt: at, jobs: [] })
     }
-    const set = { state: 'running' as const, owner: ghost, ...left }
+    const set = { state: 'running' as const, owner: ghost, place: places.ownedBy(ghost), ...left }
     await store.update(runs, id, {}, { set, increment: { fence: 1 }, unset: ['dueAt'] })
     return id
   }
