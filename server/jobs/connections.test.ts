@@ -123,7 +123,7 @@ class Accounts {
   readonly findConnection = ({ accountId }: { accountId: string }): Promise<Connection | undefined> => {
     const known = this.#states.get(accountId)
     if (known === undefined) return Promise.resolve(undefined)
-    const at = new Date(0).toISOString()
+    const at = new Date().toISOString()
     return Promise.resolve({
       id: 'c',
       integration: 'chat',
@@ -323,6 +323,19 @@ describe('a run without a usable connection', () => {
     assert.notEqual(summary.endedAt, null)
     await connect('gone')
     assert.equal((await fixture.engine.getRun(runId)).state, 'cancelled')
+  })
+
+  it('is cancelled when the account disconnects on purpose while it runs', async () => {
+    provider.good.add('ivy-1')
+    accounts.set('ivy', 'ivy-1')
+    const runId = await send('ivy', async (io) => {
+      await io.chat.post('one', 'before')
+      accounts.set('ivy', 'ivy-1', { state: 'disconnected' })
+      await io.wait('nap', 0.1)
+      await io.chat.post('two', 'after')
+    })
+    await reaches(fixture.engine, runId, 'cancelled')
+    assert.deepEqual(provider.posts.splice(0), ['before by ivy-1'])
   })
 
   it('is not woken by another account', async () => {

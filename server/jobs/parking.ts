@@ -53,7 +53,11 @@ export async function wake(
   )
 }
 
-function cancelParked({ store, now }: EngineCore, run: RunDocument): Promise<boolean> {
+/** Ends a parked run. False when it is not parked there any more. */
+export function cancelParked(
+  { store, now }: EngineCore,
+  run: Pick<RunDocument, 'id' | 'place'>,
+): Promise<boolean> {
   const endedAt = now()
   return store.update(
     runs,

@@ -8,7 +8,7 @@ import { openBody, type EventContent } from './event-intake.ts'
 import { Execution, type Lacking, type Outcome } from './execution.ts'
 import type { RunContext } from './job.ts'
 import { ClaimLost, Journal, loadBeside, type Claim } from './journal.ts'
-import { wake } from './parking.ts'
+import { cancelParked, wake } from './parking.ts'
 import {
   events,
   parkingId,
@@ -254,6 +254,9 @@ export class RunPass {
     // One that looks fine but was refused before is not asked again at once.
     const delay = run.parkedAt === undefined ? 0 : secondLookMs
     if (connection?.state === 'active') await wake(this.#core, { ...run, place }, delay)
+    // Disconnected on purpose after the run began: it would have been cancelled, had it been parked by then.
+    const isGone = connection?.state === 'disconnected' && Date.parse(connection.updatedAt) >= run.createdAt
+    if (isGone) await cancelParked(this.#core, { ...run, place })
   }
 
   /** Falls asleep as told; when a signal came that this pass has not seen, the run is due at once instead. */
