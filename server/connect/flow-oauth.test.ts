@@ -260,6 +260,14 @@ describe('Connect.callback', () => {
     noTokenRequests()
   })
 
+  it('takes a state once, even if its flow were waiting again', async () => {
+    const { browser, params, flow } = await returning()
+    await comeBack(connect, browser, { integration, params })
+    await store.update(flowSet, flow.id, {}, { set: { stage: 'authorize' } })
+    await assert.rejects(comeBack(connect, browser, { integration, params }), { code: 'state_invalid' })
+    assert.equal(provider.tokenRequests.authorization_code, 1)
+  })
+
   it('ends the flow when the answer comes to another integration or from another issuer', async () => {
     const misled = await returning()
     const wrongPath = await comeBack(connect, misled.browser, { integration: 'other', params: misled.params })

@@ -367,6 +367,23 @@ describe('a refresh that something comes between', () => {
     assert.deepEqual((await record()).secrets, after.secrets)
   })
 
+  it('does not mark a connection whose credential is a newer one than the refused', async () => {
+    await connectDirectly(connect, { integration, accountId })
+    await expire()
+    const [asked, answer] = [gate(), gate()]
+    provider.beforeReply = async () => {
+      asked.open()
+      await answer.passed
+      return { status: 400, body: { error: 'invalid_grant' } }
+    }
+    const waiting = token()
+    await asked.passed
+    await connectDirectly(other.connect, { integration, accountId, purpose: 'reconnect' })
+    answer.open()
+    assert.match(await waiting, /-1$/)
+    assert.equal((await record()).state, 'active')
+  })
+
   it('is told apart by its fence when two hold it for theirs', async () => {
     await connectDirectly(connect, { integration, accountId })
     await expire()
