@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { listAll, notes, rejectsWith, withPair } from './contract-fixtures.ts'
 import type { Note, OpenBackend } from './contract-fixtures.ts'
-import { compareText } from './document.ts'
+import { compareText } from './change.ts'
 
 /** Declares the cases. */
 export function pagingCases(openBackend: OpenBackend): void {

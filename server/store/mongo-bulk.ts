@@ -4,7 +4,7 @@
 import { MongoBulkWriteError } from 'mongodb'
 import type { AnyBulkWriteOperation, Collection } from 'mongodb'
 import { AuthFlowError } from '../../shared/errors.ts'
-import type { Edit, Term } from './document.ts'
+import type { Edit, Term } from './change.ts'
 import { hasToken, toFilter, toMark, toMarkText, toPipeline } from './mongo-document.ts'
 import type { Raw, WriteToken } from './mongo-document.ts'
 import { fromCode, toStoreError } from './mongo-errors.ts'

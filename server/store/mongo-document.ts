@@ -4,7 +4,8 @@
 
 import { Binary } from 'mongodb'
 import type { Document } from 'mongodb'
-import type { Edit, Fields, Term } from './document.ts'
+import type { Edit, Term } from './change.ts'
+import type { Fields } from './document.ts'
 import { toBody } from './document.ts'
 
 /** A document as MongoDB holds it. */

@@ -1,8 +1,10 @@
 // One set as one collection: its checks, its lanes and its reads.
 
 import type { Collection, Document, Sort } from 'mongodb'
-import { checkIndexed, checkIndexedEdit, isExpired, parseChange } from './document.ts'
-import type { Edit, Fields, Scalar } from './document.ts'
+import { checkIndexedEdit, parseChange } from './change.ts'
+import { checkIndexed, isExpired } from './document.ts'
+import type { Edit } from './change.ts'
+import type { Fields, Scalar } from './document.ts'
 import { MongoBulk } from './mongo-bulk.ts'
 import type { InsertItem, RemoveItem, UpdateItem } from './mongo-bulk.ts'
 import { fromRaw, notExpired, toName } from './mongo-document.ts'

@@ -5,18 +5,9 @@ import { MongoClient } from 'mongodb'
 import type { Db } from 'mongodb'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { randomText } from '../../shared/ids.ts'
-import {
-  checkBound,
-  checkDocument,
-  checkId,
-  checkLimit,
-  invalid,
-  matches,
-  pageMax,
-  parseMatch,
-  typed,
-} from './document.ts'
-import type { Term } from './document.ts'
+import { matches, parseMatch } from './change.ts'
+import { checkBound, checkDocument, checkId, checkLimit, invalid, pageMax, typed } from './document.ts'
+import type { Term } from './change.ts'
 import type { Outcome } from './mongo-bulk.ts'
 import { MongoClock } from './mongo-clock.ts'
 import { fromRaw, toFilter, toPipeline, toRaw } from './mongo-document.ts'

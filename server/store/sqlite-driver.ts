@@ -18,7 +18,6 @@ export interface SqlDatabase {
   exec(sql: string): void
   prepare(sql: string): SqlStatement
   close(): void
-  readonly isTransaction: boolean
 }
 
 interface SqlDriver {
@@ -79,10 +78,30 @@ export function isCannotOpen(error: unknown): boolean {
   return resultCode(error) === sqliteCannotOpen
 }
 
-/** True when the error is about one statement and not about the file: a smaller one may still go through. */
-export function isStatementError(error: unknown): boolean {
+const fileErrors = new Set([
+  sqlitePerm,
+  sqliteNoMemory,
+  sqliteReadOnly,
+  sqliteIoError,
+  sqliteCorrupt,
+  sqliteCannotOpen,
+  sqliteAuth,
+  sqliteNotADatabase,
+])
+
+/** True when the file or the machine is at fault, so that other writes would fail as well. */
+export function isFileError(error: unknown): boolean {
   const code = resultCode(error)
-  return code === undefined || code === sqliteTooBig || code === sqliteFull
+  return code !== undefined && fileErrors.has(code)
+}
+
+/** Ends a transaction that failed. SQLite ends some on its own. */
+export function rollBack(db: SqlDatabase): void {
+  try {
+    db.exec('ROLLBACK')
+  } catch {
+    // There was none any more.
+  }
 }
 
 /** A driver's error as one of ours. Ours come back unchanged. */

@@ -3,8 +3,8 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { DocumentSet, StoredDocument } from './store.ts'
-import { checkIndexed, checkSet } from './document.ts'
-import type { Fields } from './document.ts'
+import { checkSet, isPlainText } from './document.ts'
+import type { Fields, Scalar } from './document.ts'
 import type { SqlDatabase } from './sqlite-driver.ts'
 import { leaseTable } from './sqlite-lease.ts'
 import { columnFields, columnName, tableName, toSql } from './sqlite-table.ts'
@@ -82,11 +82,17 @@ function fillColumns(db: SqlDatabase, table: string, fields: readonly string[]):
     const rows = next.all(last) as { id: string; body: string }[]
     for (const { id, body } of rows) {
       const document: Fields = JSON.parse(body)
-      fill.run(...fields.map((field) => toSql(checkIndexed(document[field], field))), id)
+      fill.run(...fields.map((field) => toSql(toIndexed(document[field]))), id)
       last = id
     }
     if (rows.length < fillChunk) return
   }
+}
+
+/** What was stored before the field had an index may be no scalar: the index then leaves it out. */
+function toIndexed(value: unknown): Scalar {
+  if (typeof value === 'number' || typeof value === 'boolean') return value
+  return typeof value === 'string' && isPlainText(value) ? value : null
 }
 
 /** Leaves out documents whose first field is null: nobody asks for them, and every entry costs each write. */

@@ -2,17 +2,10 @@
 // only ever read by indexes. All of it synchronous; batching and locking are the caller's.
 
 import type { DocumentSet, StoredDocument } from './store.ts'
-import {
-  applyEdit,
-  checkIndexed,
-  checkIndexedEdit,
-  editedFields,
-  isExpired,
-  matches,
-  parseChange,
-  toBody,
-} from './document.ts'
-import type { Edit, Fields, Scalar, Term } from './document.ts'
+import { applyEdit, checkIndexedEdit, editedFields, matches, parseChange } from './change.ts'
+import { checkIndexed, isExpired, toBody } from './document.ts'
+import type { Edit, Term } from './change.ts'
+import type { Fields, Scalar } from './document.ts'
 import { encodeCursor } from './page.ts'
 import type { PageQuery } from './page.ts'
 import type { SqlDatabase, SqlStatement, SqlValue } from './sqlite-driver.ts'

@@ -2,17 +2,10 @@
 // anything written. So a group that fails leaves its neighbours in the batch alone.
 
 import type { Step } from './store.ts'
-import {
-  applyEdit,
-  checkDocument,
-  checkId,
-  editedFields,
-  invalid,
-  isExpired,
-  matches,
-  parseMatch,
-} from './document.ts'
-import type { Edit, Fields, Term } from './document.ts'
+import { applyEdit, editedFields, matches, parseMatch } from './change.ts'
+import { checkDocument, checkId, invalid, isExpired } from './document.ts'
+import type { Edit, Term } from './change.ts'
+import type { Fields } from './document.ts'
 import type { NewRow, SqliteTable } from './sqlite-table.ts'
 
 /** A step, checked, with its table. */

@@ -2,7 +2,7 @@
 // synchronous, so a batch is bounded in time, and a lock held by another process is waited for on timers.
 
 import { AuthFlowError } from '../../shared/errors.ts'
-import { isBusy, isStatementError, toStoreError } from './sqlite-driver.ts'
+import { isBusy, isFileError, rollBack, toStoreError } from './sqlite-driver.ts'
 import type { SqlDatabase, SqlStatement } from './sqlite-driver.ts'
 
 const batchMaxVerbs = 200
@@ -84,7 +84,7 @@ export class WriteQueue {
     try {
       this.#commit.run()
     } catch (error) {
-      this.#rollback()
+      rollBack(this.#db)
       if (isBusy(error)) this.#retryLater()
       else this.#fail(settle.length, error)
       return
@@ -113,23 +113,14 @@ export class WriteQueue {
     return true
   }
 
-  /** A statement failed: rejects its write alone when the fault is the write's own, else the batch up to it. */
+  /** A statement failed: its write is rejected alone, unless all would fail. A full disk may still take smaller ones. */
   #undo(at: number, error: unknown): void {
-    this.#rollback()
-    if (isStatementError(error)) {
-      const [failed] = this.#waiting.splice(at, 1)
-      failed?.reject(toStoreError(error))
-      this.#next()
-    } else if (isBusy(error)) this.#retryLater()
-    else this.#fail(at + 1, error)
-  }
-
-  #rollback(): void {
-    try {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-    } catch {
-      // SQLite rolls back on its own for the errors that leave no transaction.
-    }
+    rollBack(this.#db)
+    if (isBusy(error)) return this.#retryLater()
+    if (isFileError(error)) return this.#fail(at + 1, error)
+    const [failed] = this.#waiting.splice(at, 1)
+    failed?.reject(toStoreError(error))
+    this.#next()
   }
 
   #fail(count: number, error: unknown): void {

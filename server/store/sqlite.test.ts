@@ -148,6 +148,30 @@ describe('an SQLite file that cannot be written', () => {
   )
 })
 
+describe('an SQLite lease', () => {
+  it(
+    'ends with the boot of the machine it was taken in',
+    withFolder(async (path) => {
+      const store = await openStore(`sqlite:${path}`)
+      const db = await openRaw(path)
+      const takenAfter = async (change: string): Promise<boolean> => {
+        const name = `lease-${change.length}`
+        const lease = await store.acquireLease(name, 'before', 60_000)
+        assert.equal(await store.acquireLease(name, 'after', 60_000), undefined)
+        db.exec(`UPDATE authflow_leases SET ${change} WHERE name = '${name}'`)
+        const next = await store.acquireLease(name, 'after', 60_000)
+        return next !== undefined && next.fence > (lease?.fence ?? Infinity)
+      }
+      assert.equal(await takenAfter('boot = lower(boot)'), false)
+      assert.equal(await takenAfter("boot = 'another'"), true)
+      // Where boots have no name: a clock that was ahead of this one was another boot's.
+      assert.equal(await takenAfter('since_ms = since_ms + 1e9'), true)
+      db.close()
+      await store.close()
+    }),
+  )
+})
+
 describe('an SQLite file under a foreign lock', () => {
   it(
     'answers store_busy once the time is over, and goes on when the lock is gone',

@@ -5,20 +5,12 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AuthFlowError } from '../../shared/errors.ts'
-import {
-  checkBound,
-  checkDocument,
-  checkId,
-  checkLimit,
-  invalid,
-  pageMax,
-  parseMatch,
-  typed,
-} from './document.ts'
+import { parseMatch } from './change.ts'
+import { checkBound, checkDocument, checkId, checkLimit, invalid, pageMax, typed } from './document.ts'
 import { checkLeaseMs, defaultBusyTimeoutMs, defaultStealMarginMs } from './options.ts'
 import type { CommonOptions } from './options.ts'
 import { parsePageQuery } from './page.ts'
-import { isBusy, isCannotOpen, loadSqliteDriver, toStoreError } from './sqlite-driver.ts'
+import { isBusy, isCannotOpen, loadSqliteDriver, rollBack, toStoreError } from './sqlite-driver.ts'
 import type { SqlDatabase } from './sqlite-driver.ts'
 import { SqliteLeases } from './sqlite-lease.ts'
 import { createBase, migrateSqlite } from './sqlite-migrate.ts'
@@ -116,7 +108,7 @@ function configure(db: SqlDatabase, options: SqliteOptions): void {
     createBase(db)
     db.exec('COMMIT')
   } catch (error) {
-    if (db.isTransaction) db.exec('ROLLBACK')
+    rollBack(db)
     throw error
   }
 }

@@ -10,7 +10,10 @@ export interface StoredDocument {
   readonly id: string
   /** Set by the store: 1 on insert, one more with every update. */
   readonly version: number
-  /** When retention may delete it, in ms. Reads leave out what has expired; the id is free once it is deleted. */
+  /**
+   * When retention may delete it, in whole ms. From then on it is gone for reads, updates and removals; its id is free
+   * once it is deleted.
+   */
   readonly expireAt?: number | null
 }
 
@@ -131,7 +134,10 @@ export interface StoreCapabilities {
  * every verb throws `closed`.
  *
  * All verbs throw {@link AuthFlowError} `store_busy` (not accepted within 5 s), `store_unavailable`,
- * `store_read_only`, `store_corrupt` or `document_too_large` (over 12 MB).
+ * `store_read_only`, `store_corrupt`, `document_too_large` (over 12 MB of JSON; MongoDB refuses a document that grew by
+ * small changes somewhere between 12 and 16 MB) or `invalid_input` (a call that can't work on any store).
+ *
+ * A write that throws `store_unavailable` may have been done all the same: read, then repeat.
  */
 export interface Store {
   /** For people and logs: `sqlite` or `mongodb`. */
