@@ -85,6 +85,11 @@ function windows() {
         const page = await find(browser, payload)
         return { url: page.url(), text: await page.$eval(payload, (element) => element.textContent) }
       }
+      if (command === 'back') {
+        const page = await find(browser, payload)
+        await page.goBack()
+        return true
+      }
       if (command === 'click') {
         const page = await find(browser, payload)
         await page.bringToFront()

@@ -2,8 +2,6 @@
 
 import { AuthFlowError } from './errors.ts'
 
-const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-
 /** Shape of a flow id: 22 characters of base64url, 128 bits and a little more. */
 export const flowIdPattern = /^[A-Za-z0-9_-]{22}$/
 /** Shape of an integration's, provider's or job's id. */
@@ -18,9 +16,8 @@ const accountIdMaxBytes = 256
 /** Random base64url text of the given length; each character has 6 bits. */
 export function randomText(length: number): string {
   const bytes = globalThis.crypto.getRandomValues(new Uint8Array(length))
-  let text = ''
-  for (const byte of bytes) text += alphabet[byte & 63]
-  return text
+  const base64 = btoa(String.fromCharCode(...bytes)).slice(0, length)
+  return base64.replaceAll('+', '-').replaceAll('/', '_')
 }
 
 /** A new flow id. It names a flow and proves nothing. */

@@ -3,8 +3,8 @@
 
 import type { ErrorCode, FieldError } from '../shared/errors.ts'
 
-/** Every text that the elements show. Field labels, choices and help come from the server. */
-export interface Messages {
+/** How a flow stands, in words. */
+export interface StatusMessages {
   /** Status by state; states that need no word have none. */
   readonly loading?: string
   readonly submitting?: string
@@ -23,6 +23,12 @@ export interface Messages {
   readonly active?: string
   readonly needs_reauth?: string
   readonly none?: string
+  /** Texts by error code, instead of the server's. */
+  readonly errors?: Readonly<Partial<Record<ErrorCode, string>>>
+}
+
+/** What forms and buttons say. Field labels, choices and help come from the server. */
+export interface ControlMessages {
   /** Legend of the choice of method. */
   readonly methods: string
   /** Heading of what is asked for at the provider. */
@@ -37,17 +43,18 @@ export interface Messages {
   readonly reveal: string
   readonly optional: string
   readonly help: string
-  /** Texts by error code, instead of the server's. */
-  readonly errors: Readonly<Partial<Record<ErrorCode, string>>>
   /** Texts of field errors by reason, instead of the server's. */
-  readonly fieldErrors: Readonly<Partial<Record<FieldError['reason'], string>>>
+  readonly fieldErrors?: Readonly<Partial<Record<FieldError['reason'], string>>>
 }
+
+/** Every text that the elements show. */
+export interface Messages extends StatusMessages, ControlMessages {}
 
 const connected = 'Connected as {identity}'
 const moment = 'One moment…'
 
-/** The texts in English. */
-export const english: Messages = {
+/** The words in English. */
+export const statusEnglish: StatusMessages = {
   loading: moment,
   submitting: moment,
   authorize: 'Continue in the {name} window.',
@@ -58,6 +65,10 @@ export const english: Messages = {
   cancelled: 'Cancelled.',
   active: connected,
   needs_reauth: '{name} needs to be connected again.',
+}
+
+/** The texts of controls in English. Apart, because a page without a form does not need them. */
+export const controlEnglish: ControlMessages = {
   methods: 'How to connect',
   scopes: 'This will allow:',
   submit: 'Connect',
@@ -68,8 +79,6 @@ export const english: Messages = {
   reveal: 'Show {title}',
   optional: '(optional)',
   help: 'Where do I find this?',
-  errors: {},
-  fieldErrors: {},
 }
 
 /** The text with its `{placeholders}` filled in; unknown ones become empty. */

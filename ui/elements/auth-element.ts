@@ -3,7 +3,7 @@
 
 import { ReactiveElement } from '@lit/reactive-element'
 import type { FlowSnapshot } from '../flow/flow.ts'
-import { english, type Messages } from '../messages.ts'
+import { statusEnglish, type Messages, type StatusMessages } from '../messages.ts'
 import type { AuthFlowElement } from './auth-flow.ts'
 
 /** The parts in documents, so that a flow that comes later finds those that wait for it. */
@@ -31,9 +31,9 @@ export abstract class AuthElement extends ReactiveElement {
   /** The flow that the element belongs to. */
   abstract get flowElement(): AuthFlowElement | undefined
 
-  /** The texts to show. */
-  get texts(): Messages {
-    return { ...english, ...this.flowElement?.messages }
+  /** The texts to show: the author's, else those in English; of controls only the author's. */
+  get texts(): StatusMessages & Partial<Messages> {
+    return { ...statusEnglish, ...this.flowElement?.messages }
   }
 
   /** The author's markup is the content: there is no shadow root. */

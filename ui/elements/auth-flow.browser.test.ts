@@ -144,12 +144,12 @@ describe('auth-flow', () => {
       })
     }
 
-    it('token_request_failed where the backend refuses', async () => {
-      const only = { ...choice, methods: choice.methods.slice(0, 1) }
-      equal(
-        await failsWith('token-url="/no/such/page"', (flow) => Object.assign(flow, { definition: only })),
-        'token_request_failed',
-      )
+    it('token_request_failed where the backend fails', async () => {
+      const code = await failsWith('', (flow) => {
+        const connectToken = () => Promise.reject(new Error('down'))
+        Object.assign(flow, { definition: { ...choice, methods: choice.methods.slice(0, 1) }, connectToken })
+      })
+      equal(code, 'token_request_failed')
     })
   })
 

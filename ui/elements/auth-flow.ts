@@ -245,8 +245,9 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
     if (state === 'fields' && !this.findPart('auth-form') && !methods[1] && !fields.length)
       return this.flow.submit({}, method)
     const tells = state === 'failed' && this.findPart('auth-status') && !this.#statusShows
-    const blocked = state === 'blocked' && this.emit('auth-popup-blocked', undefined)
-    if (tells || blocked || /^(choose|fields|configure)$/.test(state)) this.show('flow')
+    const asks = /^(choose|fields|configure)$/.test(state)
+    if (tells || asks || (state === 'blocked' && this.emit('auth-popup-blocked', undefined)))
+      this.show('flow')
   }
 
   /** Takes up a flow that was left at the provider; reads what `load` asks for. */

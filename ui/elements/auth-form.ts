@@ -5,7 +5,7 @@ import type { FieldError } from '../../shared/errors.ts'
 import { checkFields, type FieldsOutcome, type FormField } from '../../shared/fields.ts'
 import { localError } from '../flow/connect-error.ts'
 import type { FlowSnapshot } from '../flow/flow.ts'
-import { fill } from '../messages.ts'
+import { controlEnglish, fill, type Messages } from '../messages.ts'
 import { AuthPart } from './auth-element.ts'
 import type { AuthFlowElement } from './auth-flow.ts'
 import { frame, make, set } from './dom.ts'
@@ -57,13 +57,17 @@ export class AuthFormElement extends AuthPart {
     }
   }
 
+  override get texts(): Messages {
+    return { ...controlEnglish, ...super.texts }
+  }
+
   protected show(flow: AuthFlowElement, snapshot: FlowSnapshot): void {
     const { methods, errors, state } = snapshot
     const own = this.#own
     if (!methods.length) return
     if (!own && this.closest('form')) return this.#refuse(flow)
     if (own) this.#bind(own, snapshot)
-    else this.#render(flow, snapshot)
+    else this.#render(snapshot)
     if (errors !== this.#told) this.#showErrors((this.#told = errors))
     if (state === 'done') this.#form.reset()
   }
@@ -91,12 +95,16 @@ export class AuthFormElement extends AuthPart {
   #refuse(flow: AuthFlowElement): void {
     if (this.#shown === flow) return
     this.#shown = flow
-    const error = localError('nested_form')
+    const error = localError(
+      'nested_form',
+      'A form cannot stand in a form: put <auth-form> elsewhere, with `for` and the id of its flow.',
+    )
     console.error(error.message, this)
     flow.emit('auth-error', error)
   }
 
-  #render({ texts }: AuthFlowElement, { methods, method, fields, values, busy, name }: FlowSnapshot): void {
+  #render({ methods, method, fields, values, busy, name }: FlowSnapshot): void {
+    const { texts } = this
     const chosen = methods.find(({ id }) => id === method)
     if (this.#root.parentNode !== this) this.append(this.#root)
     if (this.#shown !== methods) {
@@ -152,8 +160,8 @@ export class AuthFormElement extends AuthPart {
   #place(field: FormField): FieldPlace {
     const form = this.#form
     const scope = form.querySelector(`[data-field="${CSS.escape(field.name)}"]`) ?? form
-    const { method, texts } = { ...this.flowElement?.flow.getSnapshot(), texts: this.texts }
-    return { field, scope, id: `${this.#id}-${method}-${field.name}`, messages: texts }
+    const method = this.flowElement?.flow.getSnapshot().method
+    return { field, scope, id: `${this.#id}-${method}-${field.name}`, messages: this.texts }
   }
 
   #check(fields: readonly FormField[]): FieldsOutcome {

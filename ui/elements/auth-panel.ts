@@ -2,9 +2,9 @@
 
 import { AuthPart } from './auth-element.ts'
 import type { AuthFlowElement } from './auth-flow.ts'
+import { set } from './dom.ts'
 
-const focusable =
-  'input:not([type=hidden], :disabled), select:not(:disabled), textarea:not(:disabled), button:not(:disabled), a[href]'
+const focusable = ':is(input:not([type=hidden]), select, textarea, button):enabled, a[href]'
 
 /**
  * Opens when the flow has something to ask, and closes when it is done. The author writes `hidden`. With a `<dialog>`
@@ -58,13 +58,13 @@ export class AuthPanelElement extends AuthPart {
     const heading = surface.querySelector('h1, h2, h3, h4, h5, h6, [data-part=title]')
     this.#before = document.activeElement
     this.hidden = false
-    if (heading && !surface.hasAttribute('aria-label') && !surface.hasAttribute('aria-labelledby')) {
+    if (heading && !surface.matches('[aria-label], [aria-labelledby]')) {
       heading.id ||= `${(this.id ||= `auth-panel-${++count}`)}-title`
-      surface.setAttribute('aria-labelledby', heading.id)
+      set(surface, 'aria-labelledby', heading.id)
     }
     if (dialog) dialog.open || dialog.showModal()
     else {
-      if (!this.hasAttribute('role')) this.setAttribute('role', 'group')
+      if (!this.hasAttribute('role')) set(this, 'role', 'group')
       if (this.popover) this.showPopover()
     }
     this.#seeking = true
@@ -83,14 +83,12 @@ export class AuthPanelElement extends AuthPart {
   }
 
   #seekFocus(): void {
+    const form = this.querySelector('auth-form')
     const target =
-      this.querySelector<HTMLElement>('[autofocus]') ??
-      this.querySelector<HTMLElement>(`auth-form :is(${focusable})`) ??
-      (this.querySelector('auth-form') ? null : this.querySelector<HTMLElement>(focusable))
-    const { activeElement } = document
-    this.#seeking &&= !target
+      this.querySelector<HTMLElement>('[autofocus]') ?? (form ?? this).querySelector<HTMLElement>(focusable)
+    this.#seeking = !target
     if (target) target.focus()
-    else if (!this.contains(activeElement)) {
+    else if (!this.contains(document.activeElement)) {
       this.tabIndex = -1
       this.focus()
     }

@@ -1,7 +1,7 @@
 // <auth-status>: says how the flow stands, and helps with the window. Renders into one child of its own.
 
 import type { FlowSnapshot } from '../flow/flow.ts'
-import { fill } from '../messages.ts'
+import { controlEnglish, fill, type Messages } from '../messages.ts'
 import { AuthPart } from './auth-element.ts'
 import type { AuthFlowElement } from './auth-flow.ts'
 import { frame, make } from './dom.ts'
@@ -30,9 +30,13 @@ export class AuthStatusElement extends AuthPart {
     })
   }
 
-  protected show({ texts }: AuthFlowElement, snapshot: FlowSnapshot): void {
+  override get texts(): Messages {
+    return { ...controlEnglish, ...super.texts }
+  }
+
+  protected show(_: AuthFlowElement, snapshot: FlowSnapshot): void {
     const { state, popup, name } = snapshot
-    const text = statusText(snapshot, texts)
+    const text = statusText(snapshot, this.texts)
     // Buttons that stay keep the focus.
     const help = [state, popup, name].join()
     if (help !== this.#helped) this.#root.replaceChildren(this.#region, ...this.#help(snapshot))

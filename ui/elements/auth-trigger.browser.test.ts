@@ -86,7 +86,9 @@ describe('auth-trigger', () => {
   })
 
   it('neither submits a host’s form nor follows a link', async () => {
-    const flow = await fixture(`<form>${markup().replace(' type="button"', '')}</form>`)
+    const flow = await fixture(
+      '<form><auth-flow integration="a" load="none"><auth-trigger><button>Go</button></auth-trigger></auth-flow></form>',
+    )
     const form = need<HTMLFormElement>(document, 'form')
     const seen = record(form, 'submit')
     flow.definition = choice

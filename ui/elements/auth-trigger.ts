@@ -3,6 +3,7 @@
 import type { FlowSnapshot } from '../flow/flow.ts'
 import { AuthPart } from './auth-element.ts'
 import type { AuthFlowElement } from './auth-flow.ts'
+import { set } from './dom.ts'
 
 /**
  * Begins the flow when it is clicked. Renders nothing.
@@ -36,11 +37,11 @@ export class AuthTriggerElement extends AuthPart {
       this.#acts = acts
       if (acts) {
         // What the author or the server wrote stays.
-        if (!this.hasAttribute('role')) this.setAttribute('role', 'button')
+        if (!this.hasAttribute('role')) set(this, 'role', 'button')
         if (!this.hasAttribute('tabindex')) this.tabIndex = 0
       } else {
-        this.removeAttribute('role')
-        this.removeAttribute('tabindex')
+        set(this, 'role', false)
+        set(this, 'tabindex', false)
       }
     }
     super.refresh()
@@ -49,10 +50,10 @@ export class AuthTriggerElement extends AuthPart {
   protected show(flow: AuthFlowElement, { busy }: FlowSnapshot): void {
     const { control } = this
     const panel = flow.findPart('auth-panel')
-    control.setAttribute('aria-busy', String(busy))
+    set(control, 'aria-busy', String(busy))
     if (!panel) return
-    control.setAttribute('aria-expanded', String(flow.open))
-    if (panel.id) control.setAttribute('aria-controls', panel.id)
+    set(control, 'aria-expanded', String(flow.open))
+    if (panel.id) set(control, 'aria-controls', panel.id)
   }
 
   #handleClick(event: Event): void {

@@ -309,17 +309,59 @@ describe('connecting by OAuth', () => {
     await inState(flow, 'done')
   })
 
-  it('in redirect mode leaves the page, comes back to it and cleans its address', async () => {
-    const account = newAccount()
-    const query = new URLSearchParams({ account, ...server })
-    await executeServerCommand('open-window', `/ui/fixtures/redirect.html?${query}`)
-    await executeServerCommand('click', '[data-page=redirect] auth-trigger:defined button')
-    await executeServerCommand('consent', 'allow')
-    const { url, text } = await executeServerCommand<{ url: string; text: string }, string>(
-      'look',
-      '[data-page=redirect] auth-flow[data-state=done] [role=status]',
-    )
-    equal([text.trim().startsWith('Connected as '), url.includes('authflow_flow')], [true, false])
-    await executeServerCommand('close-window', '[data-page=redirect]')
+  const host = (more: Readonly<Record<string, string>>): Promise<unknown> => {
+    const query = new URLSearchParams({
+      account: newAccount(),
+      mode: 'popup',
+      csp: '',
+      referrer: '',
+      ...server,
+      ...more,
+    })
+    return executeServerCommand('open-window', `/ui/fixtures/host.html?${query}`)
+  }
+  const see = (selector: string): Promise<{ url: string; text: string }> =>
+    executeServerCommand<{ url: string; text: string }, string>('look', `[data-page=host] ${selector}`)
+  const clickTrigger = (): Promise<unknown> =>
+    executeServerCommand('click', '[data-page=host] auth-trigger:defined button')
+
+  describe('from another page', () => {
+    afterEach(() => executeServerCommand('close-window', '[data-page=host]'))
+
+    it('by redirect leaves the page, comes back to it and cleans its address', async () => {
+      await host({ mode: 'redirect' })
+      await clickTrigger()
+      await executeServerCommand('consent', 'allow')
+      const { url, text } = await see('auth-flow[data-state=done] [role=status]')
+      equal([text.trim().startsWith('Connected as '), url.includes('authflow_flow')], [true, false])
+    })
+
+    it('by redirect can be begun again, or given up, after Back', async () => {
+      await host({ mode: 'redirect' })
+      await clickTrigger()
+      await executeServerCommand('back', '[data-testid=sandbox-consent]')
+      await executeServerCommand('click', '[data-page=host] [data-auth-action=reopen]')
+      await executeServerCommand('consent', 'allow')
+      await see('auth-flow[data-state=done]')
+    })
+
+    it('works where the page sends no referrer', async () => {
+      await host({ referrer: 'no-referrer' })
+      await clickTrigger()
+      await executeServerCommand('consent', 'allow')
+      await see('auth-flow[data-state=done]')
+    })
+
+    it('says csp_blocked where the page may not reach the server', async () => {
+      await host({ csp: `connect-src 'self' ${server.backend}` })
+      await clickTrigger()
+      await see('auth-flow[data-state=failed][data-error=csp_blocked]')
+    })
+
+    it('says csp_blocked where the page may not send the form', async () => {
+      await host({ csp: "form-action 'self'" })
+      await clickTrigger()
+      await see('auth-flow[data-state=failed][data-error=csp_blocked]')
+    })
   })
 })

@@ -3,7 +3,7 @@
 
 import type { FieldError } from '../../shared/errors.ts'
 import type { FormField } from '../../shared/fields.ts'
-import { fill, type Messages } from '../messages.ts'
+import { fill, type ControlMessages } from '../messages.ts'
 import { set } from './dom.ts'
 
 /** A field in the page. */
@@ -13,7 +13,7 @@ export interface FieldPlace {
   readonly scope: Element
   /** For the control. */
   readonly id: string
-  readonly messages: Messages
+  readonly messages: ControlMessages
 }
 
 type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement
@@ -96,7 +96,7 @@ export function prepareField({ field, scope, id, messages }: FieldPlace, value: 
 
 /** Shows what is wrong with the field, or that nothing is. */
 export function showError({ field, scope, id, messages }: FieldPlace, error: FieldError | undefined): void {
-  const text = error && fill(messages.fieldErrors[error.reason] ?? error.message, field.schema)
+  const text = error && fill(messages.fieldErrors?.[error.reason] ?? error.message, field.schema)
   const own = scope.hasAttribute('data-field')
   const named = scope.querySelector<HTMLElement>(`[data-error-for="${CSS.escape(field.name)}"]`)
   const place = named ?? (own ? find(scope, 'error') : null)

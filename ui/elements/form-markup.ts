@@ -3,7 +3,7 @@
 
 import type { FormField } from '../../shared/fields.ts'
 import type { ConnectMethod } from '../../shared/flow.ts'
-import type { Messages } from '../messages.ts'
+import type { ControlMessages } from '../messages.ts'
 import { make } from './dom.ts'
 
 /** What `renderField` of <auth-form> gets. */
@@ -16,7 +16,7 @@ export interface FieldContext {
 }
 
 /** The choice of method, as radio buttons with the name `method`. */
-export const methodsMarkup = (methods: readonly ConnectMethod[], messages: Messages): HTMLElement =>
+export const methodsMarkup = (methods: readonly ConnectMethod[], messages: ControlMessages): HTMLElement =>
   make(
     'fieldset',
     { 'data-part': 'methods' },
@@ -32,7 +32,7 @@ export const methodsMarkup = (methods: readonly ConnectMethod[], messages: Messa
   )
 
 /** What a method asks for at the provider, in words. */
-export const scopesMarkup = ({ scopes }: ConnectMethod, messages: Messages): HTMLElement =>
+export const scopesMarkup = ({ scopes }: ConnectMethod, messages: ControlMessages): HTMLElement =>
   make(
     'div',
     { 'data-part': 'scopes' },

@@ -1,14 +1,14 @@
 // How a flow stands, in words; and the live region of pages where no <auth-status> is to be seen.
 
 import type { FlowSnapshot } from '../flow/flow.ts'
-import { fill, type Messages } from '../messages.ts'
+import { fill, type StatusMessages } from '../messages.ts'
 import { make } from './dom.ts'
 
 /** What to tell the user; empty when there is nothing to tell. */
-export function statusText(snapshot: FlowSnapshot, messages: Messages): string {
+export function statusText(snapshot: FlowSnapshot, messages: StatusMessages): string {
   const { state, error, errors, popup, connectionState } = snapshot
   // Errors at fields are told at the fields.
-  if (error && !errors.length) return messages.errors[error.code] ?? error.message
+  if (error && !errors.length) return messages.errors?.[error.code] ?? error.message
   const key = state === 'authorize' && popup === 'lost' ? popup : state === 'idle' ? connectionState : state
   return fill(messages[key] ?? '', snapshot)
 }
@@ -21,16 +21,9 @@ const noticeMs = 100
 /** Has screen readers say a text, politely; it is not to be seen. */
 export function announce(text: string): void {
   region ??= make('div', { role: 'status' })
-  Object.assign(region.style, {
-    position: 'absolute',
-    width: '1px',
-    height: '1px',
-    overflow: 'hidden',
-    clipPath: 'inset(50%)',
-  })
+  Object.assign(region.style, { position: 'absolute', clipPath: 'inset(50%)' })
   // Everything outside an open dialog is inert.
   const place = document.querySelector('dialog:modal') ?? document.body
-  const { parentNode } = region
-  if (parentNode !== place) place.append(region)
+  if (region.parentNode !== place) place.append(region)
   setTimeout(() => region && region.textContent !== text && (region.textContent = text), noticeMs)
 }

@@ -41,8 +41,9 @@ export function resolveEndpoint(own: string | undefined): string {
   const [mine, page] = [own, current?.endpoint].map(
     (value) => value && new URL(value, location.href).href.replace(/\/+$/, ''),
   )
-  if (mine && page && mine !== page) throw localError('endpoint_not_allowed')
+  if (mine && page && mine !== page)
+    throw localError('endpoint_not_allowed', 'The endpoint differs from the configured one.')
   const endpoint = mine || page
-  if (!endpoint) throw localError('not_configured')
+  if (!endpoint) throw localError('not_configured', 'Call configureAuthFlow({ endpoint }) first.')
   return endpoint
 }

@@ -1,5 +1,5 @@
 // What a failed connect throws in the browser: an ErrorReply as an Error. The table of all codes with its help texts
-// stays on the server; the few errors that only a page can have are worded here.
+// stays on the server; the few errors that only a page can have are worded where they arise.
 
 import type { ErrorCode, ErrorDetails, ErrorReply } from '../../shared/errors.ts'
 
@@ -13,7 +13,7 @@ export class ConnectError extends Error implements ErrorReply {
   /** Structured facts: `fields`, `retryAfterMs`, … */
   readonly details: ErrorDetails
 
-  /** @param reply what the server answered, or what {@link localError} words */
+  /** @param reply what the server answered, or what {@link localError} makes */
   constructor({ code, message, retryable, details }: ErrorReply, cause?: unknown) {
     super(message, { cause })
     this.code = code
@@ -22,23 +22,17 @@ export class ConnectError extends Error implements ErrorReply {
   }
 }
 
-const texts = {
-  csp_blocked:
-    'The page’s Content-Security-Policy blocks authflow: add its origin to connect-src and form-action.',
-  nested_form: 'A form cannot stand in a form: put <auth-form> outside and point at the flow with `for`.',
-  connect_token_invalid: 'The connect token is none: it begins with `ctk_ct_`.',
-  token_request_failed: 'The page’s backend gave no connect token.',
-  network_error: 'The server cannot be reached.',
-  endpoint_not_allowed: 'The endpoint differs from the configured one.',
-  not_configured: 'Call configureAuthFlow({ endpoint }) first.',
-  access_denied: 'Cancelled.',
-  internal: 'Something went wrong.',
-} satisfies Partial<Record<ErrorCode, string>>
-
-/** An error that arose in the page. */
+/** An error that arose in the page. Those of the network and of the host's backend may pass. */
 export const localError = (
-  code: keyof typeof texts,
-  cause?: unknown,
-  details: ErrorDetails = {},
-): ConnectError =>
-  new ConnectError({ code, message: texts[code], retryable: /^(net|token)/.test(code), details }, cause)
+  code: ErrorCode,
+  message: string,
+  { cause, details = {} }: { readonly cause?: unknown; readonly details?: ErrorDetails } = {},
+): ConnectError => new ConnectError({ code, message, retryable: /^(net|token)/.test(code), details }, cause)
+
+/** The page's own policy forbids what was tried. */
+export const policyError = (cause?: unknown): ConnectError =>
+  localError(
+    'csp_blocked',
+    'Content-Security-Policy: allow the connect server in connect-src and form-action.',
+    { cause },
+  )

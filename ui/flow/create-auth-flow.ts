@@ -9,7 +9,7 @@ import {
   type FlowView,
   type StartForm,
 } from '../../shared/flow.ts'
-import { ConnectError, localError } from './connect-error.ts'
+import { ConnectError, localError, policyError } from './connect-error.ts'
 import {
   firstSnapshot,
   fromConnection,
@@ -147,7 +147,7 @@ class FlowStore implements ConnectFlow {
     this.start()
     const { connection, error, state } = await this.whenSettled()
     if (state === 'done' && connection) return connection
-    throw error ? new ConnectError(error) : localError('access_denied')
+    throw error ? new ConnectError(error) : localError('access_denied', 'Cancelled.')
   }
 
   whenSettled(): Promise<FlowSnapshot> {
@@ -200,7 +200,10 @@ class FlowStore implements ConnectFlow {
   }
 
   #fail(thrown: unknown): void {
-    const error = thrown instanceof ConnectError ? thrown : localError('internal', thrown)
+    const error =
+      thrown instanceof ConnectError
+        ? thrown
+        : localError('internal', 'Something went wrong.', { cause: thrown })
     if (error !== thrown) reportError(thrown)
     this.#forget()
     this.#popup?.close()
@@ -281,7 +284,7 @@ class FlowStore implements ConnectFlow {
     }
     const popup = this.#popup?.closed === false && this.#popup
     if (mode === 'redirect') startInPage(action, data)
-    else if (popup) startInPopup(popup, action, data, () => this.#fail(localError('csp_blocked')))
+    else if (popup) startInPopup(popup, action, data, () => this.#fail(policyError()))
     else if (form) fillStart(form, action, data)
     else {
       this.#set({ state: 'blocked' })
@@ -308,7 +311,7 @@ class FlowStore implements ConnectFlow {
     this.#forget()
     if (view.stage !== 'done') return
     // The token was good for one success, and secrets are not kept after it.
-    this.#server.spend(this.#purpose)
+    this.#server.tokens.drop(this.#purpose)
     this.#submission = undefined
   }
 

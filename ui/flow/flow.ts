@@ -123,7 +123,7 @@ export interface ConnectFlow {
 }
 
 /** The first snapshot: what the page says it knows. */
-export const firstSnapshot = ({ status, identity = '' }: AuthFlowOptions): FlowSnapshot => ({
+export const firstSnapshot = ({ status, identity }: AuthFlowOptions): FlowSnapshot => ({
   state: 'idle',
   busy: false,
   name: '',
@@ -153,7 +153,7 @@ export function fromMethods(
   only: string | undefined,
 ): Partial<FlowSnapshot> {
   const offered = methods.filter(({ id }) => id === only)
-  return { methods: offered.length > 0 ? offered : methods }
+  return { methods: offered[0] ? offered : methods }
 }
 
 /** What the server says of a connection, as a change. */
@@ -171,12 +171,6 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 /** What the server says of a flow, as a change. */
 export function fromView(view: FlowView, only: string | undefined): Partial<Mutable<FlowSnapshot>> {
   const { stage, method, fields, values, errors, error, connection } = view
-  const wrong: ErrorReply = {
-    code: 'invalid_fields',
-    message: errors[0]?.message ?? '',
-    retryable: false,
-    details: { fields: errors },
-  }
   return {
     state: stage,
     ...fromMethods(view.methods, only),
@@ -185,6 +179,13 @@ export function fromView(view: FlowView, only: string | undefined): Partial<Muta
     ...(connection && fromConnection(connection)),
     values,
     errors,
-    error: error ?? (errors.length > 0 ? wrong : undefined),
+    error:
+      error ??
+      (errors[0] && {
+        code: 'invalid_fields',
+        message: errors[0].message,
+        retryable: false,
+        details: { fields: errors },
+      }),
   }
 }

@@ -35,13 +35,14 @@ export class ServerLine {
   readonly endpoint: string
   readonly #options: AuthFlowOptions
   readonly #call: ConnectCall
-  readonly #tokens: ConnectTokens
+  /** The flow's tokens. */
+  readonly tokens: ConnectTokens
 
   constructor(options: AuthFlowOptions) {
     this.endpoint = resolveEndpoint(options.endpoint)
     this.#options = options
     this.#call = createConnectClient(this.endpoint)
-    this.#tokens = createTokens(options)
+    this.tokens = createTokens(options)
   }
 
   /** The integration as everybody may see it. */
@@ -59,11 +60,6 @@ export class ServerLine {
   disconnect(): Promise<Connection> {
     const { integration } = this.#options
     return this.#with('manage', (token) => this.#call('connections.disconnect', { integration }, { token }))
-  }
-
-  /** Forgets a token that was good for one success. */
-  spend(purpose: ConnectPurpose): void {
-    this.#tokens.drop(purpose)
   }
 
   /**
@@ -133,11 +129,11 @@ export class ServerLine {
   /** A call with a token of the purpose. One that has expired or is spent is replaced once. */
   async #with<T>(purpose: ConnectPurpose, send: (token: string) => Promise<T>, known?: string): Promise<T> {
     try {
-      return await send(known || (await this.#tokens.get(purpose)))
+      return await send(known || (await this.tokens.get(purpose)))
     } catch (error) {
       if (!(error instanceof ConnectError && /^token_(expired|spent)$/.test(error.code))) throw error
-      this.#tokens.drop(purpose)
-      return send(await this.#tokens.get(purpose))
+      this.tokens.drop(purpose)
+      return send(await this.tokens.get(purpose))
     }
   }
 }

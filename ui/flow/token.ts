@@ -70,12 +70,16 @@ async function mint(
   const asked = async (): Promise<unknown> =>
     typeof source === 'function' ? source({ integration, accountId, purpose }) : source
   const reply = await asked().catch((error: unknown) => {
-    throw error instanceof ConnectError ? error : localError('token_request_failed', error)
+    throw error instanceof ConnectError ? error : refused({ cause: error })
   })
   const { token, expiresAt } = isReply(reply) ? reply : { token: reply, expiresAt: '' }
-  if (!connectTokenPattern.test(String(token))) throw localError('connect_token_invalid')
-  return { token: String(token), until: (Date.parse(expiresAt) || Infinity) - marginMs }
+  if (typeof token !== 'string' || !connectTokenPattern.test(token))
+    throw localError('connect_token_invalid', 'A connect token begins with ctk_ct_.')
+  return { token, until: (Date.parse(expiresAt) || Infinity) - marginMs }
 }
+
+const refused = (options: Parameters<typeof localError>[2]): ConnectError =>
+  localError('token_request_failed', 'The backend gave no connect token.', options)
 
 const isReply = (value: unknown): value is ConnectTokenReply =>
   typeof value === 'object' && value !== null && 'token' in value
@@ -91,6 +95,6 @@ const tokenFrom =
       body: JSON.stringify({ integration, purpose }),
       signal: AbortSignal.timeout(requestTimeoutMs),
     })
-    if (!response.ok) throw localError('token_request_failed', undefined, { status: response.status })
+    if (!response.ok) throw refused({ details: { status: response.status } })
     return response.json()
   }
