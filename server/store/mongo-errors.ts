@@ -54,8 +54,9 @@ export function toStoreError(cause: unknown): AuthFlowError {
   if (cause instanceof MongoBulkWriteError && cause.result.getWriteConcernError() !== undefined) {
     return new AuthFlowError('store_unavailable', undefined, { cause })
   }
-  if (cause instanceof MongoServerError && !cause.hasErrorLabel('RetryableWriteError')) {
-    return fromCode(typeof cause.code === 'number' ? cause.code : undefined, cause)
+  // A bulk wraps what befell its connection; that has no code of the server.
+  if (cause instanceof MongoServerError && typeof cause.code === 'number') {
+    if (!cause.hasErrorLabel('RetryableWriteError')) return fromCode(cause.code, cause)
   }
   if (isTooLargeForDriver(cause)) return tooLarge(cause)
   if (cause instanceof MongoError) return new AuthFlowError('store_unavailable', undefined, { cause })

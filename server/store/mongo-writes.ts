@@ -12,6 +12,7 @@ export interface LaneOptions {
 }
 
 const defaultMaxBatch = 500
+const lateCheckMs = 250
 const maxBatchBytes = 16 * 1024 * 1024
 
 /** What a write brings: what it touches and how large it is. */
@@ -85,6 +86,7 @@ export class MongoWrites {
   #underWay = 0
   #scheduled = false
   #idle: (() => void)[] = []
+  #lateCheck: NodeJS.Timeout | undefined
 
   constructor(busyTimeoutMs: number, onWrite: () => void) {
     this.#busyTimeoutMs = busyTimeoutMs
@@ -144,7 +146,16 @@ export class MongoWrites {
     }
     this.#waiting = rest
     for (const [lane, keys] of boarding) this.#depart(lane, keys)
+    // Also when nothing arrives: who waits too long is told so.
+    if (rest.length > 0 && this.#lateCheck === undefined) {
+      this.#lateCheck = setTimeout(this.#checkLate, lateCheckMs)
+    }
     this.#checkIdle()
+  }
+
+  readonly #checkLate = (): void => {
+    this.#lateCheck = undefined
+    if (this.#waiting.length > 0) this.#schedule()
   }
 
   #board(waiting: Waiting, boarding: Map<LaneState, string[]>): void {

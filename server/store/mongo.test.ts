@@ -8,7 +8,7 @@ import { randomText } from '../../shared/ids.ts'
 import { storeContract } from './contract.ts'
 import { marginMs, notes, others, rejectsWith } from './contract-fixtures.ts'
 import type { Backend } from './contract-fixtures.ts'
-import { startLossyProxy } from './mongo-proxy.ts'
+import { startLossyProxy, type LossyProxy } from './contract-proxy.ts'
 import { openStore } from './open-store.ts'
 import { insertStep, updateStep } from './store.ts'
 import type { Store } from './store.ts'
@@ -80,18 +80,18 @@ async function listUniqueIndexes(client: MongoClient): Promise<string[]> {
 }
 
 /** Runs with a store behind a proxy that can lose answers. */
-function behindProxy(run: (store: Store, loseAnswerTo: (command: string) => void) => Promise<void>) {
+function behindProxy(run: (store: Store, proxy: LossyProxy) => Promise<void>) {
   return async (): Promise<void> => {
     const backend = await openBackend()
     const { hostname, port } = new URL(serverUrl)
     const proxy = await startLossyProxy(hostname, Number(port || 27017))
     try {
       const database = new URL(backend.url).pathname.slice(1)
-      const store = await openStore(databaseUrl(database, `127.0.0.1:${proxy.port}`))
+      const store = await openStore(databaseUrl(database, `127.0.0.1:${proxy.port}`), { busyTimeoutMs: 1500 })
       try {
         await store.migrate([notes, others], 'test')
-        await run(store, proxy.loseAnswerTo)
-        assert.equal(proxy.lost(), true, 'an answer was lost')
+        await run(store, proxy)
+        assert.equal(proxy.lost(), true, 'the answers were lost')
       } finally {
         await store.close()
       }
@@ -134,7 +134,7 @@ if (serverUrl === '') {
   describe('a MongoDB answer that got lost', () => {
     it(
       'after an insert: it is one insert, and true',
-      behindProxy(async (store, loseAnswerTo) => {
+      behindProxy(async (store, { loseAnswerTo }) => {
         loseAnswerTo('insert')
         assert.equal(await store.insert(notes, { id: 'a' }), true)
         assert.equal(await store.insert(notes, { id: 'a' }), false)
@@ -143,7 +143,7 @@ if (serverUrl === '') {
 
     it(
       'after an update: it is one update, and true',
-      behindProxy(async (store, loseAnswerTo) => {
+      behindProxy(async (store, { loseAnswerTo }) => {
         await store.insert(notes, { id: 'a', text: 'free' })
         await store.insert(notes, { id: 'b', text: 'taken' })
         loseAnswerTo('update')
@@ -157,7 +157,7 @@ if (serverUrl === '') {
 
     it(
       'after updateAndGet and after a lease: one winner',
-      behindProxy(async (store, loseAnswerTo) => {
+      behindProxy(async (store, { loseAnswerTo }) => {
         await store.insert(notes, { id: 'a' })
         loseAnswerTo('findAndModify')
         assert.equal((await store.updateAndGet(notes, 'a', {}, { increment: { count: 1 } }))?.count, 1)
@@ -171,7 +171,7 @@ if (serverUrl === '') {
 
     it(
       'after a removal: true, once',
-      behindProxy(async (store, loseAnswerTo) => {
+      behindProxy(async (store, { loseAnswerTo }) => {
         await store.insert(notes, { id: 'a' })
         loseAnswerTo('delete')
         assert.equal(await store.remove(notes, 'a'), true)
@@ -181,7 +181,7 @@ if (serverUrl === '') {
 
     it(
       'after a commit: one transaction, and true',
-      behindProxy(async (store, loseAnswerTo) => {
+      behindProxy(async (store, { loseAnswerTo }) => {
         await store.insert(notes, { id: 'a' })
         loseAnswerTo('commitTransaction')
         const steps = [
@@ -191,6 +191,30 @@ if (serverUrl === '') {
         assert.equal(await store.transact(steps), true)
         assert.equal((await store.get(notes, 'a'))?.count, 1)
         assert.ok(await store.get(others, 'b'))
+      }),
+    )
+  })
+
+  describe('a MongoDB server that is away', () => {
+    it(
+      'is store_unavailable, and serves again when it is back',
+      behindProxy(async (store, { setAway }) => {
+        await store.insert(notes, { id: 'a' })
+        setAway(true)
+        const failed = await Promise.allSettled([
+          store.insert(notes, { id: 'b' }),
+          store.get(notes, 'a'),
+          store.updateAndGet(notes, 'a', {}, { increment: { count: 1 } }),
+          store.transact([insertStep(notes, { id: 'c' })]),
+          store.acquireLease('job', 'me', 1000),
+        ])
+        const codes = failed.map((result) => (result.status === 'rejected' ? result.reason.code : 'done'))
+        assert.deepEqual(codes, Array(5).fill('store_unavailable'))
+        assert.equal(await store.ping(), false)
+        setAway(false)
+        assert.equal(await store.ping(), true)
+        assert.equal(await store.insert(notes, { id: 'b' }), true)
+        assert.deepEqual(await store.get(notes, 'a'), { id: 'a', version: 1 })
       }),
     )
   })

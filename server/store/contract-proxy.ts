@@ -1,5 +1,5 @@
-// For tests: a proxy in front of MongoDB that loses one answer. The command reaches the server and is done; the
-// connection ends instead of the reply.
+// A proxy in front of MongoDB for tests. It can lose one answer: the command reaches the server and is done, and the
+// connection ends instead of the reply. It can also be away for a while.
 
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
@@ -11,6 +11,8 @@ export interface LossyProxy {
   loseAnswerTo(this: void, command: string): void
   /** True when every announced answer was lost. */
   lost(): boolean
+  /** While away, connections end at once. */
+  setAway(this: void, away: boolean): void
   close(): Promise<void>
 }
 
@@ -18,7 +20,12 @@ export interface LossyProxy {
 export async function startLossyProxy(host: string, port: number): Promise<LossyProxy> {
   let armed: string | undefined
   const sockets = new Set<Socket>()
+  let away = false
   const server = createServer((client) => {
+    if (away) {
+      client.destroy()
+      return
+    }
     const upstream = connect(port, host)
     let losing = false
     for (const socket of [client, upstream]) {
@@ -48,6 +55,10 @@ export async function startLossyProxy(host: string, port: number): Promise<Lossy
       armed = command
     },
     lost: () => armed === undefined,
+    setAway(next) {
+      away = next
+      if (away) for (const socket of sockets) socket.destroy()
+    },
     async close() {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
