@@ -9,7 +9,7 @@ import { EventIntake } from './event-intake.ts'
 import type { Integrations, JobOptions, Json } from './job.ts'
 import { tellParked, type ConnectionChanged } from './parking.ts'
 import { Presence } from './presence.ts'
-import { runs, type RunDocument } from './records.ts'
+import { runIdPattern, runs, type RunDocument } from './records.ts'
 import { JobRegistry } from './registry.ts'
 import { summarise } from './run-summary.ts'
 import type { Base } from './task-runner.ts'
@@ -64,6 +64,7 @@ class Engine implements JobEngine {
     this.#worker = worker
     this.#presence = new Presence(core, registry, {
       onJoined: (owner) => worker.start(owner),
+      onBeat: () => worker.look(),
       onLost: () => worker.abandonAll(),
     })
     this.#intake = new EventIntake(core, registry, worker)
@@ -99,7 +100,7 @@ class Engine implements JobEngine {
   }
 
   async getRun(id: string, accountId?: string): Promise<RunSummary> {
-    const run = /^run_[\w-]{32}$/.test(id) ? await this.#core.store.get(runs, id) : undefined
+    const run = runIdPattern.test(id) ? await this.#core.store.get(runs, id) : undefined
     if (run === undefined || (accountId !== undefined && run.accountId !== accountId)) {
       throw new AuthFlowError('not_found', 'There is no such run.')
     }

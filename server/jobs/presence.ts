@@ -31,6 +31,8 @@ const listLimit = 1000
 export interface PresenceListener {
   /** The worker has a name and may take runs. */
   readonly onJoined: (owner: string) => void
+  /** Another second has passed. */
+  readonly onBeat: () => void
   /** The lease was lost: nothing under the old name is to be trusted. */
   readonly onLost: () => void
 }
@@ -168,6 +170,7 @@ export class Presence {
       if (!this.#stopped) await this.#join()
     }
     await this.findDead()
+    this.#listener.onBeat()
   }
 
   async #bury({ id }: WorkerDocument): Promise<void> {

@@ -1,7 +1,7 @@
 // What the engine keeps in the store: events, runs with the journal of their tasks, results too large for the run's
 // own record, and workers. Payloads, outputs, errors and log lines are sealed for the run they belong to.
 
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { defineSet, type StoredDocument } from '../store/store.ts'
 import type { EventFilter } from './job.ts'
 import type { RunState } from '../../shared/flow.ts'
@@ -189,20 +189,35 @@ export function digest(...parts: readonly (string | number | null)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }
 
-/** Id of an event's document. */
+const timedIdPattern = /^evt_[0-9a-f]{12}/
+const prefixLength = 12
+
+/** An id for an event whose sender gave none. It begins with the time, so that records made together lie together. */
+export function createEventId(now: number): string {
+  return `evt_${Math.floor(now).toString(16).padStart(prefixLength, '0')}${randomUUID().replaceAll('-', '')}`
+}
+
+/** Id of an event's document: the time if the event's id begins with it, and a digest of all that makes it unique. */
 export function eventKey(
   environment: string,
   accountId: string | null,
   source: string,
   eventId: string,
 ): string {
-  return digest('event', environment, accountId, source, eventId)
+  const unique = digest('event', environment, accountId, source, eventId)
+  return (
+    (timedIdPattern.test(eventId) ? eventId.slice(4, 4 + prefixLength) : unique.slice(0, prefixLength)) +
+    unique
+  )
 }
 
 /** Id of the run that an event starts of a job. The version has no part in it: an event starts a job once. */
 export function runIdOf(event: string, job: string, registration: string | null = null): string {
-  return `run_${digest(event, job, registration).slice(0, 32)}`
+  return `run_${event.slice(0, prefixLength)}${digest(event, job, registration).slice(0, 32)}`
 }
+
+/** Shape of a run's id. */
+export const runIdPattern = /^run_[\w-]{44}$/
 
 /** Id of a result stored beside its run. */
 export function taskId(runId: string, path: string): string {

@@ -13,6 +13,9 @@ import { RunPass, type ClaimedRun } from './run-pass.ts'
 const missingRunPauseMs = 5000
 const missingRunLooks = 12
 const troublePauseMs = 500
+/** A sender waits this long for a slot; when no run came to an end meanwhile, none waits for a while. */
+const slotWaitMs = 100
+const noSlotWaitMs = 1000
 /** After the deadline of a stop, tasks get this long to answer to their signal. */
 const abortGraceMs = 100
 
@@ -45,6 +48,10 @@ export class Worker implements RunTaker {
   #isLookPlanned = false
   /** True when the last look found less than there was room for, and nothing was announced since. */
   #isQueueEmpty = false
+  /** Senders that wait for a slot, first come first served. */
+  readonly #waiting = new Set<() => void>()
+  #noWaitUntil = 0
+  #passesMade = 0
 
   constructor({ core, registry, concurrency }: WorkerOptions) {
     this.#core = core
@@ -70,6 +77,24 @@ export class Worker implements RunTaker {
   /** Passes that are being made. */
   get passes(): IterableIterator<RunPass> {
     return this.#passes.keys()
+  }
+
+  async awaitSlot(): Promise<void> {
+    if (this.#owner === undefined || (this.#isQueueEmpty && this.#room() > 0)) return
+    if (this.#waiting.size >= this.#concurrency || performance.now() < this.#noWaitUntil) return
+    await new Promise<void>((resolve) => {
+      const settle = (): void => {
+        this.#waiting.delete(settle)
+        clearTimeout(timer)
+        resolve()
+      }
+      const before = this.#passesMade
+      const timer = setTimeout(() => {
+        if (this.#passesMade === before) this.#noWaitUntil = performance.now() + noSlotWaitMs
+        settle()
+      }, slotWaitMs)
+      this.#waiting.add(settle)
+    })
   }
 
   reserve({ job, version }: Target): Claim | undefined {
@@ -159,6 +184,7 @@ export class Worker implements RunTaker {
       void pause(troublePauseMs).then(() => this.#planLook())
     } finally {
       this.#isLooking = false
+      if (this.#isQueueEmpty) this.#admit()
     }
   }
 
@@ -252,6 +278,7 @@ export class Worker implements RunTaker {
     })
     const done = pass.perform().then(() => {
       this.#passes.delete(pass)
+      this.#passesMade += 1
       this.#active -= 1
       this.#free(isAlone)
     })
@@ -261,7 +288,18 @@ export class Worker implements RunTaker {
   #free(endsAlone: boolean): void {
     if (endsAlone) this.#isAlone = false
     this.#nextSuspect()
-    this.#planLook()
+    if (this.#isQueueEmpty) this.#admit()
+    else this.#planLook()
+  }
+
+  /** Lets as many senders go on as there are free slots. */
+  #admit(): void {
+    let room = this.#room()
+    for (const goOn of this.#waiting) {
+      if (room <= 0) return
+      room -= 1
+      goOn()
+    }
   }
 
   #release(claimed: ClaimedRun): void {
