@@ -58,13 +58,13 @@ export const statusEnglish: StatusMessages = {
   loading: moment,
   submitting: moment,
   authorize: 'Continue in the {name} window.',
-  lost: 'Waiting for {name}. Is its window gone?',
+  lost: 'Is the {name} window gone?',
   blocked: 'Your browser blocked the {name} window.',
   verify: moment,
   done: connected,
   cancelled: 'Cancelled.',
   active: connected,
-  needs_reauth: '{name} needs to be connected again.',
+  needs_reauth: 'Connect {name} again.',
 }
 
 /** The texts of controls in English. Apart, because a page without a form does not need them. */
@@ -82,5 +82,5 @@ export const controlEnglish: ControlMessages = {
 }
 
 /** The text with its `{placeholders}` filled in; unknown ones become empty. */
-export const fill = (text: string, values: object): string =>
-  text.replace(/\{(\w+)\}/g, (_, key: string) => String(new Map(Object.entries(values)).get(key) ?? ''))
+export const fill = (text: string, values: Readonly<Record<string, unknown>>): string =>
+  text.replace(/\{(\w+)\}/g, (_, key: string) => String(values[key] ?? ''))

@@ -16,6 +16,9 @@ export const linkParts = (): void => parts.forEach((part) => part.link())
 export abstract class AuthElement extends ReactiveElement {
   constructor() {
     super()
+    // Whoever points at or goes into any part is about to need it.
+    for (const type of ['pointerover', 'focusin'])
+      this.addEventListener(type, () => this.flowElement?.intend())
     this.addEventListener('click', (event) => {
       const control = event.target instanceof Element && event.target.closest('[data-auth-action]')
       const action = control && control.getAttribute('data-auth-action')

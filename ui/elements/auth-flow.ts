@@ -95,14 +95,11 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   readonly parts = new Set<AuthPart>()
   #flow: ConnectFlow | undefined
   #key = ''
+  #intended = false
   #shown: FlowSnapshot | undefined
   #unsubscribe: (() => void) | undefined
 
-  constructor() {
-    super()
-    for (const type of ['pointerover', 'focusin']) this.addEventListener(type, () => this.intend())
-  }
-
+  /** Itself. */
   get flowElement(): this {
     return this
   }
@@ -169,8 +166,9 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   /** Reads the description ahead, where `load` says so: the user is about to begin. */
   intend(): void {
     // What cannot be read now is read, and judged, at the click.
-    if (!this.load || this.load === 'intent')
-      onceConfigured(this.endpoint, () => this.flow.load().catch(() => {}))
+    if (this.#intended || (this.load && this.load !== 'intent')) return
+    this.#intended = true
+    onceConfigured(this.endpoint, () => this.flow.load().catch(() => {}))
   }
 
   /** Opens the panel. */

@@ -99,6 +99,7 @@ export class AuthFormElement extends AuthPart {
       'nested_form',
       'A form cannot stand in a form: put <auth-form> elsewhere, with `for` and the id of its flow.',
     )
+    // oxlint-disable-next-line no-console -- a mistake in the markup, which only its author can mend
     console.error(error.message, this)
     flow.emit('auth-error', error)
   }

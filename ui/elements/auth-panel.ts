@@ -47,7 +47,7 @@ export class AuthPanelElement extends AuthPart {
     if (flow.open !== this.#open) {
       this.#open = flow.open
       if (flow.open) this.#show()
-      else this.#hide(flow)
+      else this.#hide()
     }
     if (this.#seeking) queueMicrotask(() => this.#seekFocus())
   }
@@ -62,24 +62,22 @@ export class AuthPanelElement extends AuthPart {
       heading.id ||= `${(this.id ||= `auth-panel-${++count}`)}-title`
       set(surface, 'aria-labelledby', heading.id)
     }
-    if (dialog) dialog.open || dialog.showModal()
-    else {
+    if (dialog) {
+      if (!dialog.open) dialog.showModal()
+    } else {
       if (!this.hasAttribute('role')) set(this, 'role', 'group')
       if (this.popover) this.showPopover()
     }
     this.#seeking = true
   }
 
-  #hide(flow: AuthFlowElement): void {
+  #hide(): void {
     const inside = this.contains(document.activeElement) || document.activeElement === document.body
     this.#seeking = false
     this.#dialog?.close()
     if (this.popover) this.hidePopover()
     this.hidden = true
-    const back = this.#before?.isConnected
-      ? this.#before
-      : flow.findPart('auth-trigger')?.querySelector('button, a')
-    if (inside && back instanceof HTMLElement) back.focus()
+    if (inside && this.#before instanceof HTMLElement) this.#before.focus()
   }
 
   #seekFocus(): void {

@@ -21,9 +21,6 @@ export class AuthTriggerElement extends AuthPart {
     super()
     this.addEventListener('click', (event) => this.#handleClick(event))
     this.addEventListener('keydown', (event) => this.#handleKey(event))
-    for (const type of ['pointerover', 'focusin']) {
-      this.addEventListener(type, () => this.flowElement?.intend())
-    }
   }
 
   /** The control: the author's own, or this element. */

@@ -35,31 +35,64 @@ export function readValue(scope: ParentNode, field: FormField): string {
 }
 
 /** Gives the parts their texts and the controls their names, values and hints, once. */
-export function prepareField({ field, scope, id, messages }: FieldPlace, value: string): void {
-  const { schema, required, secret, prefix, suffix, helpUrl, inputMode, autocomplete, placeholder } = field
+export function prepareField(place: FieldPlace, value: string): void {
+  const { field, scope, id } = place
   const own = scope.hasAttribute('data-field')
+  // A form without an element for each field is the author's to word.
+  if (own) fillTexts(place)
+  const controls = controlsIn(scope, field)
+  for (const control of controls) prepareControl(control, field, value)
+  const [control, second] = controls
+  if (!control || second) return
+  control.id ||= id
+  const description = own && find(scope, 'description')
+  if (own) find(scope, 'label')?.setAttribute('for', control.id)
+  if (description) describe(control, (description.id ||= `${id}-about`), true)
+}
+
+function fillTexts({ field, scope, messages }: FieldPlace): void {
+  const { schema, required, secret, prefix, suffix, helpUrl } = field
   const texts = {
     label: schema.title + (required ? '' : ` ${messages.optional}`),
     description: schema.description,
     prefix,
     suffix,
     help: helpUrl && messages.help,
-    reveal: secret && fill(messages.reveal, schema),
+    reveal: secret && fill(messages.reveal, { ...schema }),
   }
-  // A form without an element for each field is the author's to word.
-  if (own) {
-    for (const [part, text] of Object.entries(texts)) {
-      const element = find(scope, part)
-      if (text && element) element.textContent ||= text
-      else element?.remove()
-    }
-    find(scope, 'help')?.setAttribute('href', helpUrl ?? '')
+  for (const [part, text] of Object.entries(texts)) {
+    const element = find(scope, part)
+    if (text && element) element.textContent ||= text
+    else element?.remove()
   }
+  find(scope, 'help')?.setAttribute('href', helpUrl ?? '')
+}
+
+function prepareControl(control: Control, field: FormField, value: string): void {
+  control.required = field.required
+  if ('checked' in control && /^(radio|checkbox)$/.test(control.type)) {
+    control.checked ||= value === (control.type === 'radio' ? control.value : 'true')
+    return
+  }
+  if (field.secret && control.type === 'text') set(control, 'type', 'password')
+  for (const [name, hint] of Object.entries(hintsFor(field))) {
+    if (hint && !control.hasAttribute(name)) set(control, name, hint)
+  }
+  control.value ||= value
+}
+
+function hintsFor({
+  schema,
+  secret,
+  inputMode,
+  autocomplete,
+  placeholder,
+}: FormField): Record<string, string | boolean | undefined> {
+  if (schema.enum) return {}
   const technical = secret || inputMode === 'url' || undefined
   // An API key is nothing for password managers to offer or to keep.
   const ignored = (secret && !autocomplete) || undefined
-  const hints = {
-    type: secret ? 'password' : undefined,
+  return {
     maxlength: String(schema.maxLength),
     placeholder,
     inputmode: inputMode,
@@ -71,32 +104,11 @@ export function prepareField({ field, scope, id, messages }: FieldPlace, value: 
     'data-lpignore': ignored && 'true',
     'data-bwignore': ignored,
   }
-  const controls = controlsIn(scope, field)
-  for (const control of controls) {
-    control.required = required
-    if ('checked' in control && /^(radio|checkbox)$/.test(control.type)) {
-      control.checked ||= value === (control.type === 'radio' ? control.value : 'true')
-    } else {
-      if (!schema.enum) {
-        for (const [name, hint] of Object.entries(hints)) {
-          if (hint && !(name === 'type' ? control.type !== 'text' : control.hasAttribute(name)))
-            set(control, name, hint)
-        }
-      }
-      control.value ||= value
-    }
-  }
-  const [control, second] = controls
-  if (!control || second) return
-  control.id ||= id
-  const description = own && find(scope, 'description')
-  if (own) find(scope, 'label')?.setAttribute('for', control.id)
-  if (description) describe(control, (description.id ||= `${id}-about`), true)
 }
 
 /** Shows what is wrong with the field, or that nothing is. */
 export function showError({ field, scope, id, messages }: FieldPlace, error: FieldError | undefined): void {
-  const text = error && fill(messages.fieldErrors?.[error.reason] ?? error.message, field.schema)
+  const text = error && fill(messages.fieldErrors?.[error.reason] ?? error.message, { ...field.schema })
   const own = scope.hasAttribute('data-field')
   const named = scope.querySelector<HTMLElement>(`[data-error-for="${CSS.escape(field.name)}"]`)
   const place = named ?? (own ? find(scope, 'error') : null)

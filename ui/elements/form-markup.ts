@@ -8,6 +8,7 @@ import { make } from './dom.ts'
 
 /** What `renderField` of <auth-form> gets. */
 export interface FieldContext {
+  /** The field as the server describes it. */
   readonly field: FormField
   /** For the control; a label gets its `for` where it has `data-part="label"`. */
   readonly id: string

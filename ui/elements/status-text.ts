@@ -10,7 +10,7 @@ export function statusText(snapshot: FlowSnapshot, messages: StatusMessages): st
   // Errors at fields are told at the fields.
   if (error && !errors.length) return messages.errors?.[error.code] ?? error.message
   const key = state === 'authorize' && popup === 'lost' ? popup : state === 'idle' ? connectionState : state
-  return fill(messages[key] ?? '', snapshot)
+  return fill(messages[key] ?? '', { ...snapshot })
 }
 
 let region: HTMLElement | undefined

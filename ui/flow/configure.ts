@@ -42,7 +42,7 @@ export function resolveEndpoint(own: string | undefined): string {
     (value) => value && new URL(value, location.href).href.replace(/\/+$/, ''),
   )
   if (mine && page && mine !== page)
-    throw localError('endpoint_not_allowed', 'The endpoint differs from the configured one.')
+    throw localError('endpoint_not_allowed', 'This is not the configured endpoint.')
   const endpoint = mine || page
   if (!endpoint) throw localError('not_configured', 'Call configureAuthFlow({ endpoint }) first.')
   return endpoint

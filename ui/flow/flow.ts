@@ -46,6 +46,7 @@ export interface AuthFlowOptions {
 
 /** What a flow shows, at one moment. Never changes; every change makes a new one. */
 export interface FlowSnapshot {
+  /** Where the flow is. */
   readonly state: FlowState
   /** True while somebody else is waited for. */
   readonly busy: boolean

@@ -5,7 +5,9 @@ import { returnParameter, type ConnectPurpose } from '../../shared/flow.ts'
 
 /** A flow that was left at the provider. */
 export interface PendingFlow {
+  /** The flow's id. */
   readonly id: string
+  /** What it was begun for. */
   readonly purpose: ConnectPurpose
 }
 

@@ -7,9 +7,11 @@ import { ConnectError, localError } from './connect-error.ts'
 
 /** What a token source is asked for. */
 export interface ConnectTokenNeed {
+  /** The integration's id. */
   readonly integration: string
   /** As the page claims it; the backend decides by its own session. */
   readonly accountId: string | undefined
+  /** What the token is for. */
   readonly purpose: ConnectPurpose
 }
 

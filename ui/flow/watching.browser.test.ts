@@ -56,11 +56,11 @@ describe('watchFlow', () => {
 
   it('reads at once when poked, when the page gets the focus, and when another tab says so', async () => {
     const { asked, poll, held } = recorder()
-    const { poke } = watch(newLock(), poll)
+    const watching = watch(newLock(), poll)
     await until(held, 'the poll')
     const channel = new BroadcastChannel('authflow')
     const hints = [
-      poke,
+      () => watching.poke(),
       () => dispatchEvent(new Event('focus')),
       () => dispatchEvent(new Event('online')),
       () => channel.postMessage(''),
@@ -99,11 +99,11 @@ describe('watchFlow', () => {
   it('ends everything when it is stopped', async () => {
     const lock = newLock()
     const { asked, poll, held } = recorder()
-    const { stop, poke } = watch(lock, poll)
+    const watching = watch(lock, poll)
     await until(held, 'the poll')
-    stop()
-    stop()
-    poke()
+    watching.stop()
+    watching.stop()
+    watching.poke()
     dispatchEvent(new Event('focus'))
     await pause(100)
     const locks = await navigator.locks.query()

@@ -27,67 +27,83 @@ const lockMs = 50
  *
  * @param lock name that tabs share which could poll for one another
  */
-export function watchFlow(lock: string, poll: Poll): Watch {
-  const life = new AbortController()
-  const { signal } = life
-  const channel = new BroadcastChannel(pollChannelName)
-  let round = new AbortController()
-  let release = (): void => {}
-  let run = 0
+export const watchFlow = (lock: string, poll: Poll): Watch => new FlowWatch(lock, poll)
 
-  const poke = (): void => round.abort()
-  const halt = (): void => {
-    run++
-    release()
-    poke()
+class FlowWatch implements Watch {
+  readonly #lock: string
+  readonly #poll: Poll
+  readonly #life = new AbortController()
+  readonly #channel = new BroadcastChannel(pollChannelName)
+  /** Rises when the polling begins and when it ends: what belongs to another number is over. */
+  #run = 0
+  #round = new AbortController()
+  #leads = false
+  #release = (): void => {}
+
+  constructor(lock: string, poll: Poll) {
+    this.#lock = lock
+    this.#poll = poll
+    this.#channel.onmessage = () => this.poke()
+    for (const type of ['focus', 'online', 'visibilitychange', 'pagehide', 'pageshow']) {
+      addEventListener(type, (event) => this.#handle(event), { signal: this.#life.signal })
+    }
+    void this.#start()
   }
-  const start = async (): Promise<void> => {
-    const mine = ++run
-    let leads = !navigator.locks
+
+  poke(): void {
+    this.#round.abort()
+  }
+
+  stop(): void {
+    this.#life.abort()
+    this.#halt()
+    this.#channel.close()
+  }
+
+  #handle(event: Event): void {
+    if (event.type === 'pagehide') this.#halt()
+    else if ('persisted' in event) void (event.persisted && this.#start())
+    else if (document.visibilityState === 'visible') this.poke()
+  }
+
+  #halt(): void {
+    this.#run++
+    this.#release()
+    this.poke()
+  }
+
+  /** Asks for the lock, which is held until the polling ends. */
+  #lead(run: number): void {
+    this.#leads = !navigator.locks
+    const hold = (): Promise<void> | undefined => {
+      if (run !== this.#run) return undefined
+      this.#leads = true
+      this.poke()
+      return new Promise((resolve) => (this.#release = resolve))
+    }
+    navigator.locks?.request(this.#lock, { signal: this.#life.signal }, hold).catch(() => {})
+  }
+
+  async #start(): Promise<void> {
+    const run = ++this.#run
     let failures = 0
     let pause = lockMs
-    const lead = (): Promise<void> | undefined => {
-      if (mine !== run) return undefined
-      leads = true
-      poke()
-      return new Promise((resolve) => (release = resolve))
-    }
-    navigator.locks?.request(lock, { signal }, lead).catch(() => {})
+    this.#lead(run)
     for (;;) {
-      round = new AbortController()
-      if (pause > 0) await sleep(pause, round.signal)
-      if (mine !== run) return
-      round = new AbortController()
-      const { signal: now } = round
+      this.#round = new AbortController()
+      if (pause > 0) await sleep(pause, this.#round.signal)
+      if (run !== this.#run) return
+      const { signal } = (this.#round = new AbortController())
       const begun = Date.now()
       try {
-        const news = await poll(leads ? holdMs : 0, now)
+        const news = await this.#poll(this.#leads ? holdMs : 0, signal)
         failures = 0
-        pause = news ? 0 : (leads ? leaderPauseMs : followerPauseMs) - (Date.now() - begun)
-        if (news && leads) channel.postMessage('')
+        pause = news ? 0 : (this.#leads ? leaderPauseMs : followerPauseMs) - (Date.now() - begun)
+        if (news && this.#leads) this.#channel.postMessage('')
       } catch {
-        pause = now.aborted ? 0 : Math.min(1000 * 2 ** failures++, longestPauseMs)
+        pause = signal.aborted ? 0 : Math.min(1000 * 2 ** failures++, longestPauseMs)
       }
     }
-  }
-
-  channel.onmessage = poke
-  for (const type of ['focus', 'online', 'visibilitychange', 'pagehide', 'pageshow']) {
-    const handle = (event: Event): void => {
-      if (type === 'pagehide') halt()
-      else if ('persisted' in event) void (event.persisted && start())
-      else if (document.visibilityState === 'visible') poke()
-    }
-    addEventListener(type, handle, { signal })
-  }
-  void start()
-  return {
-    poke,
-    stop() {
-      life.abort()
-      halt()
-      channel.close()
-    },
   }
 }
 
