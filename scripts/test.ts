@@ -19,6 +19,9 @@ const mongoVariable = 'TEST_MONGODB_URL'
 const suites = ['unit', 'mongo', 'e2e'] as const
 type Suite = (typeof suites)[number]
 
+/** A file that takes longer has failed: what a failed test leaves open must not keep the run from ending. */
+const fileTimeoutMs = 300_000
+
 /** Test files of a suite, as paths relative to the repository. */
 export function filesOf(suite: Suite): string[] {
   if (suite === 'e2e') return listFiles(['demo/e2e'], ['.e2e.ts'])
@@ -41,13 +44,14 @@ export function forbiddenSkips(suite: Suite, skipped: readonly SkippedTest[]): r
 }
 
 /** Runs the files, each in a process of its own, prints what happens and gives the totals. */
-async function runFiles(files: readonly string[], concurrency: number): Promise<TestTotals> {
+async function runFiles(
+  files: readonly string[],
+  limits: { concurrency: number; timeout: number },
+): Promise<TestTotals> {
   const tally = new TestTally()
   // The children get this process's own Node options, and with them the loader of TypeScript.
-  for await (const event of run({
-    files: files.map((file) => join(root, file)),
-    concurrency,
-  }) as AsyncIterable<TestEvent>) {
+  const events: AsyncIterable<TestEvent> = run({ files: files.map((file) => join(root, file)), ...limits })
+  for await (const event of events) {
     if (event.type === 'test:pass' || event.type === 'test:fail') process.stdout.write(tally.add(event))
     if (event.type === 'test:stdout' || event.type === 'test:stderr') process.stdout.write(event.data.message)
   }
@@ -73,7 +77,9 @@ async function main(): Promise<number> {
   // Databases and browsers are shared, so those suites go file by file.
   const concurrency = suite === 'unit' ? Math.max(2, availableParallelism()) : 1
   const totals =
-    files.length === 0 ? { passed: 0, failed: 0, skipped: [] } : await runFiles(files, concurrency)
+    files.length === 0
+      ? { passed: 0, failed: 0, skipped: [] }
+      : await runFiles(files, { concurrency, timeout: fileTimeoutMs })
   const forbidden = values['no-skips'] ? forbiddenSkips(suite, totals.skipped) : []
   for (const { file, name } of forbidden) console.error(`FAIL ${file} › ${name} may not be skipped here`)
   const failed = totals.failed + forbidden.length
