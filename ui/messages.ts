@@ -1,5 +1,5 @@
-// The English texts of the elements. `{name}` is the integration's name, `{identity}` who the account is there,
-// `{title}` a field's label.
+// The English texts of the elements. `{name}` is the integration's name, `{identity}` who the account is there and
+// `{place}` where, `{title}` a field's label.
 
 import type { ErrorCode, FieldError } from '../shared/errors.ts'
 
@@ -23,6 +23,8 @@ export interface StatusMessages {
   readonly active?: string
   readonly needs_reauth?: string
   readonly none?: string
+  /** What `{place}` becomes in the other texts where the place is known. */
+  readonly in?: string
   /** Texts by error code, instead of the server's. */
   readonly errors?: Readonly<Partial<Record<ErrorCode, string>>>
 }
@@ -50,7 +52,7 @@ export interface ControlMessages {
 /** Every text that the elements show. */
 export interface Messages extends StatusMessages, ControlMessages {}
 
-const connected = 'Connected as {identity}'
+const connected = 'Connected as {identity}{place}'
 const moment = 'One moment…'
 
 /** The words in English. */
@@ -58,12 +60,13 @@ export const statusEnglish: StatusMessages = {
   loading: moment,
   submitting: moment,
   authorize: 'Continue in the {name} window.',
-  lost: 'Is the {name} window gone?',
+  lost: 'Is the {name} window lost?',
   blocked: 'Your browser blocked the {name} window.',
   verify: moment,
   done: connected,
   cancelled: 'Cancelled.',
   active: connected,
+  in: ' in {place}',
   needs_reauth: 'Connect {name} again.',
 }
 

@@ -46,7 +46,7 @@ export abstract class AuthElement extends ReactiveElement {
 }
 
 const isAction = (value: string): value is 'cancel' | 'retry' | 'reopen' | 'reconnect' | 'disconnect' =>
-  /^(cancel|retry|reopen|reconnect|disconnect)$/.test(value)
+  /^(cancel|re(try|open|connect)|disconnect)$/.test(value)
 
 /** Base of the elements that show a flow: inside <auth-flow>, or anywhere with `for` and the flow's id. */
 export abstract class AuthPart extends AuthElement {

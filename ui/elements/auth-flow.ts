@@ -97,7 +97,6 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   #key = ''
   #intended = false
   #shown: FlowSnapshot | undefined
-  #unsubscribe: (() => void) | undefined
 
   /** Itself. */
   get flowElement(): this {
@@ -108,15 +107,14 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   get flow(): ConnectFlow {
     const key = [this.integration, this.accountId, this.endpoint].join('\n')
     if (!this.#flow || key !== this.#key) {
-      this.#unsubscribe?.()
       this.#flow?.pause()
       this.#key = key
       const flow = (this.#flow = createAuthFlow(this))
       let shown = flow.getSnapshot()
-      this.#unsubscribe = flow.subscribe(() => {
+      flow.subscribe(() => {
         const before = shown
         shown = flow.getSnapshot()
-        this.#handleChange(shown, before)
+        if (flow === this.#flow) this.#handleChange(shown, before)
       })
       // The parts may still show the flow before.
       if (this.#shown) this.repaint(shown)
@@ -251,7 +249,7 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   /** Takes up a flow that was left at the provider; reads what `load` asks for. */
   #wake(): void {
     if (!this.isConnected || this.touched) return
-    const pending = findPending(this, document.querySelectorAll('auth-flow').length === 1)
+    const pending = findPending(this, !document.querySelectorAll('auth-flow')[1])
     if (pending) {
       void this.flow.resume(pending)
       if (pending.returned && this.emit('auth-return', undefined)) cleanReturnUrl()

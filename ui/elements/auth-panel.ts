@@ -4,7 +4,7 @@ import { AuthPart } from './auth-element.ts'
 import type { AuthFlowElement } from './auth-flow.ts'
 import { set } from './dom.ts'
 
-const focusable = ':is(input:not([type=hidden]), select, textarea, button):enabled, a[href]'
+const focusable = ':is(input:not([type=hidden]),select,textarea,button):enabled,a[href]'
 
 /**
  * Opens when the flow has something to ask, and closes when it is done. The author writes `hidden`. With a `<dialog>`
@@ -55,7 +55,7 @@ export class AuthPanelElement extends AuthPart {
   #show(): void {
     const dialog = this.#dialog
     const surface = dialog ?? this
-    const heading = surface.querySelector('h1, h2, h3, h4, h5, h6, [data-part=title]')
+    const heading = surface.querySelector('h1,h2,h3,h4,h5,h6,[data-part=title]')
     this.#before = document.activeElement
     this.hidden = false
     if (heading && !surface.matches('[aria-label], [aria-labelledby]')) {

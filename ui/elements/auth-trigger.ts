@@ -25,7 +25,7 @@ export class AuthTriggerElement extends AuthPart {
 
   /** The control: the author's own, or this element. */
   get control(): HTMLElement {
-    return this.querySelector<HTMLElement>('button, a[href], [role=button]') ?? this
+    return this.querySelector<HTMLElement>('button,a[href],[role=button]') ?? this
   }
 
   override refresh(): void {

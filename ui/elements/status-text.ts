@@ -10,7 +10,8 @@ export function statusText(snapshot: FlowSnapshot, messages: StatusMessages): st
   // Errors at fields are told at the fields.
   if (error && !errors.length) return messages.errors?.[error.code] ?? error.message
   const key = state === 'authorize' && popup === 'lost' ? popup : state === 'idle' ? connectionState : state
-  return fill(messages[key] ?? '', { ...snapshot })
+  const place = snapshot.place && fill(messages.in ?? '', { ...snapshot })
+  return fill(messages[key] ?? '', { ...snapshot, place })
 }
 
 let region: HTMLElement | undefined

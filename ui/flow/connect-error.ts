@@ -31,8 +31,6 @@ export const localError = (
 
 /** The page's own policy forbids what was tried. */
 export const policyError = (cause?: unknown): ConnectError =>
-  localError(
-    'csp_blocked',
-    'Content-Security-Policy: allow the connect server in connect-src and form-action.',
-    { cause },
-  )
+  localError('csp_blocked', 'Content-Security-Policy: allow the server in connect-src and form-action.', {
+    cause,
+  })

@@ -77,14 +77,20 @@ describe('fromMethods', () => {
 
 describe('fromConnection', () => {
   it('says who, and where', () => {
-    assert.equal(fromConnection(connection).identity, 'ada, workspace Acme')
+    const { identity: who, place } = fromConnection(connection)
+    assert.deepEqual([who, place], ['ada', 'workspace Acme'])
     const { place: _, ...identity } = connection.identity
-    assert.equal(fromConnection({ ...connection, identity }).identity, 'ada')
+    assert.equal(fromConnection({ ...connection, identity }).place, '')
   })
 
   it('is none for nothing and for one that ended', () => {
     for (const gone of [undefined, { ...connection, state: 'disconnected' as const }]) {
-      assert.deepEqual(fromConnection(gone), { connection: undefined, connectionState: 'none', identity: '' })
+      assert.deepEqual(fromConnection(gone), {
+        connection: undefined,
+        connectionState: 'none',
+        identity: '',
+        place: '',
+      })
     }
   })
 })

@@ -70,6 +70,8 @@ export interface FlowSnapshot {
   readonly connectionState: 'none' | 'active' | 'needs_reauth'
   /** Who the account is connected as, for people; empty when not known. */
   readonly identity: string
+  /** Where that is at the provider, for people; empty when not known: `workspace Acme`. */
+  readonly place: string
   /** The connection, once the server told it. */
   readonly connection: Connection | undefined
 }
@@ -137,6 +139,7 @@ export const firstSnapshot = ({ status, identity }: AuthFlowOptions): FlowSnapsh
   popup: 'none',
   connectionState: status === 'active' || status === 'needs_reauth' ? status : 'none',
   identity: identity || '',
+  place: '',
   connection: undefined,
 })
 
@@ -160,11 +163,12 @@ export function fromMethods(
 /** What the server says of a connection, as a change. */
 export const fromConnection = (connection: Connection | undefined): Partial<FlowSnapshot> =>
   !connection || connection.state === 'disconnected'
-    ? { connection: undefined, connectionState: 'none', identity: '' }
+    ? { connection: undefined, connectionState: 'none', identity: '', place: '' }
     : {
         connection,
         connectionState: connection.state,
-        identity: [connection.identity.label, connection.identity.place].filter(Boolean).join(', '),
+        identity: connection.identity.label,
+        place: connection.identity.place ?? '',
       }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
