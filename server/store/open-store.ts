@@ -12,6 +12,11 @@ export interface OpenStoreOptions extends CommonOptions {
   readonly sqlite?: Pick<SqliteOptions, 'durability'>
 }
 
+// Kept, because the loader looks at the file system again for every import, and a process that has given up its rights
+// since then may no longer read its own code.
+let sqliteAdapter: Promise<typeof import('./sqlite.ts')> | undefined
+let mongoAdapter: Promise<typeof import('./mongo.ts')> | undefined
+
 const expected = 'expected sqlite:./file.db, mongodb://host/database or mongodb+srv://host/database'
 
 /**
@@ -23,11 +28,11 @@ const expected = 'expected sqlite:./file.db, mongodb://host/database or mongodb+
  */
 export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
   if (url.startsWith('sqlite:')) {
-    const { openSqlite } = await import('./sqlite.ts')
+    const { openSqlite } = await (sqliteAdapter ??= import('./sqlite.ts'))
     return openSqlite(sqlitePath(url), { ...options, ...options.sqlite })
   }
   if (url.startsWith('mongodb://') || url.startsWith('mongodb+srv://')) {
-    const { openMongo } = await import('./mongo.ts')
+    const { openMongo } = await (mongoAdapter ??= import('./mongo.ts'))
     return openMongo(url, options)
   }
   throw badUrl(expected)
