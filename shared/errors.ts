@@ -12,7 +12,11 @@ interface ErrorRow {
   readonly help: string
 }
 
-const row = (status: number, help: string, options: { retryable?: boolean; hidden?: boolean } = {}): ErrorRow => ({
+const row = (
+  status: number,
+  help: string,
+  options: { retryable?: boolean; hidden?: boolean } = {},
+): ErrorRow => ({
   status,
   help,
   retryable: options.retryable ?? false,
@@ -33,51 +37,106 @@ export const errorTable = {
   conflict: row(409, 'The record was changed meanwhile. Read it again and repeat.', retry),
   payload_too_large: row(413, 'The body exceeds the limit named in the message. Send less.'),
   rate_limited: row(429, 'Too many requests. Wait as long as `retryAfter` says.', retry),
-  body_consumed: row(500, 'A body parser of the host ran before authflow. Mount authflow first, or exclude its path from the parser.'),
+  body_consumed: row(
+    500,
+    'A body parser of the host ran before authflow. Mount authflow first, or exclude its path from the parser.',
+  ),
   not_supported: row(501, 'This is not supported here. The message says what is.'),
   closed: row(503, 'The server is shutting down. Try again.', retry),
   internal: row(500, 'Something went wrong inside authflow. The server log has the cause.', { hidden: true }),
 
   // Configuration, thrown by constructors and start()
   missing_option: row(500, 'An option or environment variable is missing. The message names it.'),
-  invalid_option: row(500, 'An option has a value that cannot work. The message names it and what was expected.'),
+  invalid_option: row(
+    500,
+    'An option has a value that cannot work. The message names it and what was expected.',
+  ),
   missing_peer: row(500, 'An optional package is not installed. Run the `npm install` of the message.'),
-  invalid_base_url: row(500, '`baseUrl` must be an absolute https URL; http is accepted for loopback hosts only.'),
+  invalid_base_url: row(
+    500,
+    '`baseUrl` must be an absolute https URL; http is accepted for loopback hosts only.',
+  ),
   duplicate_integration: row(500, 'Two integrations share one id. Give each its own.'),
-  port_in_use: row(500, 'Another process listens on the port of the message. Stop it, or choose another port.'),
-  missing_encryption_key: row(500, 'No encryption key is configured. Set `encryptionKeys` to `kid:base64` of 32 random bytes.'),
+  port_in_use: row(
+    500,
+    'Another process listens on the port of the message. Stop it, or choose another port.',
+  ),
+  missing_encryption_key: row(
+    500,
+    'No encryption key is configured. Set `encryptionKeys` to `kid:base64` of 32 random bytes.',
+  ),
   invalid_encryption_key: row(500, 'An encryption key is not `kid:base64` of exactly 32 bytes.'),
-  wrong_encryption_key: row(500, 'The store was written with another encryption key. Add that key to `encryptionKeys`.'),
-  environment_mismatch: row(500, 'The store belongs to another environment. Use its own store for each environment.'),
-  insecure_endpoint: row(500, 'A provider endpoint is loopback or plain http while `baseUrl` is public. Use https.'),
+  wrong_encryption_key: row(
+    500,
+    'The store was written with another encryption key. Add that key to `encryptionKeys`.',
+  ),
+  environment_mismatch: row(
+    500,
+    'The store belongs to another environment. Use its own store for each environment.',
+  ),
+  insecure_endpoint: row(
+    500,
+    'A provider endpoint is loopback or plain http while `baseUrl` is public. Use https.',
+  ),
 
   // Store and vault
   store_busy: row(503, 'The store did not accept a write in time. Try again.', retry),
-  store_unavailable: row(503, 'The store cannot be reached. Check that the database runs and the URL is right.', retry),
+  store_unavailable: row(
+    503,
+    'The store cannot be reached. Check that the database runs and the URL is right.',
+    retry,
+  ),
   store_read_only: row(503, 'The database file cannot be written. Check its permissions and the disk.'),
-  store_corrupt: row(500, 'The database file is damaged or is no database. Restore it from a backup.', { hidden: true }),
+  store_corrupt: row(500, 'The database file is damaged or is no database. Restore it from a backup.', {
+    hidden: true,
+  }),
   schema_newer: row(500, 'The store was migrated by a newer authflow. Update this process.'),
   document_too_large: row(413, 'A record exceeds what the store takes.'),
-  unreadable_ciphertext: row(500, 'A stored secret cannot be decrypted: wrong key, or the record was altered or moved.', { hidden: true }),
+  unreadable_ciphertext: row(
+    500,
+    'A stored secret cannot be decrypted: wrong key, or the record was altered or moved.',
+    { hidden: true },
+  ),
 
   // Tokens and keys
   token_invalid: row(401, 'The connect token is unknown or malformed. Mint a new one on your backend.'),
   token_expired: row(401, 'The connect token has expired. Mint a new one on your backend.'),
   token_spent: row(401, 'The connect token was used for its one connection. Mint a new one on your backend.'),
   origin_missing: row(403, 'The request has no Origin header. Browsers send it; call this from a page.'),
-  origin_mismatch: row(403, 'The page’s origin is not among the `origins` that the connect token was minted for.'),
-  origin_opaque: row(403, 'The page sent `Origin: null`. Sandboxed frames and file: pages cannot connect; serve the page over https and check its referrer policy.'),
-  account_mismatch: row(403, 'The `account-id` in the page is not the account that the connect token was minted for.'),
+  origin_mismatch: row(
+    403,
+    'The page’s origin is not among the `origins` that the connect token was minted for.',
+  ),
+  origin_opaque: row(
+    403,
+    'The page sent `Origin: null`. Sandboxed frames and file: pages cannot connect; serve the page over https and check its referrer policy.',
+  ),
+  account_mismatch: row(
+    403,
+    'The `account-id` in the page is not the account that the connect token was minted for.',
+  ),
   integration_not_allowed: row(403, 'The connect token was not minted for this integration.'),
-  purpose_not_allowed: row(403, 'The connect token was minted for another purpose. Mint one with the purpose of the message.'),
+  purpose_not_allowed: row(
+    403,
+    'The connect token was minted for another purpose. Mint one with the purpose of the message.',
+  ),
   key_invalid: row(401, 'The secret key is unknown. Check `secretKeys` of the server and the key you send.'),
   scope_missing: row(403, 'The secret key lacks the scope named in the message.'),
-  secret_key_in_browser: row(403, 'The server API was called from a browser. Secret keys belong on a backend only.'),
+  secret_key_in_browser: row(
+    403,
+    'The server API was called from a browser. Secret keys belong on a backend only.',
+  ),
   development_only: row(403, 'Development mode mints tokens for loopback callers only.'),
 
   // Flows
-  unknown_integration: row(404, 'No integration has this id. Check the `integration` attribute and the server’s list.'),
-  flow_not_found: row(404, 'There is no such flow, or it belongs to another account, or it is over. Start again.'),
+  unknown_integration: row(
+    404,
+    'No integration has this id. Check the `integration` attribute and the server’s list.',
+  ),
+  flow_not_found: row(
+    404,
+    'There is no such flow, or it belongs to another account, or it is over. Start again.',
+  ),
   flow_ended: row(409, 'The flow is already over. Start a new one.'),
   flow_conflict: row(409, 'The flow moved on meanwhile. Read it again.', retry),
   flow_expired: row(410, 'The flow took longer than 30 minutes. Start again.'),
@@ -86,7 +145,10 @@ export const errorTable = {
   credentials_rejected: row(422, 'The provider does not accept these credentials. Check them and try again.'),
   scopes_not_allowed: row(403, 'More scopes were asked for than the connect token allows.'),
   return_url_not_allowed: row(403, 'The return URL is not among the `returnUrls` of the connect token.'),
-  state_invalid: row(400, 'The answer from the provider does not belong to a flow that is waiting for one. Start again.'),
+  state_invalid: row(
+    400,
+    'The answer from the provider does not belong to a flow that is waiting for one. Start again.',
+  ),
   browser_mismatch: row(403, 'The flow was started in another browser. Start again in this one.'),
   callback_mismatch: row(400, 'The answer came to the callback of another integration. Start again.'),
   issuer_mismatch: row(400, 'The answer names another authorization server than the one asked.'),
@@ -99,13 +161,22 @@ export const errorTable = {
   provider_unavailable: row(503, 'The provider cannot be reached or is failing. Try again later.', retry),
   provider_reply_invalid: row(502, 'The provider’s answer cannot be understood.'),
   provider_rejected: row(502, 'The provider refused the request. The details have its status.'),
-  client_misconfigured: row(502, 'The provider does not accept the client id or secret. Check the integration’s `oauth` options.'),
+  client_misconfigured: row(
+    502,
+    'The provider does not accept the client id or secret. Check the integration’s `oauth` options.',
+  ),
   blocked_host: row(403, 'The address is not allowed as a target of outgoing requests.'),
 
   // Connections
   not_connected: row(409, 'The account has no connection to this integration. Send the user through a flow.'),
-  needs_reauth: row(409, 'The connection no longer works. Send the user through a flow with purpose `reconnect`.'),
-  insufficient_scope: row(403, 'The connection lacks a scope. Send the user through a flow that asks for it.'),
+  needs_reauth: row(
+    409,
+    'The connection no longer works. Send the user through a flow with purpose `reconnect`.',
+  ),
+  insufficient_scope: row(
+    403,
+    'The connection lacks a scope. Send the user through a flow that asks for it.',
+  ),
   identity_changed: row(409, 'Another account at the provider was chosen than the one connected before.'),
   refresh_failed: row(503, 'The access token could not be refreshed just now. Try again.', retry),
 
@@ -116,24 +187,49 @@ export const errorTable = {
   invalid_payload: row(400, 'The event’s payload does not match the schema of a job that it starts.'),
   event_conflict: row(409, 'An event with this id and another payload was sent before.'),
   event_too_large: row(413, 'An event payload may have 256 KB.'),
-  output_too_large: row(413, 'A task output may have 1 MB. Store large data elsewhere and return a reference.'),
+  output_too_large: row(
+    413,
+    'A task output may have 1 MB. Store large data elsewhere and return a reference.',
+  ),
   run_too_large: row(413, 'The state of a run may have 32 MB.'),
   too_many_tasks: row(409, 'A run may have 10,000 tasks.'),
   duplicate_task_key: row(409, 'Two tasks of one run share a key. Give each its own.'),
-  replay_mismatch: row(409, 'On replay a task has another kind or parameters than before. Change the job’s version.'),
+  replay_mismatch: row(
+    409,
+    'On replay a task has another kind or parameters than before. Change the job’s version.',
+  ),
   task_interrupted: row(500, 'The process stopped while the task ran, and the task may not run twice.'),
   task_timeout: row(504, 'The task did not end in time.'),
   task_failed: row(500, 'A task failed for good. The cause has its error.'),
+  run_failed: row(500, 'The job’s code threw an error. The message has what it said.'),
+  crash_loop: row(
+    500,
+    'The process died three times while it ran this run and nothing else. The run was set aside.',
+  ),
   run_cancelled: row(409, 'The run was cancelled.'),
   lease_lost: row(409, 'Another worker took the run over.', { hidden: true }),
 
   // In the browser
   popup_blocked: row(400, 'The browser blocked the popup. Click the button that is shown.'),
-  csp_blocked: row(400, 'The page’s Content-Security-Policy blocks authflow. Add its origin to connect-src and form-action.'),
-  nested_form: row(400, 'A form cannot stand inside a form. Put <auth-form> outside and point at the flow with `for`.'),
+  csp_blocked: row(
+    400,
+    'The page’s Content-Security-Policy blocks authflow. Add its origin to connect-src and form-action.',
+  ),
+  nested_form: row(
+    400,
+    'A form cannot stand inside a form. Put <auth-form> outside and point at the flow with `for`.',
+  ),
   connect_token_invalid: row(400, 'The value given as connect token is not one. It begins with `ctk_ct_`.'),
-  token_request_failed: row(502, 'Your backend did not answer the request for a connect token. Check `token-url`.', retry),
-  network_error: row(503, 'The connect server cannot be reached. Check the connection and `endpoint`.', retry),
+  token_request_failed: row(
+    502,
+    'Your backend did not answer the request for a connect token. Check `token-url`.',
+    retry,
+  ),
+  network_error: row(
+    503,
+    'The connect server cannot be reached. Check the connection and `endpoint`.',
+    retry,
+  ),
   endpoint_not_allowed: row(400, 'The element’s endpoint differs from the configured one.'),
   not_configured: row(400, 'Call configureAuthFlow({ endpoint }) before using the elements.'),
 } as const satisfies Record<string, ErrorRow>
@@ -211,7 +307,10 @@ export class AuthFlowError<C extends ErrorCode = ErrorCode> extends Error {
    * @param message what happened and what to do (default: the table's text)
    */
   constructor(code: C, message?: string, options: ErrorOptions = {}) {
-    super(message ?? errorTable[code].help, options.cause === undefined ? undefined : { cause: options.cause })
+    super(
+      message ?? errorTable[code].help,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
     const { status, retryable, exposed } = errorTable[code]
     this.code = code
     this.status = status
@@ -231,7 +330,9 @@ export class AuthFlowError<C extends ErrorCode = ErrorCode> extends Error {
 
 /** True for an {@link AuthFlowError}, also one made by another copy of this module. */
 export function isAuthFlowError(value: unknown): value is AuthFlowError {
-  return value instanceof Error && value.name === 'AuthFlowError' && 'code' in value && isErrorCode(value.code)
+  return (
+    value instanceof Error && value.name === 'AuthFlowError' && 'code' in value && isErrorCode(value.code)
+  )
 }
 
 /** True when the value is a code of the table. */

@@ -12,7 +12,7 @@ import { Presence } from './presence.ts'
 import { runIdPattern, runs, type RunDocument } from './records.ts'
 import { JobRegistry } from './registry.ts'
 import { summarise } from './run-summary.ts'
-import type { Base } from './task-runner.ts'
+import type { Base } from './task-attempt.ts'
 import { Upkeep } from './upkeep.ts'
 import { Worker } from './worker.ts'
 

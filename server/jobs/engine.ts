@@ -6,8 +6,11 @@ import type { Integrations, JobOptions, Json } from './job.ts'
 
 /** An event as users send it. */
 export interface EventInput {
+  /** What happened: `slack.notification`. Case matters; at most 256 characters. */
   readonly name: string
+  /** Any JSON of at most 256 KB. */
   readonly payload: Json
+  /** More facts about the event, given to runs as `ctx.event.context`. At most 256 KB. */
   readonly context?: Json
   /** Dedup id: the same id again starts nothing (default: random). At most 256 characters. */
   readonly id?: string
@@ -25,10 +28,13 @@ export interface SendEventOptions {
 
 /** An event as it was taken in. */
 export interface EventRecord {
+  /** The sender's own id, or one made here. */
   readonly id: string
+  /** As it was sent. */
   readonly name: string
   /** ISO 8601. */
   readonly timestamp: string
+  /** The account its runs act as; null for the product itself. */
   readonly accountId: string | null
   /** Runs it started; the same ones when the event was sent before. */
   readonly runIds: readonly string[]
@@ -36,12 +42,20 @@ export interface EventRecord {
 
 /** Defines jobs, takes events, runs runs. */
 export interface JobEngine {
-  /** Throws `duplicate_job`, `invalid_version`, `invalid_input`. */
+  /**
+   * Defines a job, also after the start. Several versions of one job may be defined: events start the highest, runs
+   * stay with theirs. A highest version that is not enabled turns the job off.
+   *
+   * @throws {@link AuthFlowError} `duplicate_job`, `invalid_version`, `invalid_input`, `unknown_integration` (one that
+   *   the server does not have)
+   */
   defineJob<Payload, Used extends Integrations, Output extends Json | void>(
     options: JobOptions<Payload, Used, Output>,
   ): void
   /**
-   * Takes an event in and starts the runs of the jobs that it matches.
+   * Takes an event in and starts the runs of the jobs that it matches; resolves once both are durable. The same event
+   * again (account, source, id, name and payload) answers with the same runs. Where this process's own worker is full
+   * of runs that keep ending, it may wait for up to 100 ms.
    *
    * @throws {@link AuthFlowError} `invalid_payload` (nothing was stored), `event_conflict`, `event_too_large`,
    *   `invalid_input`
@@ -56,9 +70,9 @@ export interface JobEngine {
   }): Promise<Page<RunSummary>>
   /** Throws `not_found`; also when `accountId` is given and is not the run's. */
   getRun(id: string, accountId?: string): Promise<RunSummary>
-  /** Starts the worker. */
+  /** Starts the worker; repeated calls do nothing. Throws `closed` after a stop. */
   start(): Promise<void>
-  /** Stops claiming, lets running tasks end until the deadline, releases the rest. */
+  /** Stops claiming, lets running tasks end until the deadline (ms from now), then aborts and releases the rest. */
   stop(deadlineMs: number): Promise<void>
   /** To be called when a connection became usable or was ended on purpose: wakes or cancels parked runs. */
   connectionChanged(change: {

@@ -123,7 +123,7 @@ export class Execution {
   leave(frame: Frame): void {
     frame.active = false
     if (frame.asleep === 0) this.#busier(-1)
-    else for (const branch of [...this.#branches]) if (isBelow(branch.frame, frame)) this.#forget(branch)
+    else for (const branch of this.#branches) if (isBelow(branch.frame, frame)) this.#forget(branch)
     this.#check()
   }
 

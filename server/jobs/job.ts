@@ -38,6 +38,7 @@ export interface TaskOptions {
 
 /** The task as its callback sees it. */
 export interface Task {
+  /** As it was given to `io.runTask`. */
   readonly key: string
   /** 1 on the first. */
   readonly attempt: number
@@ -47,19 +48,30 @@ export interface Task {
   readonly signal: AbortSignal
 }
 
-/** What an `onError` may answer: nothing (default handling), another error, or when to retry. */
+/**
+ * What an `onError` may answer: nothing (default handling), another error, when to try again (also without a retry
+ * policy; at most 100 attempts and 30 days ahead), or to give up.
+ */
 export type OnErrorResult =
   void | Error | { readonly retryAt: Date } | { readonly skipRetrying: true; readonly error?: Error }
 
 /** Called with the error of an attempt; awaited. */
 export type OnError = (error: unknown, task: Task) => OnErrorResult | Promise<OnErrorResult>
 
-/** A log line of a run. Lines are kept with the run and written once, also over replays. */
+/**
+ * Log lines of a run, kept sealed with it and written once over all replays; the same line twice is two lines. They are
+ * stored with the next step, or within a second. A line and its facts may have 10,000 characters (`invalid_input`).
+ */
 export interface RunLogger {
+  /** For whoever follows the code. */
   debug(message: string, facts?: Record<string, Json>): Promise<void>
+  /** What happened. */
   info(message: string, facts?: Record<string, Json>): Promise<void>
+  /** What happened, by the name the console has for it. */
   log(message: string, facts?: Record<string, Json>): Promise<void>
+  /** What should not happen but did no harm. */
   warn(message: string, facts?: Record<string, Json>): Promise<void>
+  /** What went wrong. */
   error(message: string, facts?: Record<string, Json>): Promise<void>
 }
 
@@ -67,10 +79,17 @@ export interface RunLogger {
 export interface IO {
   /**
    * Runs the callback once and keeps its result: on replay the stored result comes back and the callback does not run.
-   * An attempt that was cut off runs again. The result must be JSON.
+   * An attempt that was cut off runs again. The result must be JSON of at most 1 MB, and is what JSON gives back, from
+   * the first time on; so is an error: name, message, `code` and `status` remain, other members do not. Tasks may run
+   * side by side (`Promise.all`) and inside each other, ten deep; a run may have 10,000 of them.
    *
+   * While a task waits for its next attempt, the promise may never settle: the run falls asleep and comes here again in
+   * another pass, without any error. Code behind `finally` does not run then.
+   *
+   * @param key 1 to 256 characters, unique among the tasks at its place; what the result is found by
    * @throws the callback's error once retries are used up; {@link AuthFlowError} `duplicate_task_key`,
-   *   `replay_mismatch`, `output_too_large`, `task_timeout`, `task_interrupted`
+   *   `replay_mismatch`, `output_too_large`, `task_timeout`, `task_interrupted`, `too_many_tasks`, `run_too_large`,
+   *   `invalid_input` (key, nesting, or an output that is not JSON)
    */
   runTask<T extends Json | void>(
     key: string,
@@ -78,15 +97,24 @@ export interface IO {
     options?: TaskOptions,
     onError?: OnError,
   ): Promise<T>
-  /** Waits for the given number of seconds without occupying a worker; survives restarts. */
+  /**
+   * Waits for the given number of seconds (0 to a year and a day), counted from the first time the run comes here,
+   * without occupying a worker; survives restarts. The promise may never settle in this pass, see {@link IO.runTask}.
+   *
+   * @throws {@link AuthFlowError} `duplicate_task_key`, `replay_mismatch`, `too_many_tasks`, `invalid_input`
+   */
   wait(key: string, seconds: number): Promise<void>
+  /** Log lines that are kept with the run. */
   readonly logger: RunLogger
 }
 
-/** Facts about the run. The same on every replay, except `execution`. */
+/** Facts about the run. The same on every replay. */
 export interface RunContext {
+  /** The run; `startedAt` is when its event started it. */
   readonly run: { readonly id: string; readonly startedAt: Date; readonly isRetry: boolean }
+  /** The job as the run was started with it. */
   readonly job: { readonly id: string; readonly version: string }
+  /** The event that started the run; `context` is null where the sender gave none. */
   readonly event: {
     readonly id: string
     readonly name: string
@@ -95,6 +123,7 @@ export interface RunContext {
   }
   /** The account the run acts as; absent for runs of the product itself. */
   readonly account?: { readonly id: string }
+  /** The environment of the server. */
   readonly environment: { readonly slug: string }
   /** Aborts at cancel and at shutdown. */
   readonly signal: AbortSignal
@@ -102,6 +131,7 @@ export interface RunContext {
 
 /** Checks a payload: zod's `safeParse`, or anything of its shape. */
 export interface PayloadSchema<T> {
+  /** The value, checked and perhaps converted, or what is wrong with it and where. Never throws, never a promise. */
   safeParse(value: unknown):
     | { readonly success: true; readonly data: T }
     | {
@@ -114,16 +144,20 @@ export interface PayloadSchema<T> {
 
 /** A filter of the event filter language: nested objects whose leaves are arrays of values or matchers. */
 export interface EventFilter {
+  /** Member of the payload: a filter for the object there, or the array of values or matchers for what is there. */
   readonly [key: string]:
     EventFilter | readonly (string | number | boolean | Readonly<Record<string, Json>>)[]
 }
 
 /** The rule that starts a job. Made by `eventTrigger`; more kinds come. */
 export interface Trigger<Payload> {
+  /** What starts the job. */
   readonly kind: 'event'
   /** Names of the events that start the job. */
   readonly names: readonly string[]
+  /** Payloads that the job is for (default: all of them). */
   readonly filter?: EventFilter
+  /** What the payload must be (default: any JSON). */
   readonly schema?: PayloadSchema<Payload>
   /** Where the events come from (default `authflow`). */
   readonly source?: string
@@ -140,12 +174,19 @@ export interface JobOptions<
 > {
   /** Stable; letters, digits, `.`, `_`, `-`. */
   readonly id: string
+  /** For people. */
   readonly name: string
   /** Three numbers: `1.0.0`. Runs stay with the version they started with. */
   readonly version: string
+  /** What starts it. */
   readonly trigger: Trigger<Payload>
+  /** What it acts through; the names are those on `io`. */
   readonly integrations?: Used
   /** A job that is not enabled starts no new runs (default true). */
   readonly enabled?: boolean
+  /**
+   * The work. Called from the top on every pass; what it did in tasks is not done again. What it returns is the run's
+   * output (JSON of at most 1 MB); what it throws ends the run as failed.
+   */
   readonly run: (payload: Payload, io: IO & Used, ctx: RunContext) => Promise<Output> | Output
 }

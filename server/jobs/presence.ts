@@ -1,6 +1,7 @@
 // A worker's place among the others: its name, its lease, what it publishes, and the search for those that died.
 // A lease lasts three seconds and is renewed every second; the runs of a worker whose lease ended are due again.
 
+import { AuthFlowError } from '../../shared/errors.ts'
 import type { EngineCore } from './core.ts'
 import {
   places,
@@ -209,10 +210,8 @@ export class Presence {
     const match = { owner: run.owner ?? null, fence: run.fence ?? null }
     const strikes = (run.strikes ?? 0) + (run.alone === true ? 1 : 0)
     if (strikes >= maxStrikes) {
-      const error = {
-        code: 'crash_loop',
-        message: 'The process died three times while it ran this run alone.',
-      }
+      const { code, message } = new AuthFlowError('crash_loop')
+      const error = { code, message }
       const sealed = vault.session('run', run.id).seal(JSON.stringify(error), 'error')
       const end = { state: 'failed' as const, error: sealed, endedAt: now(), expireAt: now() + retentionMs }
       log.error({ run: run.id, job: run.job }, 'a run was set aside because it keeps killing its process')

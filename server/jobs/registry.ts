@@ -9,7 +9,7 @@ import type { JobVersion } from '../queue/queue.ts'
 import { filterMatches } from './event-filter.ts'
 import type { Integrations, JobOptions, Json, PayloadSchema, RunContext } from './job.ts'
 import type { PublishedJob } from './records.ts'
-import { ioClassOf, RunIO, type RunIOOptions } from './run-io.ts'
+import { ioClassOf, type RunIO, type RunIOOptions } from './run-io.ts'
 
 /** Where events come from unless the sender says otherwise. */
 export const defaultSource = 'authflow'

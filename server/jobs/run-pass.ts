@@ -2,35 +2,22 @@
 // ended. Every write names the claim, so that a worker that lost the run leaves no trace.
 
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
-import type { Change } from '../store/store.ts'
-import { persist, type EngineCore } from './core.ts'
+import type { EngineCore } from './core.ts'
 import { openBody, type EventContent } from './event-intake.ts'
-import { Execution, type Lacking, type Outcome } from './execution.ts'
+import { Execution, type Outcome } from './execution.ts'
 import type { RunContext } from './job.ts'
 import { ClaimLost, Journal, loadBeside, type Claim } from './journal.ts'
-import { cancelParked, wake } from './parking.ts'
-import {
-  events,
-  parkingId,
-  parkings,
-  places,
-  retentionMs,
-  runs,
-  tasks,
-  type EventDocument,
-  type RunDocument,
-} from './records.ts'
+import { storeOutcome, type Ending } from './pass-outcome.ts'
+import { events, type EventDocument, type RunDocument } from './records.ts'
 import type { JobDefinition } from './registry.ts'
 import { RunConnections } from './run-connections.ts'
 import type { RunIO } from './run-io.ts'
-import { packError } from './task-error.ts'
-import { TaskRunner, type Base } from './task-runner.ts'
+import type { Base } from './task-attempt.ts'
+import { TaskRunner } from './task-runner.ts'
 
 const outputLimit = 1024 * 1024
-/** An event is kept at least this much longer than the next wake of its run. */
-const eventMarginMs = 7 * 24 * 3_600_000
-/** A run whose connection seems fine but was refused looks again after this, not at once. */
-const secondLookMs = 1000
+/** A run that could not be read just now is looked at again after this. */
+const readAgainMs = 1000
 
 /** A run that this worker has claimed. */
 export interface ClaimedRun {
@@ -97,7 +84,8 @@ export class RunPass {
     const { run } = this.#claimed
     const { log } = this.#core
     try {
-      await this.#store(await this.#outcome())
+      const outcome = await this.#outcome()
+      await storeOutcome(this.#ending(), outcome)
     } catch (error) {
       if (error instanceof ClaimLost) log.debug({ run: run.id }, 'the run was taken over by another worker')
       else
@@ -119,7 +107,7 @@ export class RunPass {
     } catch (error) {
       // Nothing of the user's ran yet.
       if (!isAuthFlowError(error) || !error.retryable) return { type: 'failed', error }
-      return { type: 'asleep', dueAt: this.#core.now() + secondLookMs }
+      return { type: 'asleep', dueAt: this.#core.now() + readAgainMs }
     }
   }
 
@@ -146,6 +134,18 @@ export class RunPass {
     const outcome = await execution.outcome
     io.close()
     return outcome
+  }
+
+  #ending(): Ending {
+    const { run, claim } = this.#claimed
+    return {
+      core: this.#core,
+      run,
+      claim,
+      journal: this.#journal,
+      suspended: this.#runner?.unrepeatable,
+      secrets: this.#connections?.secrets ?? [],
+    }
   }
 
   async #loadEvent(): Promise<ClaimedRun['event']> {
@@ -188,133 +188,6 @@ export class RunPass {
         return signal()
       },
     }
-  }
-
-  async #store(outcome: Outcome): Promise<void> {
-    switch (outcome.type) {
-      case 'lost':
-        throw new ClaimLost()
-      case 'cancelled':
-        return this.#finish({ state: 'cancelled' })
-      case 'finished': {
-        const { output } = outcome
-        const sealed = output === undefined ? {} : { output: this.#seal(output, 'output') }
-        return this.#finish({ state: 'succeeded', ...sealed })
-      }
-      case 'failed':
-        return this.#finish({ state: 'failed', error: this.#sealError(outcome.error) })
-      case 'asleep':
-        return this.#sleep(outcome.dueAt, outcome.lacking)
-    }
-  }
-
-  async #finish(end: Pick<RunDocument, 'state' | 'output' | 'error'>): Promise<void> {
-    const { store, now } = this.#core
-    const endedAt = now()
-    const expireAt = endedAt + retentionMs
-    await this.#update(this.#closing({ ...end, endedAt, expireAt }))
-    if (this.#claimed.run.overflowed !== true && this.#journal?.overflowed !== true) return
-    for (const { id } of await loadBeside(store, this.runId))
-      await store.update(tasks, id, {}, { set: { expireAt } })
-  }
-
-  /** Falls asleep, unless something happened that this pass has not seen: then the run is due at once. */
-  async #sleep(due: number, lacking: Lacking | undefined): Promise<void> {
-    const { now } = this.#core
-    const dueAt = Math.max(0, Math.ceil(due))
-    const suspended = this.#runner?.unrepeatable
-    const set = {
-      ...(lacking === undefined ? {} : { parkedAt: lacking.since }),
-      ...(suspended === undefined ? {} : { suspended }),
-    }
-    await this.#extendEvent(dueAt)
-    if (lacking?.integration !== undefined) return this.#park({ ...set, dueAt }, lacking.integration)
-    await this.#hint(dueAt)
-    const state = dueAt <= now() ? 'queued' : 'waiting'
-    await this.#unlessSignalled({ ...set, dueAt, state, place: places[state] })
-  }
-
-  /** Writes its own record first, then looks at the connection: whoever connects meanwhile sees one or is seen. */
-  async #park(set: Partial<RunDocument> & { dueAt: number }, integration: string): Promise<void> {
-    const { store, findConnection, now } = this.#core
-    const { run } = this.#claimed
-    const accountId = run.accountId ?? ''
-    const parking = {
-      id: parkingId(integration, accountId),
-      scope: 'parking' as const,
-      integration,
-      accountId,
-      since: now(),
-    }
-    await store.insert(parkings, parking)
-    await this.#hint(set.dueAt)
-    const place = places.parkedOn(integration, accountId)
-    if (!(await this.#unlessSignalled({ ...set, state: 'waiting_for_connection', place }))) return
-    const connection = await findConnection({ integration, accountId })
-    // One that looks fine but was refused before is not asked again at once.
-    const delay = run.parkedAt === undefined ? 0 : secondLookMs
-    if (connection?.state === 'active') await wake(this.#core, { ...run, place }, delay)
-    // Disconnected on purpose after the run began: it would have been cancelled, had it been parked by then.
-    const isGone = connection?.state === 'disconnected' && Date.parse(connection.updatedAt) >= run.createdAt
-    if (isGone) await cancelParked(this.#core, { ...run, place })
-  }
-
-  /** Falls asleep as told; when a signal came that this pass has not seen, the run is due at once instead. */
-  async #unlessSignalled(set: Partial<RunDocument>): Promise<boolean> {
-    const { store, now } = this.#core
-    const { run, claim } = this.#claimed
-    const match = { owner: claim.owner, fence: claim.fence, signalSeq: run.signalSeq ?? null }
-    const closing = this.#closing(set)
-    const fallAsleep = (): Promise<boolean> => store.update(runs, run.id, match, closing)
-    if (await persist(fallAsleep, () => true)) return true
-    const dueAt = now()
-    await this.#hint(dueAt)
-    await this.#update({ ...closing, set: { ...closing.set, state: 'queued', place: places.queued, dueAt } })
-    return false
-  }
-
-  /** The change that ends a pass: the claim is given up, buffered lines are stored, what is over is removed. */
-  #closing(set: Partial<RunDocument>): Change<RunDocument> {
-    const { run } = this.#claimed
-    const gone = (['place', 'parkedAt', 'suspended'] as const).filter(
-      (field) => run[field] !== undefined && !(field in set),
-    )
-    const journal = this.#journal?.closingChange()
-    return {
-      set: { ...journal?.set, ...set },
-      ...(journal?.push === undefined ? {} : { push: journal.push }),
-      unset: ['owner', ...gone],
-    }
-  }
-
-  async #update(change: Change<RunDocument>): Promise<void> {
-    const { owner, fence } = this.#claimed.claim
-    const write = (): Promise<boolean> => this.#core.store.update(runs, this.runId, { owner, fence }, change)
-    if (!(await persist(write, () => true))) throw new ClaimLost()
-  }
-
-  async #hint(dueAt: number): Promise<void> {
-    const { run } = this.#claimed
-    await this.#core.queue.add([{ runId: run.id, job: run.job, version: run.jobVersion, dueAt }])
-  }
-
-  /** Events are kept for the runs they started, however long those sleep. */
-  async #extendEvent(dueAt: number): Promise<void> {
-    const { run } = this.#claimed
-    if (dueAt + eventMarginMs < run.createdAt + retentionMs) return
-    await this.#core.store.update(events, run.event, {}, { set: { expireAt: dueAt + retentionMs } })
-  }
-
-  #sealError(error: unknown): string {
-    const { code, message, name } = packError(error, this.#connections?.secrets)
-    const shown = isAuthFlowError(error)
-      ? { code, message }
-      : { code: 'run_failed', message: name === 'Error' ? message : `${name}: ${message}` }
-    return this.#seal(JSON.stringify(shown), 'error')
-  }
-
-  #seal(text: string, field: string): string {
-    return this.#core.vault.session('run', this.runId).seal(text, field)
   }
 }
 

@@ -5,7 +5,7 @@ import type { RunSummary, TaskSummary } from '../../shared/flow.ts'
 import type { EngineCore } from './core.ts'
 import { loadBeside } from './journal.ts'
 import { lastKey, type JournalEntry, type RunDocument } from './records.ts'
-import type { Base } from './task-runner.ts'
+import type { Base } from './task-attempt.ts'
 
 /** What a listing asks for. */
 export interface SummaryOptions {

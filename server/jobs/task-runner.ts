@@ -7,19 +7,22 @@ import { createFrame, type Execution, type Frame } from './execution.ts'
 import type { OnError, Task, TaskOptions } from './job.ts'
 import { ClaimLost, type Journal } from './journal.ts'
 import { childPath, digest, type JournalEntry } from './records.ts'
-import { retryDelay } from './retry.ts'
 import { packError, statusOf, unpackError, type PackedError } from './task-error.ts'
 import { canonicalJson } from './canonical-json.ts'
+import {
+  attemptTask,
+  isUnauthorized,
+  judgeFailure,
+  markFinal,
+  type Attempt,
+  type Base,
+  type Failed,
+  type TaskCall,
+  type Under,
+} from './task-attempt.ts'
 
-const outputLimit = 1024 * 1024
 const maxDepth = 10
 const maxKeyLength = 256
-const defaultTimeoutMs = 300_000
-/** `setTimeout` takes no more. */
-const longestTimeoutMs = 2 ** 31 - 1
-/** An `onError` that asks for another try at a time of its own is asked at most this often. */
-const maxRetriesAtWill = 100
-const furthestRetryMs = 30 * 24 * 3_600_000
 
 /** What running tasks needs. */
 export interface TaskRunnerOptions {
@@ -33,29 +36,6 @@ export interface TaskRunnerOptions {
   readonly suspended: Readonly<Record<string, number>>
 }
 
-/** A task as it is being run. */
-interface TaskCall {
-  readonly key: string
-  readonly path: string
-  readonly caller: Frame
-  readonly callback: (task: Task) => unknown
-  readonly options: TaskOptions
-  readonly onError: OnError | undefined
-  readonly params: string | undefined
-}
-
-interface Failed {
-  readonly ok: false
-  readonly error: unknown
-  /** True when another attempt could not end differently. */
-  readonly final: boolean
-}
-
-type Attempt = Failed | { readonly ok: true; readonly text: string | undefined }
-
-/** A task under way: its entry without the outcome. */
-export type Base = Omit<JournalEntry, 'state' | 'until' | 'output' | 'error'>
-
 interface Recorded {
   readonly entry: JournalEntry
   /** True when `value` is what was stored; else another worker's result came first. */
@@ -63,13 +43,10 @@ interface Recorded {
   readonly value?: unknown
 }
 
-/** Errors that tasks ended with: a parent that fails because of one is not tried again. */
-const finalErrors = new WeakSet<object>()
-
 /** The tasks of one pass of a run. */
 export class TaskRunner {
   readonly #options: TaskRunnerOptions
-  readonly #underWay = new Map<string, Base>()
+  readonly #underWay = new Map<string, Under>()
 
   constructor(options: TaskRunnerOptions) {
     this.#options = options
@@ -152,23 +129,23 @@ export class TaskRunner {
   }
 
   /** One attempt, from entering to its outcome in the journal. */
-  async #once(job: TaskCall, base: Base): Promise<Recorded> {
-    const { execution, journal } = this.#options
+  async #once(job: TaskCall, given: Base): Promise<Recorded> {
+    const { core, runId, execution, journal } = this.#options
     const frame = createFrame(job.caller, job.path, job.caller.call)
+    const mayRepeat = job.options.onInterrupt !== 'fail'
+    const base = mayRepeat ? given : { ...given, entered: (given.entered ?? 0) + 1 }
+    const under: Under = { core, runId, execution, frame, base }
     execution.enter(frame)
+    this.#underWay.set(job.path, under)
     try {
-      if (job.options.onInterrupt === 'fail') base = { ...base, entered: (base.entered ?? 0) + 1 }
-      this.#underWay.set(job.path, base)
-      if (job.options.onInterrupt === 'fail') {
-        await journal.append({ ...base, state: 'started' })
-      }
-      const made = await this.#attempt(job, frame, base)
-      if (execution.ended || (!made.ok && this.#isRefused(job, made.error))) {
+      if (!mayRepeat) await journal.append({ ...base, state: 'started' })
+      const made = await attemptTask(job, under)
+      if (execution.ended || (!made.ok && isRefused(job, made.error))) {
         execution.leave(frame)
         if (!execution.ended) job.caller.call?.renew?.()
         return await execution.never()
       }
-      const recorded = await this.#record(job, frame, base, made)
+      const recorded = await this.#record(job, under, made)
       execution.leave(frame)
       return recorded
     } catch (error) {
@@ -191,13 +168,15 @@ export class TaskRunner {
 
   /** Tasks whose callbacks run in this process just now. */
   get underWay(): readonly Base[] {
-    return [...this.#underWay.values()]
+    return [...this.#underWay.values()].map(({ base }) => base)
   }
 
-  /** Those with `onInterrupt: 'fail'` among them, by path. When the pass falls asleep, they do so inside. */
+  /** Those with `onInterrupt: 'fail'` that are asleep inside, by path: they are not cut off when the pass ends. */
   get unrepeatable(): Readonly<Record<string, number>> | undefined {
     const found: Record<string, number> = {}
-    for (const { path, entered } of this.#underWay.values()) if (entered !== undefined) found[path] = entered
+    for (const { base, frame } of this.#underWay.values()) {
+      if (base.entered !== undefined && frame.asleep > 0) found[base.path] = base.entered
+    }
     return Object.keys(found).length === 0 ? undefined : found
   }
 
@@ -212,53 +191,10 @@ export class TaskRunner {
     }
   }
 
-  #task(job: TaskCall, { attempt, epoch = 0 }: Base): TaskHandle {
-    const { execution, runId } = this.#options
-    return new TaskHandle({
-      key: job.key,
-      attempt,
-      execution,
-      identity: () => digest(runId, job.path, epoch),
-    })
-  }
-
-  async #attempt(job: TaskCall, frame: Frame, base: Base): Promise<Attempt> {
-    const { execution } = this.#options
-    const task = this.#task(job, base)
-    const { timeoutInMs = defaultTimeoutMs } = job.options
-    let timer: NodeJS.Timeout | undefined
-    try {
-      const value = await new Promise((resolve, reject) => {
-        timer = execution.startTimer(
-          () => {
-            reject(new AuthFlowError('task_timeout', `«${job.key}» did not end within ${timeoutInMs} ms.`))
-            task.abort()
-          },
-          Math.min(longestTimeoutMs, Math.max(1, timeoutInMs)),
-        )
-        // Not resolved with the result itself, which would leave the timeout nothing to reject.
-        Promise.resolve(execution.within(frame, () => job.callback(task))).then(resolve, reject)
-      })
-      return toOutput(job.key, value)
-    } catch (error) {
-      return {
-        ok: false,
-        error,
-        final: typeof error === 'object' && error !== null && finalErrors.has(error),
-      }
-    } finally {
-      execution.stopTimer(timer)
-    }
-  }
-
-  /** True when the credentials were refused and the call through the integration can be made once more. */
-  #isRefused(job: TaskCall, error: unknown): boolean {
-    return job.caller.call?.renew !== undefined && isUnauthorized(job, error)
-  }
-
-  async #record(job: TaskCall, frame: Frame, base: Base, made: Attempt): Promise<Recorded> {
+  async #record(job: TaskCall, under: Under, made: Attempt): Promise<Recorded> {
     const { journal, core } = this.#options
-    if (!made.ok) return { entry: await this.#recordFailure(job, frame, base, made), own: false }
+    const { base } = under
+    if (!made.ok) return { entry: await this.#recordFailure(job, under, made), own: false }
     const value: unknown = made.text === undefined ? undefined : JSON.parse(made.text)
     const output = made.text === undefined ? {} : { output: journal.seal(made.text, `output:${job.path}`) }
     const given: JournalEntry = { ...base, state: 'succeeded', endedAt: core.now(), ...output }
@@ -271,8 +207,9 @@ export class TaskRunner {
     }
   }
 
-  async #recordFailure(job: TaskCall, frame: Frame, base: Base, made: Failed): Promise<JournalEntry> {
-    const { error, retryAt } = await this.#judge(job, frame, base, made)
+  async #recordFailure(job: TaskCall, under: Under, made: Failed): Promise<JournalEntry> {
+    const { base } = under
+    const { error, retryAt } = await judgeFailure(job, under, made)
     if (retryAt === undefined) return this.#fail(job, base, error)
     // A status means that an answer came back, so the next attempt is a new request to the provider, not a repeat.
     const epoch = (base.epoch ?? 0) + (statusOf(made.error) === undefined ? 0 : 1)
@@ -283,35 +220,6 @@ export class TaskRunner {
       ...(epoch === 0 ? {} : { epoch }),
       error: this.#pack(job, error),
     })
-  }
-
-  /** What a failed attempt leads to: another one at the time given, or the end with the error given. */
-  async #judge(
-    job: TaskCall,
-    frame: Frame,
-    base: Base,
-    failed: Failed,
-  ): Promise<{ error: unknown; retryAt?: number }> {
-    const { core, execution } = this.#options
-    const { onError } = job
-    let error = failed.error
-    if (onError !== undefined && !failed.final) {
-      try {
-        const answer = await execution.within(frame, () => onError(error, this.#task(job, base)))
-        if (answer instanceof Error) error = answer
-        else if (answer !== undefined && 'skipRetrying' in answer) return { error: answer.error ?? error }
-        else if (answer !== undefined && base.attempt < maxRetriesAtWill) {
-          return { error, retryAt: Math.min(core.now() + furthestRetryMs, answer.retryAt.getTime()) }
-        }
-      } catch (thrown) {
-        error = thrown
-      }
-    }
-    // Fresh credentials were refused too: the same request can't end differently.
-    const final = failed.final || isUnauthorized(job, failed.error)
-    const policy = final ? undefined : job.options.retry
-    const delay = policy === undefined ? undefined : retryDelay(base.attempt, policy, core.random)
-    return delay === undefined ? { error } : { error, retryAt: core.now() + delay }
   }
 
   #fail(job: TaskCall, base: Base & { until?: number }, error: unknown): Promise<JournalEntry> {
@@ -333,46 +241,7 @@ export class TaskRunner {
   #failure(entry: JournalEntry): Error {
     const packed =
       entry.error === undefined ? '{}' : this.#options.journal.open(entry.error, `error:${entry.path}`)
-    const error = unpackError(JSON.parse(packed) as PackedError)
-    finalErrors.add(error)
-    return error
-  }
-}
-
-interface TaskHandleOptions {
-  readonly key: string
-  readonly attempt: number
-  readonly execution: Execution
-  readonly identity: () => string
-}
-
-/** The task as callbacks get it. What costs something is made when it is asked for. */
-class TaskHandle implements Task {
-  readonly key: string
-  readonly attempt: number
-  readonly #options: TaskHandleOptions
-  #controller: AbortController | undefined
-  #aborted = false
-
-  constructor(options: TaskHandleOptions) {
-    this.key = options.key
-    this.attempt = options.attempt
-    this.#options = options
-  }
-
-  get idempotencyKey(): string {
-    return this.#options.identity()
-  }
-
-  get signal(): AbortSignal {
-    this.#controller ??= this.#options.execution.abortable()
-    if (this.#aborted) this.#controller.abort()
-    return this.#controller.signal
-  }
-
-  abort(): void {
-    this.#aborted = true
-    this.#controller?.abort()
+    return markFinal(unpackError(JSON.parse(packed) as PackedError))
   }
 }
 
@@ -394,34 +263,13 @@ export function assertSame(
   )
 }
 
-function toOutput(key: string, value: unknown): Attempt {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(value) as string | undefined
-  } catch (cause) {
-    return {
-      ok: false,
-      final: true,
-      error: new AuthFlowError('invalid_input', `The output of «${key}» is not JSON.`, { cause }),
-    }
-  }
-  if (text !== undefined && text.length * 3 > outputLimit && Buffer.byteLength(text) > outputLimit) {
-    return {
-      ok: false,
-      final: true,
-      error: new AuthFlowError('output_too_large', undefined, { details: { limit: outputLimit } }),
-    }
-  }
-  return { ok: true, text }
-}
-
 /** True when the call through the integration was made without credentials, to see whether it needs any. */
 const needsCredentials = ({ caller: { call }, options }: TaskCall): boolean =>
   call !== undefined && call.tokenHash === undefined && options.connectionKey === call.connectionKey
 
-/** True when the provider refused the credentials that the call was made with. */
-const isUnauthorized = ({ caller: { call }, options }: TaskCall, error: unknown): boolean =>
-  call !== undefined && options.connectionKey === call.connectionKey && statusOf(error) === 401
+/** True when the credentials were refused and the call through the integration can be made once more. */
+const isRefused = (job: TaskCall, error: unknown): boolean =>
+  job.caller.call?.renew !== undefined && isUnauthorized(job, error)
 
 /** What goes from one attempt to the next. */
 function carried(entry: JournalEntry | undefined): Pick<JournalEntry, 'epoch' | 'entered'> {

@@ -1,0 +1,174 @@
+// How a pass of a run ended, as it is stored: over, asleep until a time, or parked until an account connects. Every
+// write names the claim.
+
+import { isAuthFlowError } from '../../shared/errors.ts'
+import type { Change } from '../store/store.ts'
+import { persist, type EngineCore } from './core.ts'
+import type { Lacking, Outcome } from './execution.ts'
+import { ClaimLost, loadBeside, type Claim, type Journal } from './journal.ts'
+import { cancelParked, wake } from './parking.ts'
+import { events, parkingId, parkings, places, retentionMs, runs, tasks, type RunDocument } from './records.ts'
+import { packError } from './task-error.ts'
+
+/** An event is kept at least this much longer than the next wake of its run. */
+const eventMarginMs = 7 * 24 * 3_600_000
+/** A run whose connection seems fine but was refused looks again after this, not at once. */
+const secondLookMs = 1000
+
+/** A pass that has ended. */
+export interface Ending {
+  readonly core: EngineCore
+  readonly run: RunDocument
+  readonly claim: Claim
+  /** Absent when the pass ended before it was opened. */
+  readonly journal: Journal | undefined
+  /** Tasks that may not be repeated and are asleep inside. */
+  readonly suspended: Readonly<Record<string, number>> | undefined
+  /** To be cut out of error messages. */
+  readonly secrets: readonly string[]
+}
+
+/**
+ * Stores the outcome and gives up the claim.
+ *
+ * @throws {@link ClaimLost} when the run is another worker's
+ */
+export function storeOutcome(ending: Ending, outcome: Outcome): Promise<void> {
+  return new OutcomeWriter(ending).store(outcome)
+}
+
+class OutcomeWriter {
+  readonly #ending: Ending
+
+  constructor(ending: Ending) {
+    this.#ending = ending
+  }
+
+  async store(outcome: Outcome): Promise<void> {
+    switch (outcome.type) {
+      case 'lost':
+        throw new ClaimLost()
+      case 'cancelled':
+        return this.#finish({ state: 'cancelled' })
+      case 'finished': {
+        const { output } = outcome
+        const sealed = output === undefined ? {} : { output: this.#seal(output, 'output') }
+        return this.#finish({ state: 'succeeded', ...sealed })
+      }
+      case 'failed':
+        return this.#finish({ state: 'failed', error: this.#sealError(outcome.error) })
+      case 'asleep':
+        return this.#sleep(outcome.dueAt, outcome.lacking)
+    }
+  }
+
+  async #finish(end: Pick<RunDocument, 'state' | 'output' | 'error'>): Promise<void> {
+    const { store, now } = this.#ending.core
+    const endedAt = now()
+    const expireAt = endedAt + retentionMs
+    await this.#update(this.#closing({ ...end, endedAt, expireAt }))
+    if (this.#ending.run.overflowed !== true && this.#ending.journal?.overflowed !== true) return
+    for (const { id } of await loadBeside(store, this.#ending.run.id))
+      await store.update(tasks, id, {}, { set: { expireAt } })
+  }
+
+  /** Falls asleep, unless something happened that this pass has not seen: then the run is due at once. */
+  async #sleep(due: number, lacking: Lacking | undefined): Promise<void> {
+    const { now } = this.#ending.core
+    const dueAt = Math.max(0, Math.ceil(due))
+    const suspended = this.#ending.suspended
+    const set = {
+      ...(lacking === undefined ? {} : { parkedAt: lacking.since }),
+      ...(suspended === undefined ? {} : { suspended }),
+    }
+    await this.#extendEvent(dueAt)
+    if (lacking?.integration !== undefined) return this.#park({ ...set, dueAt }, lacking.integration)
+    await this.#hint(dueAt)
+    const state = dueAt <= now() ? 'queued' : 'waiting'
+    await this.#unlessSignalled({ ...set, dueAt, state, place: places[state] })
+  }
+
+  /** Writes its own record first, then looks at the connection: whoever connects meanwhile sees one or is seen. */
+  async #park(set: Partial<RunDocument> & { dueAt: number }, integration: string): Promise<void> {
+    const { store, findConnection, now } = this.#ending.core
+    const { run } = this.#ending
+    const accountId = run.accountId ?? ''
+    const parking = {
+      id: parkingId(integration, accountId),
+      scope: 'parking' as const,
+      integration,
+      accountId,
+      since: now(),
+    }
+    await store.insert(parkings, parking)
+    await this.#hint(set.dueAt)
+    const place = places.parkedOn(integration, accountId)
+    if (!(await this.#unlessSignalled({ ...set, state: 'waiting_for_connection', place }))) return
+    const connection = await findConnection({ integration, accountId })
+    // One that looks fine but was refused before is not asked again at once.
+    const delay = run.parkedAt === undefined ? 0 : secondLookMs
+    if (connection?.state === 'active') await wake(this.#ending.core, { ...run, place }, delay)
+    // Disconnected on purpose after the run began: it would have been cancelled, had it been parked by then.
+    const isGone = connection?.state === 'disconnected' && Date.parse(connection.updatedAt) >= run.createdAt
+    if (isGone) await cancelParked(this.#ending.core, { ...run, place })
+  }
+
+  /** Falls asleep as told; when a signal came that this pass has not seen, the run is due at once instead. */
+  async #unlessSignalled(set: Partial<RunDocument>): Promise<boolean> {
+    const { store, now } = this.#ending.core
+    const { run, claim } = this.#ending
+    const match = { owner: claim.owner, fence: claim.fence, signalSeq: run.signalSeq ?? null }
+    const closing = this.#closing(set)
+    const fallAsleep = (): Promise<boolean> => store.update(runs, run.id, match, closing)
+    if (await persist(fallAsleep, () => true)) return true
+    const dueAt = now()
+    await this.#hint(dueAt)
+    await this.#update({ ...closing, set: { ...closing.set, state: 'queued', place: places.queued, dueAt } })
+    return false
+  }
+
+  /** The change that ends a pass: the claim is given up, buffered lines are stored, what is over is removed. */
+  #closing(set: Partial<RunDocument>): Change<RunDocument> {
+    const { run } = this.#ending
+    const gone = (['place', 'parkedAt', 'suspended'] as const).filter(
+      (field) => run[field] !== undefined && !(field in set),
+    )
+    const journal = this.#ending.journal?.closingChange()
+    return {
+      set: { ...journal?.set, ...set },
+      ...(journal?.push === undefined ? {} : { push: journal.push }),
+      unset: ['owner', ...gone],
+    }
+  }
+
+  async #update(change: Change<RunDocument>): Promise<void> {
+    const { owner, fence } = this.#ending.claim
+    const write = (): Promise<boolean> =>
+      this.#ending.core.store.update(runs, this.#ending.run.id, { owner, fence }, change)
+    if (!(await persist(write, () => true))) throw new ClaimLost()
+  }
+
+  async #hint(dueAt: number): Promise<void> {
+    const { run } = this.#ending
+    await this.#ending.core.queue.add([{ runId: run.id, job: run.job, version: run.jobVersion, dueAt }])
+  }
+
+  /** Events are kept for the runs they started, however long those sleep. */
+  async #extendEvent(dueAt: number): Promise<void> {
+    const { run } = this.#ending
+    if (dueAt + eventMarginMs < run.createdAt + retentionMs) return
+    await this.#ending.core.store.update(events, run.event, {}, { set: { expireAt: dueAt + retentionMs } })
+  }
+
+  #sealError(error: unknown): string {
+    const { code, message, name } = packError(error, this.#ending.secrets)
+    const shown = isAuthFlowError(error)
+      ? { code, message }
+      : { code: 'run_failed', message: name === 'Error' ? message : `${name}: ${message}` }
+    return this.#seal(JSON.stringify(shown), 'error')
+  }
+
+  #seal(text: string, field: string): string {
+    return this.#ending.core.vault.session('run', this.#ending.run.id).seal(text, field)
+  }
+}

@@ -1,0 +1,187 @@
+// One attempt of a task: calls the callback under its timeout, and judges what a failure leads to. Stores nothing.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import type { EngineCore } from './core.ts'
+import type { Execution, Frame } from './execution.ts'
+import type { OnError, Task, TaskOptions } from './job.ts'
+import { digest, type JournalEntry } from './records.ts'
+import { retryDelay } from './retry.ts'
+import { statusOf } from './task-error.ts'
+
+const outputLimit = 1024 * 1024
+const defaultTimeoutMs = 300_000
+/** `setTimeout` takes no more. */
+const longestTimeoutMs = 2 ** 31 - 1
+/** An `onError` that asks for another try at a time of its own is asked at most this often. */
+const maxRetriesAtWill = 100
+const furthestRetryMs = 30 * 24 * 3_600_000
+
+/** A task as it was asked for. */
+export interface TaskCall {
+  readonly key: string
+  readonly path: string
+  readonly caller: Frame
+  readonly callback: (task: Task) => unknown
+  readonly options: TaskOptions
+  readonly onError: OnError | undefined
+  readonly params: string | undefined
+}
+
+/** A task under way: its entry without the outcome. */
+export type Base = Omit<JournalEntry, 'state' | 'until' | 'output' | 'error'>
+
+/** Where an attempt is made. */
+export interface Under {
+  readonly core: EngineCore
+  readonly runId: string
+  readonly execution: Execution
+  readonly frame: Frame
+  readonly base: Base
+}
+
+/** An attempt that threw. */
+export interface Failed {
+  readonly ok: false
+  readonly error: unknown
+  /** True when another attempt could not end differently. */
+  readonly final: boolean
+}
+
+/** How an attempt ended. The result is JSON text; absent where there is none. */
+export type Attempt = Failed | { readonly ok: true; readonly text: string | undefined }
+
+/** Errors that tasks ended with. */
+const finalErrors = new WeakSet<object>()
+
+/** A parent that fails because of this error is not tried again. */
+export function markFinal(error: Error): Error {
+  finalErrors.add(error)
+  return error
+}
+
+/** Calls the callback. Never rejects. */
+export async function attemptTask(job: TaskCall, under: Under): Promise<Attempt> {
+  const { execution, frame } = under
+  const task = createTask(job, under)
+  const { timeoutInMs = defaultTimeoutMs } = job.options
+  let timer: NodeJS.Timeout | undefined
+  try {
+    const value = await new Promise((resolve, reject) => {
+      timer = execution.startTimer(
+        () => {
+          reject(new AuthFlowError('task_timeout', `«${job.key}» did not end within ${timeoutInMs} ms.`))
+          task.abort()
+        },
+        Math.min(longestTimeoutMs, Math.max(1, timeoutInMs)),
+      )
+      // Not resolved with the result itself, which would leave the timeout nothing to reject.
+      Promise.resolve(execution.within(frame, () => job.callback(task))).then(resolve, reject)
+    })
+    return toOutput(job.key, value)
+  } catch (error) {
+    return {
+      ok: false,
+      error,
+      final: typeof error === 'object' && error !== null && finalErrors.has(error),
+    }
+  } finally {
+    execution.stopTimer(timer)
+  }
+}
+
+/** What a failed attempt leads to: another one at the time given, or the end with the error given. */
+export async function judgeFailure(
+  job: TaskCall,
+  under: Under,
+  failed: Failed,
+): Promise<{ error: unknown; retryAt?: number }> {
+  const { core, execution, frame, base } = under
+  const { onError } = job
+  let error = failed.error
+  if (onError !== undefined && !failed.final) {
+    try {
+      const answer = await execution.within(frame, () => onError(error, createTask(job, under)))
+      if (answer instanceof Error) error = answer
+      else if (answer !== undefined && 'skipRetrying' in answer) return { error: answer.error ?? error }
+      else if (answer !== undefined && base.attempt < maxRetriesAtWill) {
+        const retryAt = answer.retryAt.getTime()
+        if (Number.isFinite(retryAt))
+          return { error, retryAt: Math.min(core.now() + furthestRetryMs, retryAt) }
+      }
+    } catch (thrown) {
+      error = thrown
+    }
+  }
+  // Fresh credentials were refused too: the same request can't end differently.
+  const final = failed.final || isUnauthorized(job, failed.error)
+  const policy = final ? undefined : job.options.retry
+  const delay = policy === undefined ? undefined : retryDelay(base.attempt, policy, core.random)
+  return delay === undefined ? { error } : { error, retryAt: core.now() + delay }
+}
+
+/** True when the provider refused the credentials that the call was made with. */
+export const isUnauthorized = ({ caller: { call }, options }: TaskCall, error: unknown): boolean =>
+  call !== undefined && options.connectionKey === call.connectionKey && statusOf(error) === 401
+
+function createTask({ key, path }: TaskCall, { runId, execution, base }: Under): TaskHandle {
+  const { attempt, epoch = 0 } = base
+  return new TaskHandle({ key, attempt, execution, identity: () => digest(runId, path, epoch) })
+}
+
+interface TaskHandleOptions {
+  readonly key: string
+  readonly attempt: number
+  readonly execution: Execution
+  readonly identity: () => string
+}
+
+/** The task as callbacks get it. What costs something is made when it is asked for. */
+class TaskHandle implements Task {
+  readonly key: string
+  readonly attempt: number
+  readonly #options: TaskHandleOptions
+  #controller: AbortController | undefined
+  #aborted = false
+
+  constructor(options: TaskHandleOptions) {
+    this.key = options.key
+    this.attempt = options.attempt
+    this.#options = options
+  }
+
+  get idempotencyKey(): string {
+    return this.#options.identity()
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= this.#options.execution.abortable()
+    if (this.#aborted) this.#controller.abort()
+    return this.#controller.signal
+  }
+
+  abort(): void {
+    this.#aborted = true
+    this.#controller?.abort()
+  }
+}
+
+function toOutput(key: string, value: unknown): Attempt {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value) as string | undefined
+  } catch (cause) {
+    return {
+      ok: false,
+      final: true,
+      error: new AuthFlowError('invalid_input', `The output of «${key}» is not JSON.`, { cause }),
+    }
+  }
+  if (text !== undefined && text.length * 3 > outputLimit && Buffer.byteLength(text) > outputLimit) {
+    return {
+      ok: false,
+      final: true,
+      error: new AuthFlowError('output_too_large', undefined, { details: { limit: outputLimit } }),
+    }
+  }
+  return { ok: true, text }
+}
