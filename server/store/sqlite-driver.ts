@@ -27,12 +27,19 @@ interface SqlDriver {
 const installHint =
   'This Node has no node:sqlite. Run `npm install @photostructure/sqlite@~1.2.1`, or use Node 22.13 or later.'
 
+// Kept for the same reason as the adapters in open-store.ts.
+let loaded: SqlDriver | undefined
+
 /**
  * Node's own driver, else the package.
  *
  * @throws {@link AuthFlowError} `missing_peer` when neither can be loaded
  */
 export async function loadSqliteDriver(): Promise<SqlDriver> {
+  return (loaded ??= await findDriver())
+}
+
+async function findDriver(): Promise<SqlDriver> {
   const builtin: unknown = process.getBuiltinModule?.('node:sqlite')
   if (isDriver(builtin)) return builtin
   try {
