@@ -14,6 +14,8 @@ const pendingAfterMs = 5000
 const lateAfterMs = 30_000
 const goneAfterMs = 15 * 60_000
 const pageSize = 500
+/** Each costs a look at its connection, and most are told of without this. */
+const parkingsPerRound = 50
 
 /** What upkeep needs. */
 export interface UpkeepOptions {
@@ -25,6 +27,9 @@ export interface UpkeepOptions {
 /** Rounds of upkeep. */
 export class Upkeep {
   readonly #options: UpkeepOptions
+  /** Where the last round stopped looking at connections. */
+  #parkingCursor: string | undefined
+
   constructor(options: UpkeepOptions) {
     this.#options = options
   }
@@ -97,8 +102,11 @@ export class Upkeep {
 
   async #lookForConnections(): Promise<void> {
     const { core } = this.#options
-    const { items } = await core.store.list(parkings, { index: 'all', equals: 'parking', limit: pageSize })
-    for (const { integration, accountId } of items) {
+    const cursor = this.#parkingCursor === undefined ? {} : { cursor: this.#parkingCursor }
+    const query = { index: 'all', equals: 'parking', limit: parkingsPerRound, ...cursor }
+    const page = await core.store.list(parkings, query)
+    this.#parkingCursor = page.cursor
+    for (const { integration, accountId } of page.items) {
       const connection = await core.findConnection({ integration, accountId })
       if (connection?.state === 'active')
         await tellParked(core, { type: 'connected', integration, accountId })

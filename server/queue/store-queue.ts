@@ -29,6 +29,8 @@ const dueEnd = partitionEnd + 12
 /** Later ones are looked for again after this; it also keeps the timer within what `setTimeout` takes. */
 const longestSleepMs = 60_000
 const batchLimit = 1000
+/** The store tells of every commit, also of this process's own; so many of them are answered by one look. */
+const noticePauseMs = 10
 
 type Listener = () => void
 
@@ -55,6 +57,7 @@ class StoreQueue implements Queue {
   #rotation = Math.floor(Math.random() * partitionCount)
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
+  #notice: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(store: Store, now: () => number) {
@@ -63,7 +66,12 @@ class StoreQueue implements Queue {
     this.#shared = listenersOfStore.get(store) ?? new Set()
     listenersOfStore.set(store, this.#shared)
     this.#shared.add(this.#tell)
-    this.#unsubscribe = store.onChange(this.#tell)
+    this.#unsubscribe = store.onChange(() => {
+      this.#notice ??= setTimeout(() => {
+        this.#notice = undefined
+        this.#tell()
+      }, noticePauseMs).unref()
+    })
   }
 
   async add(hints: readonly Wakeup[]): Promise<void> {
@@ -117,6 +125,7 @@ class StoreQueue implements Queue {
     this.#shared.delete(this.#tell)
     this.#listeners.clear()
     clearTimeout(this.#timer)
+    clearTimeout(this.#notice)
   }
 
   /**
