@@ -20,7 +20,7 @@ export async function measureHttp({ rounds, loadMs }: Effort): Promise<BenchResu
     const load = (request: LoadRequest) => (): Promise<number> =>
       measureLoad(request, { connections, milliseconds: loadMs })
     const turns = [load(getAuth), load(trpc), load(koa)]
-    await takeTurns(1, turns) // warms up
+    await takeTurns(2, turns) // warms up
     const [ours = [], empty = [], bare = []] = await takeTurns(rounds, turns)
     const against = (name: string, baseline: readonly number[]) =>
       compare('requests/s', ours, { name, values: baseline })
