@@ -26,20 +26,27 @@ interface AuthBase {
 
 /** An OAuth 2 access token. */
 export interface OAuth2Auth extends AuthBase {
+  /** Discriminates the kinds of auth. */
   readonly type: 'oauth2'
+  /** Secret. Sent as the provider wants it, mostly as `Authorization: Bearer`. */
   readonly accessToken: string
 }
 
 /** An API key or personal access token. */
 export interface ApiKeyAuth extends AuthBase {
+  /** Discriminates the kinds of auth. */
   readonly type: 'apiKey'
+  /** Secret. */
   readonly apiKey: string
 }
 
 /** A user name with its password. */
 export interface BasicAuth extends AuthBase {
+  /** Discriminates the kinds of auth. */
   readonly type: 'basic'
+  /** Who signs in. */
   readonly username: string
+  /** Secret. */
   readonly password: string
 }
 
@@ -51,18 +58,26 @@ export type ConnectionState = 'active' | 'needs_reauth' | 'disconnected'
 
 /** One account's grant to one integration, without its credentials. */
 export interface Connection {
+  /** Stable for the pair of account and integration. */
   readonly id: string
+  /** Id of the integration. */
   readonly integration: string
+  /** The host's id of the account. */
   readonly accountId: string
+  /** Whether it can be used. */
   readonly state: ConnectionState
   /** Why the state is `needs_reauth`. */
   readonly reason?: string
   /** How it was connected. */
   readonly method: Auth['type']
+  /** Who the account is at the provider. */
   readonly identity: Identity
+  /** Granted scopes; empty where the provider has none. */
   readonly scopes: readonly string[]
+  /** Values of fields that are not secret. */
   readonly fields: Readonly<Record<string, string>>
   /** ISO 8601 instants. */
   readonly createdAt: string
+  /** ISO 8601 instant of the last change. */
   readonly updatedAt: string
 }

@@ -273,9 +273,13 @@ export interface ErrorDetails {
 
 /** How an error looks on the wire: `data.authflow` of a tRPC error, or the body of a plain route. */
 export interface ErrorReply {
+  /** Stable; branch on this. */
   readonly code: ErrorCode
+  /** For people. */
   readonly message: string
+  /** True when the same call may succeed later. */
   readonly retryable: boolean
+  /** Structured facts; empty when there are none. */
   readonly details: ErrorDetails
 }
 

@@ -10,10 +10,12 @@ import type { FieldValues, FormField } from './fields.ts'
  * the provider. `configure`: more is asked after authorisation (later). `verify`: the server is talking to the
  * provider. `done`, `failed` and `cancelled` are final.
  */
-export type FlowStage = 'choose' | 'fields' | 'authorize' | 'configure' | 'verify' | 'done' | 'failed' | 'cancelled'
+export type FlowStage =
+  'choose' | 'fields' | 'authorize' | 'configure' | 'verify' | 'done' | 'failed' | 'cancelled'
 
 /** True when the flow is over. */
-export const isFinalStage = (stage: FlowStage): boolean => stage === 'done' || stage === 'failed' || stage === 'cancelled'
+export const isFinalStage = (stage: FlowStage): boolean =>
+  stage === 'done' || stage === 'failed' || stage === 'cancelled'
 
 /** How long a flow may take, in milliseconds. */
 export const flowLifetimeMs = 30 * 60_000
@@ -67,6 +69,7 @@ export type ConnectPurpose = 'create' | 'reconnect' | 'manage' | 'runs'
 
 /** What `connectTokens.create` answers and a page's `token-url` passes on. */
 export interface ConnectTokenReply {
+  /** The secret that lets the browser connect: `ctk_ct_…`. */
   readonly token: string
   /** ISO 8601. */
   readonly expiresAt: string
@@ -74,6 +77,7 @@ export interface ConnectTokenReply {
 
 /** What `connectTokens.create` takes. */
 export interface ConnectTokenRequest {
+  /** The account it is good for. */
   readonly accountId: string
   /** Integration ids the token is good for. */
   readonly integrations: readonly string[]
@@ -119,25 +123,41 @@ export type RunState =
 
 /** One step of a run as an account may see it: no payloads, no outputs. */
 export interface TaskSummary {
+  /** Unique within its parent. */
   readonly key: string
+  /** For people. */
   readonly name: string
+  /** What kind of step: a task, a wait. */
   readonly kind: string
+  /** How it stands. */
   readonly state: 'running' | 'waiting' | 'retrying' | 'succeeded' | 'failed' | 'cancelled'
+  /** Tries so far, 1 on the first. */
   readonly attempts: number
+  /** ISO 8601. */
   readonly startedAt: string
+  /** ISO 8601; null while it is open. */
   readonly endedAt: string | null
 }
 
 /** A run as an account may see it. */
 export interface RunSummary {
+  /** Id of the run. */
   readonly id: string
+  /** Id of the job. */
   readonly job: string
+  /** For people. */
   readonly jobName: string
+  /** The version it started with and stays with. */
   readonly jobVersion: string
+  /** How it stands. */
   readonly state: RunState
+  /** The account it acts as; null for runs of the product itself. */
   readonly accountId: string | null
+  /** ISO 8601. */
   readonly createdAt: string
+  /** ISO 8601; null while it is not over. */
   readonly endedAt: string | null
+  /** Its steps so far, in the order they began. */
   readonly tasks: readonly TaskSummary[]
   /** Code and message of the error that ended the run. */
   readonly error: { readonly code: string; readonly message: string } | null
@@ -145,6 +165,7 @@ export interface RunSummary {
 
 /** A page of a listing, newest first. */
 export interface Page<T> {
+  /** Empty when there is nothing. */
   readonly items: readonly T[]
   /** Give it back to get the next page; absent on the last. */
   readonly cursor?: string

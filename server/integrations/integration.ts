@@ -24,6 +24,7 @@ export interface ProviderContext {
 
 /** Who the credentials belong to, and what to remember beside. */
 export interface Identified {
+  /** Whom the credentials belong to. */
   readonly identity: Identity
   /** More non-secret values for `auth.fields`, such as a workspace id. */
   readonly fields?: Readonly<Record<string, string>>
@@ -33,7 +34,9 @@ export interface Identified {
 
 /** The host's own registration at the provider. */
 export interface OAuthClientOptions {
+  /** Id of the app at the provider. Public. */
   readonly clientId: string
+  /** Secret of the app; never leaves the server. */
   readonly clientSecret: string
   /** Asked for by default. */
   readonly scopes: readonly string[]
@@ -44,26 +47,35 @@ export type RefreshRotation = 'none' | 'strict' | { readonly graceSeconds: numbe
 
 /** The secret material of an OAuth grant, as the token endpoint gave it. */
 export interface TokenSet {
+  /** Sent with every call. */
   readonly accessToken: string
+  /** Absent where the provider gives none. */
   readonly refreshToken?: string
   /** Instant in ms; absent when the token does not expire. */
   readonly expiresAt?: number
+  /** What was granted; absent where the provider does not say. */
   readonly scopes?: readonly string[]
 }
 
 /** Connecting by OAuth 2 authorization code. */
 export interface OAuth2Method {
+  /** Discriminates the kinds of methods. */
   readonly id: 'oauth2'
+  /** On the button or the choice: `Sign in with Slack`. */
   readonly label: string
+  /** Asked for before the user goes to the provider (default: nothing). */
   readonly fields?: FieldSet
+  /** The host's own app at the provider. */
   readonly client: OAuthClientOptions
   /** Endpoints, which may depend on the fields (`{shop}`). */
   authorizationUrl(fields: Readonly<Record<string, string>>): string
+  /** Token endpoint; may depend on the fields too. */
   tokenUrl(fields: Readonly<Record<string, string>>): string
   /** What the authorization server calls itself; checked against `iss` of the callback where one is sent. */
   issuer?(fields: Readonly<Record<string, string>>): string
   /** RFC 9207: the server always sends `iss`, so a callback without it is refused (default false). */
   readonly issuerRequired?: boolean
+  /** What stands between scopes in the authorization URL. */
   readonly scopeSeparator: ' ' | ','
   /** Scope in words. */
   readonly scopeLabels: Readonly<Record<string, string>>
@@ -73,13 +85,19 @@ export interface OAuth2Method {
   readonly clientAuth: 'basic' | 'basicRaw' | 'post' | 'none'
   /** Fixed parameters of the authorization URL, of the code exchange and of the refresh. */
   readonly authorizationParams?: Readonly<Record<string, string>>
+  /** Fixed parameters of the code exchange. */
   readonly tokenParams?: Readonly<Record<string, string>>
+  /** Fixed parameters of the refresh. */
   readonly refreshParams?: Readonly<Record<string, string>>
+  /** What becomes of the old refresh token after a refresh. */
   readonly rotation: RefreshRotation
   /** Turns the provider's own answer into RFC 6749's form; errors too. Used for the exchange and the refresh. */
   normaliseTokenResponse?(response: Response): Promise<Response>
   /** Checks what the provider signs in the callback. Throws `callback_unverified`. */
-  checkCallback?(params: URLSearchParams, context: { readonly fields: Readonly<Record<string, string>>; readonly clientSecret: string }): void
+  checkCallback?(
+    params: URLSearchParams,
+    context: { readonly fields: Readonly<Record<string, string>>; readonly clientSecret: string },
+  ): void
   /** Who the token belongs to. Throws `credentials_rejected`. */
   identify(tokens: TokenSet, context: ProviderContext): Promise<Identified>
   /** RFC 7009 endpoint that ends the grant; used where there is no `revoke`. */
@@ -90,7 +108,9 @@ export interface OAuth2Method {
 
 /** Connecting with values typed into a form: an API key, or a user name with its password. */
 export interface KeyMethod {
+  /** Which kind of credentials the form gives. */
   readonly id: 'apiKey' | 'basic'
+  /** On the choice: `Personal access token`. */
   readonly label: string
   /** Has the secret field `apiKey`, or `username` and `password`, and what else the provider needs. */
   readonly fields: FieldSet
@@ -107,6 +127,7 @@ export type Method = OAuth2Method | KeyMethod
 
 /** How accounts connect to an integration. */
 export interface ConnectDefinition {
+  /** In the order they are offered. At least one; ids are unique. */
   readonly methods: readonly Method[]
 }
 
@@ -115,7 +136,9 @@ export interface ConnectDefinition {
  * its id as a literal type.
  */
 export interface Integration<Id extends string = string, A extends Auth = Auth> {
+  /** The host's own name for it: `slack-customers`. */
   readonly id: Id
+  /** The provider's id and name: `slack`, `Slack`. */
   readonly metadata: { readonly id: string; readonly name: string }
   /** `LOCAL`: credentials from code; runs of any account use them. `HOSTED`: those of the run's account. */
   readonly authSource: 'LOCAL' | 'HOSTED'
