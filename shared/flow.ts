@@ -1,7 +1,7 @@
 // One try at connecting, as both sides speak of it. The server's record is the truth; the browser shows the stage it
 // is told and can resume at any. The browser's own machine (ui/flow) only adds local states.
 
-import type { Auth, Connection, Identity } from './auth.ts'
+import type { Auth, Connection } from './auth.ts'
 import type { ErrorReply, FieldError } from './errors.ts'
 import type { FieldValues, FormField } from './fields.ts'
 
@@ -170,5 +170,3 @@ export interface Page<T> {
   /** Give it back to get the next page; absent on the last. */
   readonly cursor?: string
 }
-
-export type { Auth, Connection, Identity }

@@ -57,7 +57,7 @@ async function giveUp({ context, teardowns }: FinishParts, flow: FlowRecord, gra
 }
 
 /** Names the identity without telling it, by a key of the vault. */
-export function identityKeyOf({ vault }: ConnectContext, integration: string, identityId: string): string {
+function identityKeyOf({ vault }: ConnectContext, integration: string, identityId: string): string {
   return vault.blindIndex('identity', integration, identityId)
 }
 

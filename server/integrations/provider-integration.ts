@@ -10,7 +10,7 @@ import type { ConnectDefinition, Integration } from './integration.ts'
 import { judgeFailure } from './provider-failure.ts'
 
 /** How tasks of integrations are retried unless told otherwise: 8 attempts, from half a second to 30 seconds. */
-export const standardBackoff = {
+const standardBackoff = {
   limit: 8,
   factor: 1.8,
   minTimeoutInMs: 500,

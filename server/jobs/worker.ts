@@ -20,7 +20,7 @@ const noSlotWaitMs = 1000
 const abortGraceMs = 100
 
 /** States in which a run can be taken when it is due. */
-export const claimableStates = ['queued', 'waiting', 'waiting_for_connection'] as const
+const claimableStates = ['queued', 'waiting', 'waiting_for_connection'] as const
 
 /** What a worker needs. */
 export interface WorkerOptions {

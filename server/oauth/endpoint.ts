@@ -7,9 +7,9 @@ import type { OAuth2Method } from '../integrations/integration.ts'
 import type { GuardedFetch, GuardedRequest } from '../net/guarded-fetch.ts'
 
 /** Time for a whole request to a token or revocation endpoint, in ms. */
-export const endpointTimeoutMs = 10_000
+const endpointTimeoutMs = 10_000
 /** Most bytes that a token answer may have. */
-export const endpointMaxBytes = 262_144
+const endpointMaxBytes = 262_144
 
 /** A provider's OAuth endpoints as one connection sees them. */
 export interface OAuthEndpoint {

@@ -110,7 +110,7 @@ ${script === undefined ? '' : `<script nonce="${nonce}">${script}</script>`}</bo
 }
 
 /** A page that says why nothing can be done here. */
-export function problemPage(style: PageStyle, message: string, status = 400): Reply {
+function problemPage(style: PageStyle, message: string, status = 400): Reply {
   const body = `<header><h1>${escape(style.service)}</h1></header><div class="body"><p data-testid="sandbox-problem">${escape(message)}</p></div>`
   return page({ title: `Stand-in ${style.service}`, body, style, status })
 }

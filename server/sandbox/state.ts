@@ -106,8 +106,6 @@ export type SandboxState = z.infer<typeof stateSchema>
 export type Grant = z.infer<typeof grantSchema>
 /** An issued token; only its hash is kept. */
 export type Token = z.infer<typeof tokenSchema>
-/** An authorization code; only its hash is kept. */
-export type Code = z.infer<typeof codeSchema>
 /** A message that was posted at the stand-in Slack. */
 export type SlackMessageRow = z.infer<typeof messageSchema>
 /** An issue of the stand-in GitHub. */

@@ -14,8 +14,8 @@ export interface OpenStoreOptions extends CommonOptions {
 
 // Kept, because the loader looks at the file system again for every import, and a process that has given up its rights
 // since then may no longer read its own code.
-let sqliteAdapter: Promise<typeof import('./sqlite.ts')> | undefined
-let mongoAdapter: Promise<typeof import('./mongo.ts')> | undefined
+const loadSqlite = once(() => import('./sqlite.ts'))
+const loadMongo = once(() => import('./mongo.ts'))
 
 const expected = 'expected sqlite:./file.db, mongodb://host/database or mongodb+srv://host/database'
 
@@ -28,11 +28,11 @@ const expected = 'expected sqlite:./file.db, mongodb://host/database or mongodb+
  */
 export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
   if (url.startsWith('sqlite:')) {
-    const { openSqlite } = await (sqliteAdapter ??= import('./sqlite.ts'))
+    const { openSqlite } = await loadSqlite()
     return openSqlite(sqlitePath(url), { ...options, ...options.sqlite })
   }
   if (url.startsWith('mongodb://') || url.startsWith('mongodb+srv://')) {
-    const { openMongo } = await (mongoAdapter ??= import('./mongo.ts'))
+    const { openMongo } = await loadMongo()
     return openMongo(url, options)
   }
   throw badUrl(expected)
@@ -51,4 +51,9 @@ function sqlitePath(url: string): string {
 /** The URL itself stays out of the message: it may hold a password. */
 function badUrl(reason: string): AuthFlowError {
   return new AuthFlowError('invalid_option', `store: ${reason}.`, { details: { option: 'store' } })
+}
+
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  let loaded: Promise<T> | undefined
+  return () => (loaded ??= load())
 }

@@ -12,7 +12,7 @@ import { decryptGcm, encryptGcm, ivBytes, keyBytes, tagBytes } from './primitive
 export type EnvelopeFormat = 'v1' | 's1'
 
 /** Bytes of a salt. */
-export const saltBytes = 32
+const saltBytes = 32
 const commitmentBytes = 32
 /** Bytes that {@link splitDerived} takes. */
 export const derivedBytes = keyBytes + commitmentBytes
