@@ -46,7 +46,8 @@ export const bundles: readonly Bundle[] = [
     name: 'own code (Lit and tRPC left out)',
     source: `import './ui/define.ts'; export * from './ui/index.ts'`,
     external: ['lit', 'lit/*', '@lit/*', '@trpc/*'],
-    limit: 6.5 * kB,
+    // Held where it is: see «Our own browser code» in docs/decisions.md.
+    limit: 12.5 * kB,
   },
 ]
 
