@@ -105,7 +105,7 @@ export class Worker implements RunTaker {
   }
 
   giveBack(): void {
-    this.#active -= 1
+    this.#vacate()
     this.#planLook()
   }
 
@@ -205,7 +205,7 @@ export class Worker implements RunTaker {
       if (run === undefined) await this.#drop(hint)
       else queue.settle(hint).catch(() => undefined)
     } finally {
-      if (run === undefined) this.#active -= 1
+      if (run === undefined) this.#vacate()
     }
     if (run !== undefined) this.#begin(run, owner)
   }
@@ -223,22 +223,27 @@ export class Worker implements RunTaker {
     if (definition === undefined) {
       // Its hint bore the digest of another job: nothing here can run it, and its own workers find it by the sweep.
       this.#core.log.error({ run: run.id, job: run.job }, 'a run of an unknown job was claimed')
-      this.#active -= 1
+      this.#vacate()
       return
     }
     const claimed = { run, claim: { owner, fence: run.fence ?? 0 }, definition }
     if (owner !== this.#owner) this.#giveUp(claimed)
     else if (run.suspect === true) {
-      this.#active -= 1
       this.#suspects.push(claimed)
-      this.#nextSuspect()
+      this.#vacate()
     } else this.#perform(claimed)
   }
 
   /** Claimed while the worker was being stopped. */
   #giveUp(claimed: ClaimedRun): void {
-    this.#active -= 1
+    this.#vacate()
     this.#release(claimed)
+  }
+
+  /** A slot is free again. The last one is what a suspect waits for, however it was used. */
+  #vacate(): void {
+    this.#active -= 1
+    this.#nextSuspect()
   }
 
   /** Lets one suspect run once everything else is through. */
@@ -260,34 +265,39 @@ export class Worker implements RunTaker {
   }
 
   #endAlone(): void {
-    this.#active -= 1
-    this.#free(true)
+    this.#isAlone = false
+    this.#vacate()
+    this.#planLook()
   }
 
   #perform(claimed: ClaimedRun): void {
     let isAlone = claimed.run.suspect === true
     const pass = new RunPass(this.#core, claimed, {
       onIdle: (idle) => {
-        this.#active += idle ? -1 : 1
-        if (idle) this.#free(false)
+        if (!idle) this.#active += 1
+        else {
+          this.#vacate()
+          this.#free()
+        }
       },
       onCleared: () => {
-        if (isAlone) this.#free(true)
+        if (!isAlone) return
         isAlone = false
+        this.#isAlone = false
+        this.#free()
       },
     })
     const done = pass.perform().then(() => {
       this.#passes.delete(pass)
       this.#passesMade += 1
-      this.#active -= 1
-      this.#free(isAlone)
+      if (isAlone) this.#isAlone = false
+      this.#vacate()
+      this.#free()
     })
     this.#passes.set(pass, done)
   }
 
-  #free(endsAlone: boolean): void {
-    if (endsAlone) this.#isAlone = false
-    this.#nextSuspect()
+  #free(): void {
     if (this.#isQueueEmpty) this.#admit()
     else this.#planLook()
   }

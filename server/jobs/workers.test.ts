@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import { createStoreQueue } from '../queue/store-queue.ts'
 import { eventTrigger } from '../triggers/event-trigger.ts'
 import { createDirectory, openEngine, reaches, until, type EngineFixture } from './fixtures/engine-fixture.ts'
 import type { IO, Json, RunContext } from './job.ts'
@@ -182,6 +183,18 @@ describe('a worker that has died', () => {
     const found = await allDone(fixture, ids)
     assert.equal(most, 1)
     assert.ok(found.every(({ suspect, alone, strikes }) => !suspect && !alone && !strikes))
+  })
+
+  it('does not keep its heir waiting for a hint that led nowhere', async () => {
+    const fixture = await engineOf('heir', async (io) => void (await io.runTask('first', () => 1)))
+    const id = await haunt(fixture, {})
+    const queue = createStoreQueue(fixture.store)
+    const dueAt = fixture.store.now() - 1000
+    // Found in the same look as the run, and settled after it.
+    await queue.add([{ job: 'job', version: '1.0.0', runId: 'run_that_never_was', dueAt }])
+    await queue.close()
+    await fixture.engine.start()
+    await allDone(fixture, [id])
   })
 
   it('does not get a third run of what killed it three times', async () => {
