@@ -187,10 +187,11 @@ describe('a worker that has died', () => {
 
   it('does not keep its heir waiting for a hint that led nowhere', async () => {
     const fixture = await engineOf('heir', async (io) => void (await io.runTask('first', () => 1)))
-    const id = await haunt(fixture, {})
+    const [id = ''] = await send(fixture, 1)
+    await fixture.store.update(runs, id, {}, { set: { suspect: true } })
     const queue = createStoreQueue(fixture.store)
     const dueAt = fixture.store.now() - 1000
-    // Found in the same look as the run, and settled after it.
+    // Found in the same look as the suspect, and settled after it.
     await queue.add([{ job: 'job', version: '1.0.0', runId: 'run_that_never_was', dueAt }])
     await queue.close()
     await fixture.engine.start()
