@@ -73,7 +73,9 @@ export class TestTally {
 
   /** One line for each file and each skipped test. */
   summary(): string {
-    const lines = [...this.#files].map(([file, { passed, failed, skipped }]) => {
+    // A file that only holds suites of others' tests has none of its own to report.
+    const own = [...this.#files].filter(([, { passed, failed, skipped }]) => passed + failed + skipped > 0)
+    const lines = own.map(([file, { passed, failed, skipped }]) => {
       const parts = [`${passed} passed`, failed && `${failed} failed`, skipped && `${skipped} skipped`]
       return `${failed ? 'FAIL' : 'ok  '} ${file}: ${parts.filter(Boolean).join(', ')}`
     })
