@@ -64,7 +64,10 @@ async function findTrip({ context }: WaitingParts, request: CallbackRequest): Pr
   return trip
 }
 
-/** Takes the `state` and moves the flow on in one write: of any number of callbacks one gets the flow. */
+/**
+ * Takes the `state` and moves the flow on in one write: of any number of callbacks one gets the flow. Not if values were
+ * submitted since the trip began: they may name another server, which must get neither the code nor the client's secret.
+ */
 async function consume(
   { context, flows }: WaitingParts,
   trip: AuthorizationRecord,
@@ -73,7 +76,7 @@ async function consume(
   const verify = { stage: 'verify' as const, busyUntil: now + busyLimitMs }
   const taken = await context.store.transact([
     updateStep(authorizationSet, trip.id, { consumedAt: null }, { set: { consumedAt: now } }),
-    updateStep(flowSet, trip.flowId, { stage: 'authorize' }, { set: verify }),
+    updateStep(flowSet, trip.flowId, { stage: 'authorize', version: trip.flowVersion }, { set: verify }),
   ])
   if (!taken) return undefined
   flows.changed(trip.flowId)
@@ -149,7 +152,7 @@ async function endedFlow({ flows, hub }: WaitingParts, id: string): Promise<Flow
     if (!flow) throw new AuthFlowError('flow_not_found')
     const leftMs = until - performance.now()
     if (isFinalStage(flow.stage) || leftMs <= 0 || hub.closed) return flow
-    // The flow went back to its form and waits for no callback.
+    // The flow went back to its form, or waits for the callback of a later trip.
     if (flow.stage !== 'verify') throw new AuthFlowError('state_invalid')
     await hub.wait([flow], Math.min(leftMs, lookAgainMs))
   }

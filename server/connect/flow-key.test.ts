@@ -254,6 +254,27 @@ describe('fields before OAuth', () => {
     assert.deepEqual(auth.identity, { id: 'acme.shops.example', label: 'both' })
     assert.deepEqual(auth.scopes, ['read', 'write'], 'those asked for, as the answer does not say')
   })
+
+  it('never takes the code of one server to another that was submitted meanwhile', async () => {
+    const { caller, flow, submit } = await begin('shops')
+    await submit({ shop: 'first', pepper: 'p' }, flow, 'oauth2')
+    const browser = await start(connect, caller, flow.id)
+    const begun = await see(connect, caller, flow.id)
+    const view = await submit({ shop: 'second', pepper: 'p' }, begun, 'oauth2')
+    assert.equal(view.stage, 'authorize')
+
+    const sent = oauthServer.requests.length
+    const answerOf = ({ location }: { location: string }) =>
+      new URLSearchParams({ code: 'c', state: new URL(location).searchParams.get('state') ?? '' })
+    const stale = comeBack(connect, browser, { integration: 'shops', params: answerOf(browser) })
+    await assert.rejects(stale, { code: 'state_invalid' })
+    assert.equal(oauthServer.requests.length, sent, 'the code, the verifier or the client secret left')
+
+    const again = await start(connect, caller, flow.id)
+    const outcome = await comeBack(connect, again, { integration: 'shops', params: answerOf(again) })
+    assert.equal(outcome.result, 'done')
+    assert.equal(oauthServer.requests.at(-1)?.path, '/second.shops.example/token')
+  })
 })
 
 describe('what is stored', () => {

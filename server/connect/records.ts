@@ -52,6 +52,8 @@ export interface FlowRecord extends StoredDocument {
 /** One trip to the provider. Its id is the SHA-256 of `state`. */
 export interface AuthorizationRecord extends StoredDocument {
   readonly flowId: string
+  /** Version of the flow that the trip began with: values submitted later lead to another server. */
+  readonly flowVersion: number
   readonly accountId: string
   readonly integration: string
   /** SHA-256 of the cookie's value. */

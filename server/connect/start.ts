@@ -111,6 +111,8 @@ function authorizationOf(
   return {
     id,
     flowId: flow.id,
+    // The write that adds this record moves the flow on by one.
+    flowVersion: flow.version + 1,
     accountId,
     integration,
     cookieHash: sha256(trip.cookie),
