@@ -168,6 +168,10 @@ describe('connectTokens.create of the public router', () => {
         const answer = await mint(headers)
         assert.match(String(dig(answer.body, 'result', 'data', 'token')), /^ctk_ct_/)
       }
+      const { port } = await server.client.listen(0)
+      const everywhere = { url: server.url.replace(/localhost:\d+/, `127.0.0.1:${port}`) }
+      const mapped = await callPublic(everywhere, 'connectTokens.create', { input, origin: null })
+      assert.equal(mapped.status, 200, 'an IPv4 peer of a socket for both families')
       const beyond: Record<string, string>[] = [
         { origin: pageOrigin },
         { origin: 'null' },

@@ -8,6 +8,10 @@ import { isLoopbackOrigin } from './origins.ts'
 const forwardingHeaders =
   /^(?:forwarded|via|x-forwarded-.*|x-real-ip|x-original-.*|true-client-ip|cf-.*|ngrok-.*)$/
 
+/** A socket that listens on all interfaces sees IPv4 peers as `::ffff:127.0.0.1`. */
+const isLoopbackPeer = (address: string): boolean =>
+  isLoopbackHost(address.replace(/^::ffff:(?=[\d.]+$)/i, ''))
+
 /** True when nothing about the request points beyond this machine and the process is not in production. */
 export function isDeveloper(ctx: Context, baseUrl: URL): boolean {
   const { headers, socket } = ctx.req
@@ -15,7 +19,7 @@ export function isDeveloper(ctx: Context, baseUrl: URL): boolean {
   return (
     process.env['NODE_ENV'] !== 'production' &&
     isLoopbackHost(baseUrl.hostname) &&
-    isLoopbackHost(socket.remoteAddress ?? '') &&
+    isLoopbackPeer(socket.remoteAddress ?? '') &&
     URL.canParse(host) &&
     isLoopbackHost(new URL(host).hostname) &&
     (headers.origin === undefined || isLoopbackOrigin(headers.origin)) &&
