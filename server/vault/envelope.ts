@@ -5,8 +5,9 @@
 // HKDF-SHA256(root key, salt, info) gives 64 bytes: the AES-256-GCM key and the commitment. The commitment stands in
 // the value and is compared before anything is decrypted, because GCM alone lets one ciphertext be valid under two keys.
 
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { decryptGcm, encryptGcm, ivBytes, keyBytes, tagBytes } from './primitives.ts'
+import { takeRandomBytes } from './random-pool.ts'
 
 /** `v1`: a salt of its own. `s1`: the salt is shared by the values that one session of a record sealed. */
 export type EnvelopeFormat = 'v1' | 's1'
@@ -46,7 +47,7 @@ export function splitDerived(bytes: Buffer): DerivedKey {
 }
 
 /** Random bytes for a salt. */
-export const createSalt = (): Buffer => randomBytes(saltBytes)
+export const createSalt = (): Buffer => takeRandomBytes(saltBytes)
 
 /** What a value is sealed under. */
 export interface SealingKey {
@@ -59,7 +60,7 @@ export interface SealingKey {
 /** The sealed text. The iv is random each time. */
 export function sealEnvelope(plaintext: Uint8Array, sealing: SealingKey, associatedData: Uint8Array): string {
   const { format, kid, salt, derived } = sealing
-  const iv = randomBytes(ivBytes)
+  const iv = takeRandomBytes(ivBytes)
   const { ciphertext, tag } = encryptGcm(plaintext, { key: derived.key, iv, associatedData })
   const body = Buffer.concat([salt, iv, derived.commitment, tag, ciphertext])
   return `${format}.${kid}.${body.toString('base64url')}`
