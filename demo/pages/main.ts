@@ -2,7 +2,6 @@
 // half only.
 
 import { html, nothing, render, type TemplateResult } from 'lit'
-import './session.ts'
 import { configureAuthFlow } from 'authflow/ui'
 import 'authflow/define'
 import type { ActivityReport, Arrival } from '../activity.ts'

@@ -1,5 +1,6 @@
-// What the server wrote into the page about the demo: which services there are. Runs before the elements are defined, so
-// that a service that is not there asks for nothing.
+// What the server wrote into the page about the demo: which services there are. A script of its own before main.ts, so
+// that it runs before the elements are defined and a service that is not there asks for nothing. (main.ts can't import it
+// for its effect alone: `sideEffects` in package.json lets the bundler drop that.)
 
 import type { ServiceName } from './actions.ts'
 
