@@ -4,12 +4,12 @@
 import Router from '@koa/router'
 import Koa, { type Context } from 'koa'
 import helmet from 'koa-helmet'
-import rawBody from 'raw-body'
 import { isAuthFlowError, toAuthFlowError } from '../shared/errors.ts'
 import type { ConnectPurpose } from '../shared/flow.ts'
 import type { Activity } from './activity.ts'
 import type { DemoClient } from './client.ts'
 import { startEvent } from './events.ts'
+import { readJson } from './json-body.ts'
 import { serviceIds, variablesOf, type DemoOptions } from './options.ts'
 import { servePage, type PageFiles } from './page-files.ts'
 import { accountOf, startSession } from './session.ts'
@@ -23,8 +23,6 @@ export interface AppParts {
   /** Origin of the second site; absent with real providers. */
   readonly siteUrl?: string | undefined
 }
-
-const bodyLimit = '4kb'
 
 /** The app; authflow itself is mounted first, so that nothing reads its bodies. */
 export function createDemoApp(parts: AppParts): Koa {
@@ -40,6 +38,11 @@ export function createDemoApp(parts: AppParts): Koa {
       crossOriginOpenerPolicy: { policy: 'same-origin' },
     }),
   )
+  // The demo itself speaks plain http behind whatever ends TLS: what browsers use decides about `Secure`.
+  app.use((context, next) => {
+    context.cookies.secure = options.baseUrl.startsWith('https:')
+    return next()
+  })
   app.use(answerErrors)
   const router = createRouter(parts)
   app.use(router.routes()).use(router.allowedMethods())
@@ -88,7 +91,7 @@ function createRouter({ options, demo, activity }: AppParts): Router {
   })
 
   router.post('/demo/connect-token', async (context) => {
-    const body = await readJson(context)
+    const body = await readJson(context.req)
     context.set('Cache-Control', 'no-store')
     context.body = await demo.client.connectTokens.create({
       accountId: accountOf(context),
@@ -100,7 +103,7 @@ function createRouter({ options, demo, activity }: AppParts): Router {
   })
 
   router.post('/demo/events', async (context) => {
-    const body = await readJson(context)
+    const body = await readJson(context.req)
     context.status = 202
     context.body = await startEvent(demo.client, {
       kind: String(body['kind']),
@@ -114,12 +117,6 @@ function createRouter({ options, demo, activity }: AppParts): Router {
   })
 
   return router
-}
-
-async function readJson(context: Context): Promise<Record<string, unknown>> {
-  const text = await rawBody(context.req, { limit: bodyLimit, encoding: 'utf8' })
-  const value: unknown = JSON.parse(text)
-  return typeof value === 'object' && value !== null ? { ...value } : {}
 }
 
 const purposes: readonly ConnectPurpose[] = ['create', 'reconnect', 'manage', 'runs']

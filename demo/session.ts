@@ -20,7 +20,6 @@ export function startSession(context: Context): string {
   context.cookies.set(cookieName, session, {
     httpOnly: true,
     sameSite: 'lax',
-    secure: context.protocol === 'https',
     maxAge: 30 * 24 * 3_600_000,
     overwrite: true,
   })

@@ -5,9 +5,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import Router from '@koa/router'
 import Koa, { type Context } from 'koa'
 import helmet from 'koa-helmet'
-import rawBody from 'raw-body'
 import { createClient } from '../server/client.ts'
 import { AuthFlowError, toAuthFlowError } from '../shared/errors.ts'
+import { readJson } from './json-body.ts'
 import { servePage, type PageFiles } from './page-files.ts'
 
 /** Where the site is, and how it talks to authflow. */
@@ -34,9 +34,7 @@ export function createSite({ endpoint, secretKey, siteUrl, pages }: SiteOptions)
   app.use(answerErrors)
   const router = new Router()
   router.post('/connect-token', async (context) => {
-    const { integration, purpose } = tokenRequest(
-      await rawBody(context.req, { limit: '4kb', encoding: 'utf8' }),
-    )
+    const { integration, purpose } = tokenRequest(await readJson(context.req))
     context.set('Cache-Control', 'no-store')
     context.body = await authflow.connectTokens.create({
       accountId: visitorOf(context),
@@ -66,19 +64,15 @@ const siteDirectives = (endpoint: string): Record<string, string[] | null> => ({
   'upgrade-insecure-requests': null,
 })
 
-function tokenRequest(text: string): { integration: string; purpose: 'create' | 'reconnect' | 'manage' } {
-  const body: unknown = JSON.parse(text)
-  if (
-    typeof body === 'object' &&
-    body !== null &&
-    'integration' in body &&
-    typeof body.integration === 'string'
-  ) {
-    const asked = 'purpose' in body ? body.purpose : 'create'
-    const purpose = asked === 'reconnect' || asked === 'manage' ? asked : 'create'
-    return { integration: body.integration, purpose }
-  }
-  throw new AuthFlowError('invalid_input', 'integration must be a string.')
+interface TokenRequest {
+  readonly integration: string
+  readonly purpose: 'create' | 'reconnect' | 'manage'
+}
+
+function tokenRequest({ integration, purpose }: Record<string, unknown>): TokenRequest {
+  if (typeof integration !== 'string')
+    throw new AuthFlowError('invalid_input', 'integration must be a string.')
+  return { integration, purpose: purpose === 'reconnect' || purpose === 'manage' ? purpose : 'create' }
 }
 
 function visitorOf(context: Context): string {
