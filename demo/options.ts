@@ -43,10 +43,7 @@ export const variablesOf = (service: ServiceId): readonly [string, string] => [
  * @throws {@link AuthFlowError} `invalid_option`, `missing_option`, `invalid_base_url`
  */
 export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): DemoOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { port: { type: 'string' }, data: { type: 'string' }, 'token-lifetime': { type: 'string' } },
-  })
+  const values = readArguments(args)
   const port = wholeNumber('--port', values.port ?? String(defaultPort), 1, 65_530)
   const apps = readApps(env)
   return {
@@ -55,6 +52,20 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): De
     dataDirectory: values.data ?? '.authflow',
     baseUrl: Object.keys(apps).length > 0 ? publicUrl(env['AUTHFLOW_BASE_URL']) : `http://localhost:${port}`,
     tokenLifetimeSeconds: wholeNumber('--token-lifetime', values['token-lifetime'] ?? '3600', 1, 86_400),
+  }
+}
+
+function readArguments(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: { port: { type: 'string' }, data: { type: 'string' }, 'token-lifetime': { type: 'string' } },
+    }).values
+  } catch (error) {
+    const problem = error instanceof Error ? `${error.message.split('. ', 1)[0]?.replace(/\.$/, '')}. ` : ''
+    throw new AuthFlowError('invalid_option', `${problem}There are --port, --data and --token-lifetime.`, {
+      cause: error,
+    })
   }
 }
 
