@@ -51,6 +51,7 @@ export type {
 } from './integrations/integration.ts'
 export type { GuardedFetch, GuardedRequest } from './net/guarded-fetch.ts'
 
+export { retry } from '../shared/retry.ts'
 export { AuthFlowError, errorTable, isAuthFlowError } from '../shared/errors.ts'
 export type { ErrorCode, ErrorDetails, ErrorReply, FieldError } from '../shared/errors.ts'
 export type {

@@ -3,20 +3,12 @@
 
 import type { Auth } from '../../shared/auth.ts'
 import { AuthFlowError } from '../../shared/errors.ts'
-import type { IO, Json, OnError, RetryOptions, Task, TaskOptions } from '../jobs/job.ts'
+import { retry } from '../../shared/retry.ts'
+import type { IO, Json, OnError, Task, TaskOptions } from '../jobs/job.ts'
 import { createGuardedFetch, type GuardedFetch, type GuardedRequest } from '../net/guarded-fetch.ts'
 import type { Complainant } from './checked-options.ts'
 import type { ConnectDefinition, Integration } from './integration.ts'
 import { judgeFailure } from './provider-failure.ts'
-
-/** How tasks of integrations are retried unless told otherwise: 8 attempts, from half a second to 30 seconds. */
-const standardBackoff = {
-  limit: 8,
-  factor: 1.8,
-  minTimeoutInMs: 500,
-  maxTimeoutInMs: 30_000,
-  randomize: true,
-} as const satisfies RetryOptions
 
 const sdkTimeoutMs = 30_000
 const sdkMaxBytes = 8 * 1024 * 1024
@@ -86,7 +78,7 @@ export abstract class ProviderIntegration<Id extends string, A extends Auth, Cli
 
   /**
    * Runs the callback as a task with the SDK's client: for what has no method of its own. Retried as
-   * {@link standardBackoff} unless `options.retry` says otherwise; rate limits wait as long as the provider asks;
+   * `retry.standardBackoff` unless `options.retry` says otherwise; rate limits wait as long as the provider asks;
    * refusals that would only repeat are not retried.
    *
    * @param key stable and unique in the run
@@ -114,7 +106,7 @@ export abstract class ProviderIntegration<Id extends string, A extends Auth, Cli
           throw this.explain(error)
         }
       },
-      { retry: standardBackoff, connectionKey: binding.connectionKey, ...options },
+      { retry: retry.standardBackoff, connectionKey: binding.connectionKey, ...options },
       async (error, task) => {
         const own = onError ? await onError(thrown ?? error, task) : undefined
         return own ?? judgeFailure(error)

@@ -12,7 +12,7 @@ import {
 } from './fixtures/engine-fixture.ts'
 import type { OnError, RetryOptions, Task, TaskOptions } from './job.ts'
 import { runs } from './records.ts'
-import { retry } from './retry.ts'
+import { retry } from '../../shared/retry.ts'
 
 const directory = createDirectory()
 const clock = createClock()

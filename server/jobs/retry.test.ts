@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { retry, retryDelay } from './retry.ts'
+import { retry } from '../../shared/retry.ts'
+import { retryDelay } from './retry.ts'
 
 const delays = (options: Parameters<typeof retryDelay>[1], random = 0): (number | undefined)[] =>
   Array.from({ length: 9 }, (_, index) => retryDelay(index + 1, options, () => random))

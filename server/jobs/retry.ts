@@ -1,4 +1,4 @@
-// When a failed attempt is tried again: the presets and the one formula. Pure; the engine passes in the randomness.
+// When a failed attempt is tried again: the one formula; the presets are in shared/retry.ts. Pure; the engine passes in the randomness.
 
 import type { RetryOptions } from './job.ts'
 
@@ -9,14 +9,6 @@ const defaults = {
   maxTimeoutInMs: 60_000,
   randomize: true,
 } as const
-
-/** Ready-made {@link RetryOptions}. Spread one to change a part of it. */
-export const retry = {
-  /** 8 attempts, delays grow by 1.8 from half a second to 30 seconds. What integrations use. */
-  standardBackoff: { limit: 8, factor: 1.8, minTimeoutInMs: 500, maxTimeoutInMs: 30_000, randomize: true },
-  /** 8 attempts, delays double from one second to 30 seconds. */
-  exponentialBackoff: { limit: 8, factor: 2, minTimeoutInMs: 1000, maxTimeoutInMs: 30_000, randomize: true },
-} as const satisfies Record<string, RetryOptions>
 
 /**
  * Milliseconds to wait after the given attempt failed, or undefined when it was the last one. The first two delays
