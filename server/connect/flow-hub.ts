@@ -18,22 +18,25 @@ export interface SeenFlow {
   readonly version: number
 }
 
-interface Waiter {
-  readonly flows: ReadonlyMap<string, number>
-  readonly wake: () => void
-}
+/** Wakes a waiting call. */
+type Wake = () => void
+
+/** What the hub needs of a store. */
+type WatchedStore = Pick<Store, 'getMany' | 'onChange'>
 
 /** Where flows are waited for. */
 export class FlowHub {
-  readonly #store: Store
-  readonly #waiters = new Set<Waiter>()
+  readonly #store: WatchedStore
+  /** By flow, so that a look costs as much as there are flows, however many wait; with the version each has seen. */
+  readonly #waiters = new Map<string, Map<Wake, number>>()
   readonly #held = new Map<string, number>()
   readonly #stopListening: () => void
   #heldInAll = 0
   #closed = false
+  #looking = false
   #lookTimer: NodeJS.Timeout | undefined
 
-  constructor(store: Store) {
+  constructor(store: WatchedStore) {
     this.#store = store
     this.#stopListening = store.onChange(() => this.#lookSoon())
   }
@@ -45,7 +48,7 @@ export class FlowHub {
 
   /** To be called after every write to a flow. */
   notify(flowId: string): void {
-    for (const waiter of this.#waiters) if (waiter.flows.has(flowId)) waiter.wake()
+    for (const wake of this.#waiters.get(flowId)?.keys() ?? []) wake()
   }
 
   /**
@@ -75,13 +78,12 @@ export class FlowHub {
       const wake = (): void => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', wake)
-        this.#waiters.delete(waiter)
+        this.#remove(flows, wake)
         resolve()
       }
-      const waiter: Waiter = { flows: new Map(flows.map(({ id, version }) => [id, version])), wake }
       const timer = setTimeout(wake, ms)
       signal?.addEventListener('abort', wake, { once: true })
-      this.#waiters.add(waiter)
+      this.#add(flows, wake)
     })
   }
 
@@ -90,27 +92,48 @@ export class FlowHub {
     this.#closed = true
     this.#stopListening()
     clearTimeout(this.#lookTimer)
-    for (const waiter of this.#waiters) waiter.wake()
+    for (const flowId of this.#waiters.keys()) this.notify(flowId)
+  }
+
+  #add(flows: readonly SeenFlow[], wake: Wake): void {
+    for (const { id, version } of flows) {
+      const waiters = this.#waiters.get(id) ?? new Map<Wake, number>()
+      this.#waiters.set(id, waiters.set(wake, version))
+    }
+  }
+
+  #remove(flows: readonly SeenFlow[], wake: Wake): void {
+    for (const { id } of flows) {
+      const waiters = this.#waiters.get(id)
+      waiters?.delete(wake)
+      if (waiters?.size === 0) this.#waiters.delete(id)
+    }
   }
 
   #lookSoon(): void {
     if (this.#closed || this.#waiters.size === 0 || this.#lookTimer) return
-    this.#lookTimer = setTimeout(() => {
-      this.#lookTimer = undefined
-      // A store that can't be read now is no reason to stop waiting: the next change looks again.
-      this.#look().catch(() => undefined)
-    }, lookEveryMs)
+    this.#lookTimer = setTimeout(() => void this.#lookOnce(), lookEveryMs)
     this.#lookTimer.unref()
   }
 
+  async #lookOnce(): Promise<void> {
+    this.#lookTimer = undefined
+    // The next look takes up what changes during this one: a slow store is not asked for the same many times over.
+    if (this.#looking) {
+      this.#lookSoon()
+      return
+    }
+    this.#looking = true
+    // A store that can't be read now is no reason to stop waiting: the next change looks again.
+    await this.#look().catch(() => undefined)
+    this.#looking = false
+  }
+
   async #look(): Promise<void> {
-    const ids = [...new Set([...this.#waiters].flatMap(({ flows }) => [...flows.keys()]))]
+    const ids = [...this.#waiters.keys()]
     for (let at = 0; at < ids.length; at += readAtOnce) {
       for (const { id, version } of await this.#store.getMany(flowSet, ids.slice(at, at + readAtOnce))) {
-        for (const waiter of this.#waiters) {
-          const seen = waiter.flows.get(id)
-          if (seen !== undefined && seen !== version) waiter.wake()
-        }
+        for (const [wake, seen] of this.#waiters.get(id) ?? []) if (seen !== version) wake()
       }
     }
   }
