@@ -224,6 +224,29 @@ describe('Connect.disconnect', () => {
     await until('the revocation by the last holder', async () => (await meStatus(token)) === 401)
   })
 
+  it('finds the holder among any number of those who once were', async () => {
+    await connectByOAuth(connect, key())
+    const holder = await recordOf()
+    const token = await tokenOf()
+    const past = Array.from({ length: 240 }, (_, at) => `past-${at}`)
+    for (const id of past) {
+      await store.insert(connectionSet, {
+        ...holder,
+        id: connectionIdOf(integration, id),
+        accountId: id,
+        state: 'disconnected',
+        secrets: {},
+        createdAt: holder.createdAt + (Number(id.slice(5)) % 2 ? 1 : -1),
+      })
+    }
+    accountId = `${accountId}-other`
+    await connectByOAuth(connect, key())
+    await connect.disconnect(key(), 'web')
+    await until('the verdict', async () => (await openTeardowns()).length === 0)
+    assert.ok((await audited()).includes('grant.kept'))
+    assert.equal(await meStatus(token), 200)
+  })
+
   it('is done once by many callers at once', async () => {
     await connectByOAuth(connect, key())
     const results = await Promise.allSettled(

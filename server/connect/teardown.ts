@@ -20,7 +20,8 @@ const longestDelayMs = 3_600_000
 /** Records per round, and other holders looked at for one grant. */
 const roundSize = 50
 const sweepAtOnce = 10
-const holdersLookedAt = 100
+/** Holders of one identity read at once. */
+const holdersPerPage = 100
 
 /** A grant to be ended. */
 export interface GivenUpGrant {
@@ -138,9 +139,15 @@ async function runTeardown(context: ConnectContext, box: SecretBox, id: string):
  * has one grant per identity; the last holder ends it.
  */
 async function isHeld({ store }: ConnectContext, { identityKey }: TeardownRecord): Promise<boolean> {
-  const query = { index: 'byIdentity', equals: identityKey, limit: holdersLookedAt }
-  const { items } = await store.list(connectionSet, query)
-  return items.some((connection) => connection.state === 'active')
+  const query = { index: 'byIdentity', equals: identityKey, order: 'desc', limit: holdersPerPage } as const
+  let page = await store.list(connectionSet, query)
+  for (;;) {
+    if (page.items.some((connection) => connection.state === 'active')) return true
+    // Past holders stay on record, and there may be any number of them before one that is active.
+    const { cursor } = page
+    if (cursor === undefined) return false
+    page = await store.list(connectionSet, { ...query, cursor })
+  }
 }
 
 async function revoke(context: ConnectContext, box: SecretBox, record: TeardownRecord): Promise<void> {
