@@ -78,28 +78,34 @@ export function createCallHandler<R extends AnyTRPCRouter>(options: CallHandlerO
   }
 }
 
-/** The procedure's result. Its signal aborts when the caller leaves. */
+/** Mutations run to their end whether or not the caller stays, so they share a signal that never aborts. */
+const never = new AbortController().signal
+
+/** The procedure's result. The signal of a query aborts when the caller leaves. */
 async function callDirectly<R extends AnyTRPCRouter>(
   ctx: Context,
   router: R,
   call: Call<R> & { readonly type: AnyTRPCProcedure['_def']['type'] },
 ): Promise<unknown> {
   const { path, type, text = '', context } = call
+  const run = async (signal: AbortSignal): Promise<unknown> =>
+    callTRPCProcedure({
+      router,
+      path,
+      type,
+      ctx: await context(),
+      getRawInput: async () => parseJson(text),
+      signal,
+      batchIndex: 0,
+    })
+  if (type === 'mutation') return run(never)
   const left = new AbortController()
   const onClose = (): void => {
     if (!ctx.res.writableEnded) left.abort()
   }
   ctx.res.once('close', onClose)
   try {
-    return await callTRPCProcedure({
-      router,
-      path,
-      type,
-      ctx: await context(),
-      getRawInput: async () => parseJson(text),
-      signal: left.signal,
-      batchIndex: 0,
-    })
+    return await run(left.signal)
   } finally {
     ctx.res.off('close', onClose)
   }
