@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { isAuthFlowError } from '../shared/errors.ts'
 import type { RunState } from '../shared/flow.ts'
 import { AuthFlow } from './authflow.ts'
+import { integrationOf } from './connect/fixtures/workbench.ts'
 import {
   callApi,
   callPublic,
@@ -25,6 +26,7 @@ import {
   testIntegrations,
   type TestClient,
 } from './http/fixtures/test-server.ts'
+import { defineFields } from './integrations/field-set.ts'
 import { Slack } from './integrations/slack.ts'
 import { openLog } from './log.ts'
 import type { AuthFlowOptions } from './options.ts'
@@ -107,6 +109,24 @@ describe('new AuthFlow', () => {
         () => new AuthFlow({ ...optionsFor('none.db'), ...options }),
         hasCode(code),
         JSON.stringify(options),
+      )
+    }
+  })
+
+  it('refuses a credential in a field that is not secret', () => {
+    const verify = async () => ({ identity: { id: 'ada', label: 'Ada' } })
+    const text = z.string().meta({ title: 'Text' })
+    const hidden = z.string().meta({ title: 'Text', secret: true })
+    const wrong = [
+      ['apiKey', z.object({ apiKey: text })],
+      ['apiKey', z.object({ token: hidden })],
+      ['basic', z.object({ username: hidden, password: text })],
+    ] as const
+    for (const [id, schema] of wrong) {
+      const integration = integrationOf('keys', [{ id, label: 'Key', fields: defineFields(schema), verify }])
+      assert.throws(
+        () => new AuthFlow({ ...optionsFor('none.db'), integrations: [integration] }),
+        hasCode('invalid_option', /keys.*(?:apiKey|password)/),
       )
     }
   })

@@ -4,6 +4,7 @@ import { AuthFlowError } from '../shared/errors.ts'
 import { namePattern } from '../shared/ids.ts'
 import type { Logger } from '../shared/log.ts'
 import { parseSecretKeys, type SecretKeys } from './connect/secret-keys.ts'
+import type { Method } from './integrations/integration.ts'
 import { isLoopbackHost } from './net/url-guard.ts'
 import type { IntegrationList } from './server-api.ts'
 import { createVault } from './vault/create-vault.ts'
@@ -98,7 +99,7 @@ function readBaseUrl(text: string): URL {
 
 function checkIntegrations(integrations: IntegrationList, loopback: boolean): void {
   const seen = new Set<string>()
-  for (const { id, endpointOverrides = [] } of integrations) {
+  for (const { id, endpointOverrides = [], connect } of integrations) {
     if (!namePattern.test(id))
       throw invalid('integrations', 'integrations whose ids are letters, digits, `.`, `_`, `-`')
     if (seen.has(id)) {
@@ -111,7 +112,17 @@ function checkIntegrations(integrations: IntegrationList, loopback: boolean): vo
       const message = `The integration ${id} has an endpoint that is loopback or not https, while \`baseUrl\` is public.`
       throw new AuthFlowError('insecure_endpoint', message, { details: { integration: id } })
     }
+    for (const method of connect?.methods ?? []) checkKeyFields(id, method)
   }
+}
+
+/** A credential in a field that is not secret would be stored as it is and shown with the connection. */
+function checkKeyFields(integration: string, method: Method): void {
+  if (method.id === 'oauth2') return
+  const name = method.id === 'apiKey' ? 'apiKey' : 'password'
+  if (method.fields.form.some((field) => field.name === name && field.secret)) return
+  const message = `The integration ${integration}: its method ${method.id} needs a field \`${name}\` with \`secret: true\` in its meta.`
+  throw new AuthFlowError('invalid_option', message, { details: { option: 'integrations', integration } })
 }
 
 function isPublicEndpoint(text: string): boolean {
