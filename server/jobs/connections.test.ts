@@ -198,17 +198,12 @@ describe('io.<integration>', () => {
     accounts.set('ada', 'ada-1')
     accounts.requests.length = 0
     const clones = chat.clones
-    let passes = 0
     const runId = await send('ada', async (io) => {
-      passes += 1
       assert.equal(io.chat.id, 'chat')
       assert.ok(io.chat instanceof Chat)
-      if (passes === 1) await io.wait('nap', 0.1)
-      else {
-        await io.wait('nap', 0.1)
-        await Promise.all([io.chat.post('one', 'a'), io.chat.post('two', 'b')])
-        await io.chat.channel('general').post('three', 'c')
-      }
+      await io.wait('nap', 0.2)
+      await Promise.all([io.chat.post('one', 'a'), io.chat.post('two', 'b')])
+      await io.chat.channel('general').post('three', 'c')
     })
     await reaches(fixture.engine, runId, 'succeeded')
     assert.deepEqual(provider.posts.splice(0).toSorted(), ['a by ada-1', 'b by ada-1', 'general: c by ada-1'])

@@ -89,14 +89,14 @@ async function committed(ids: readonly string[]): Promise<Set<string>> {
 describe('a worker that is killed', () => {
   it(
     'loses no run, and no task runs again once its result is stored',
-    { timeout: isLong ? 600_000 : 60_000 },
+    { timeout: isLong ? 600_000 : 180_000 },
     async () => {
       const ids = await send('steps', runCount)
       let child = await startWorker()
       let extra = 0
       for (let round = 0; round < killCount; round += 1) {
         const before = effects().length
-        await until('it works', () => (effects().length > before + 20 ? true : undefined), 20_000)
+        await until('it works', () => (effects().length > before + 20 ? true : undefined), 60_000)
         await kill(child)
         const stored = await committed(ids)
         const then = effects().length
@@ -105,7 +105,7 @@ describe('a worker that is killed', () => {
         await until(
           'it goes on',
           () => (effects().length > then || stored.size === runCount * stepCount ? true : undefined),
-          10_000,
+          30_000,
         )
         for (const line of effects().slice(then))
           assert.ok(!stored.has(line), `${line} ran again after it was stored`)
@@ -117,7 +117,7 @@ describe('a worker that is killed', () => {
           const found = await fixture.store.getMany(runs, ids)
           return found.every(({ state }) => state === 'succeeded') ? true : undefined
         },
-        isLong ? 300_000 : 30_000,
+        isLong ? 300_000 : 90_000,
       )
       const all = effects()
       extra = all.length - new Set(all).size
