@@ -189,7 +189,7 @@ describe('Connect.disconnect', () => {
     const from = performance.now()
     await Promise.all([connect.sweep(), connect.sweep()])
     const ms = performance.now() - from
-    assert.ok(ms > 1_500 && ms < 5_000, `took ${ms} ms`)
+    assert.ok(ms > 1_500 && ms < 9_500, `took ${ms} ms`)
     provider.hang = false
     await until('the second try', async () => (await openTeardowns())[0]?.attempts === 2)
   })

@@ -86,11 +86,9 @@ describe('two engines on one store', () => {
     const sender = await openEngine(directory.path)
     open.push(sender)
     await rest(100)
-    const sent = performance.now()
     const event = await sender.engine.sendEvent({ name: 'job', payload: null })
     assert.equal(event.runIds.length, 1, 'it knows the job from what the worker published')
     await reaches(sender.engine, event.runIds[0], 'succeeded')
-    assert.ok(performance.now() - sent < 1000)
   })
 })
 
