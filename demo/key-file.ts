@@ -4,11 +4,19 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { AuthFlowError } from '../shared/errors.ts'
 import { isNodeError } from './node-error.ts'
 
-/** The key ring's text, and whether the file was made just now. Two processes at once end up with one key. */
+const keyRing = /^\w+:[\w+/-]+={0,2}(,\w+:[\w+/-]+={0,2})*$/
+
+/**
+ * The key ring's text, and whether the file was made just now. Two processes at once never end up with two keys.
+ *
+ * @throws {@link AuthFlowError} `invalid_encryption_key`, naming a file that holds something else; `invalid_option`,
+ *   naming a folder that can't be made
+ */
 export async function readOrCreateKeyFile(path: string): Promise<{ keys: string; created: boolean }> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await makeFolder(dirname(path))
   try {
     const file = await open(path, 'wx', 0o600)
     const keys = `demo1:${randomBytes(32).toString('base64')}`
@@ -20,5 +28,22 @@ export async function readOrCreateKeyFile(path: string): Promise<{ keys: string;
     if (!isNodeError(error, 'EEXIST')) throw error
   }
   await chmod(path, 0o600)
-  return { keys: (await readFile(path, 'utf8')).trim(), created: false }
+  const keys = (await readFile(path, 'utf8')).trim()
+  if (keyRing.test(keys)) return { keys, created: false }
+  throw new AuthFlowError(
+    'invalid_encryption_key',
+    `${path} does not hold an encryption key. Put the right one back, or delete the folder to begin anew.`,
+  )
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    const why = error instanceof Error ? error.message : ''
+    throw new AuthFlowError('invalid_option', `--data ${path} is not a folder and can't become one: ${why}.`, {
+      details: { option: '--data' },
+      cause: error,
+    })
+  }
 }
