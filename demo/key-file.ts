@@ -41,9 +41,13 @@ async function makeFolder(path: string): Promise<void> {
     await mkdir(path, { recursive: true, mode: 0o700 })
   } catch (error) {
     const why = error instanceof Error ? error.message : ''
-    throw new AuthFlowError('invalid_option', `--data ${path} is not a folder and can't become one: ${why}.`, {
-      details: { option: '--data' },
-      cause: error,
-    })
+    throw new AuthFlowError(
+      'invalid_option',
+      `--data ${path} is not a folder and can't become one: ${why}.`,
+      {
+        details: { option: '--data' },
+        cause: error,
+      },
+    )
   }
 }
