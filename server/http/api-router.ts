@@ -30,12 +30,8 @@ export interface ApiContext {
 
 const { router, procedure } = initTRPC.context<ApiContext>().create(rootOptions)
 
-function refuseBrowser({ fromBrowser }: ApiContext): void {
-  if (fromBrowser) throw new AuthFlowError('secret_key_in_browser')
-}
-
 const backendOnly = procedure.use(({ ctx, next }) => {
-  refuseBrowser(ctx)
+  if (ctx.fromBrowser) throw new AuthFlowError('secret_key_in_browser')
   return next()
 })
 
@@ -47,9 +43,7 @@ const scoped = (scope: SecretKeyScope) =>
 export const apiRouter = router({
   auth: router({
     // A mutation, because it may refresh, and so that it is a POST that nothing caches.
-    // The refusal of browsers stands in the procedure: it is the most called one, and each middleware costs a round.
-    get: procedure.input(authInput).mutation(({ ctx, input }) => {
-      refuseBrowser(ctx)
+    get: backendOnly.input(authInput).mutation(({ ctx, input }) => {
       ctx.keys.check(ctx.key, 'auth:read', input.id)
       return ctx.connect.getAuth(input)
     }),
