@@ -37,5 +37,5 @@ function listen(server: Server, address: { port: number; host: string; purpose: 
 const portInUse = ({ port, purpose }: { port: number; purpose: string }): AuthFlowError =>
   new AuthFlowError(
     'port_in_use',
-    `Port ${port}, wanted for ${purpose}, is taken. Stop what listens there, or choose other ports with --port.`,
+    `Port ${port}, wanted for ${purpose}, is taken. Stop what listens there, or choose other ports.`,
   )

@@ -109,7 +109,8 @@ function stopOnSignal(stop: () => Promise<void>): void {
 }
 
 main().catch((error: unknown) => {
-  if (isAuthFlowError(error)) console.error(`${error.code}: ${error.message}`)
+  const hint = isAuthFlowError(error) && error.code === 'port_in_use' ? ' --port moves all of the demo.' : ''
+  if (isAuthFlowError(error)) console.error(`${error.code}: ${error.message}${hint}`)
   else console.error(error)
   process.exit(1)
 })

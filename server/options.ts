@@ -79,7 +79,8 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
 
 function required<T>(value: T | undefined, option: string): T {
   if (value !== undefined && value !== '') return value
-  const message = `The option \`${option}\` is ${value === '' ? 'empty' : 'missing'}.`
+  const state = value === '' ? 'empty' : 'missing'
+  const message = `The option \`${option}\` is ${state}. If it comes from an environment variable, is that set?`
   throw new AuthFlowError('missing_option', message, { details: { option } })
 }
 

@@ -128,7 +128,11 @@ export class AuthFormElement extends AuthPart {
     }
     const submit = this.#form.querySelector('[data-part=submit]')
     const label =
-      method === 'oauth2' && fields.length ? fill(texts.continue, { name }) : (chosen?.label ?? texts.submit)
+      method !== 'oauth2'
+        ? texts.submit
+        : fields.length
+          ? fill(texts.continue, { name })
+          : (chosen?.label ?? texts.submit)
     if (submit) {
       if (submit.textContent !== label) submit.textContent = label
       set(submit, 'aria-disabled', String(busy))
