@@ -10,6 +10,8 @@ import { runs, taskId, tasks, type JournalEntry, type RunDocument, type TaskDocu
 /** Results of a run that together have more characters than this are stored beside it. */
 const inlineLimit = 256 * 1024
 const stateLimit = 32 * 1024 * 1024
+/** What a run's own record may hold of it, in characters; the store takes documents of 12 MB. */
+const recordLimit = 8 * 1024 * 1024
 const entryLimit = 10_000
 /** What an entry takes beside its output and error, roughly. */
 const entryOverhead = 160
@@ -42,6 +44,7 @@ export class Journal {
   readonly #entries = new Map<string, JournalEntry>()
   #buffered: JournalEntry[] = []
   #size = 0
+  #besideSize = 0
   #overflowed: boolean
   #suspect: boolean
   /** True when a later entry replaced an earlier one, so that a rewrite would make the record smaller. */
@@ -52,8 +55,8 @@ export class Journal {
     this.#runId = run.id
     this.#overflowed = run.overflowed ?? false
     this.#suspect = run.suspect ?? false
-    for (const { entry } of beside) this.#enter(entry)
-    for (const chunk of run.journal ?? []) for (const entry of chunk) this.#enter(entry)
+    for (const entry of entriesOf(run, beside)) this.#enter(entry)
+    for (const { entry } of beside) this.#besideSize += sizeOf(entry)
   }
 
   /** The last entry of a path. */
@@ -103,6 +106,7 @@ export class Journal {
     }
     const final = entry.state === 'succeeded' || entry.state === 'failed'
     if (final && this.#size + size > inlineLimit) return this.#appendBeside(entry)
+    if (!final) this.#assertInline(size)
     const chunk = this.takeBuffered(entry)
     const cleared = final && this.#suspect
     await this.#write({
@@ -117,8 +121,13 @@ export class Journal {
     return entry
   }
 
-  /** Keeps an entry for the next write. What a crash loses of these is made again by the replay. */
+  /**
+   * Keeps an entry for the next write. What a crash loses of these is made again by the replay.
+   *
+   * @throws {@link AuthFlowError} `run_too_large`
+   */
   buffer(entry: JournalEntry): void {
+    this.#assertInline(sizeOf(entry))
     this.#enter(entry)
     this.#buffered.push(entry)
   }
@@ -158,6 +167,7 @@ export class Journal {
     const stored = inserted ? undefined : await persist(() => store.get(tasks, document.id), wanted)
     const kept = stored?.entry ?? entry
     this.#enter(kept)
+    this.#besideSize += sizeOf(kept)
     return kept
   }
 
@@ -168,11 +178,25 @@ export class Journal {
       throw new ClaimLost()
   }
 
+  /** Only results can lie beside the run: the rest must leave its record small enough for the store. */
+  #assertInline(size: number): void {
+    if (this.#besideSize + recordLimit >= this.#size + size) return
+    throw new AuthFlowError('run_too_large', 'The log lines and attempts of the run take too much room.', {
+      details: { limit: recordLimit },
+    })
+  }
+
   #enter(entry: JournalEntry): void {
     if (this.#entries.has(entry.path)) this.#superseded = true
     this.#entries.set(entry.path, entry)
     this.#size += sizeOf(entry)
   }
+}
+
+/** What is stored of a run, in the order of its making: results beside it come last, as they are always final. */
+export function* entriesOf(run: RunDocument, beside: readonly TaskDocument[]): Iterable<JournalEntry> {
+  for (const chunk of run.journal ?? []) yield* chunk
+  for (const { entry } of beside) yield entry
 }
 
 /** Results of a run that are stored beside it, all of them. */

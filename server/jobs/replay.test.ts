@@ -211,6 +211,26 @@ describe('io.runTask', () => {
     assert.ok(JSON.stringify(record).length < 300 * 1024, 'the run itself stays small')
   })
 
+  it('keeps a result beside the run although earlier attempts are in it', async () => {
+    const calls: string[] = []
+    const retry = { limit: 3, minTimeoutInMs: 1 }
+    const summary = await run(async (io) => {
+      for (const key of ['first', 'second', 'third']) await io.runTask(key, () => key.repeat(20_000))
+      const once = { onInterrupt: 'fail' } as const
+      await io.runTask('once', () => (calls.push('once'), 'x'.repeat(100_000)), once)
+      const flaky = (task: Task): string => {
+        calls.push('flaky')
+        if (task.attempt === 1) throw new Error('not yet')
+        return 'y'.repeat(100_000)
+      }
+      await io.runTask('flaky', flaky, { retry })
+      await io.wait('pause', 60)
+    })
+    assert.deepEqual(calls, ['once', 'flaky', 'flaky'])
+    const states = summary.tasks.map(({ key, state }) => `${key} ${state}`)
+    assert.ok(states.includes('once succeeded') && states.includes('flaky succeeded'), states.join())
+  })
+
   it('stops a task at its timeout and tells it by its signal', async () => {
     let isAborted: boolean | undefined
     const summary = await run(async (io) => {

@@ -3,7 +3,7 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { RunSummary, TaskSummary } from '../../shared/flow.ts'
 import type { EngineCore } from './core.ts'
-import { loadBeside } from './journal.ts'
+import { entriesOf, loadBeside } from './journal.ts'
 import { lastKey, type JournalEntry, type RunDocument } from './records.ts'
 import type { Base } from './task-attempt.ts'
 
@@ -18,8 +18,8 @@ export interface SummaryOptions {
 export async function summarise(run: RunDocument, { core, underWay }: SummaryOptions): Promise<RunSummary> {
   const entries = new Map<string, JournalEntry>()
   const enter = (entry: JournalEntry): void => void entries.set(entry.path, entry)
-  if (run.overflowed === true) for (const { entry } of await loadBeside(core.store, run.id)) enter(entry)
-  for (const entry of run.journal?.flat() ?? []) enter(entry)
+  const beside = run.overflowed === true ? await loadBeside(core.store, run.id) : []
+  for (const entry of entriesOf(run, beside)) enter(entry)
   for (const task of underWay) enter({ ...task, state: 'started' })
   const steps = [...entries.values()].filter(({ kind }) => kind !== 'log')
   const now = core.now()
