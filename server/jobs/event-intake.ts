@@ -42,6 +42,8 @@ export interface RunTaker {
   adopt(run: RunDocument, event: EventDocument, content: EventContent): void
   /** The run was not stored: the slot is free again. */
   giveBack(): void
+  /** It is not known whether the run was stored with the claim in it. */
+  doubt(runId: string): void
 }
 
 /** What an event carries. */
@@ -159,6 +161,9 @@ export class EventIntake {
     let done = false
     try {
       done = await store.transact(steps)
+    } catch (error) {
+      for (const { id } of taken) this.#taker.doubt(id)
+      throw error
     } finally {
       if (!done) for (const _ of taken) this.#taker.giveBack()
     }

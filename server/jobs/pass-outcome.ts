@@ -100,7 +100,10 @@ class OutcomeWriter {
       accountId,
       since: now(),
     }
-    await store.insert(parkings, parking)
+    await persist(
+      () => store.insert(parkings, parking),
+      () => true,
+    )
     await this.#hint(set.dueAt)
     const place = places.parkedOn(integration, accountId)
     if (!(await this.#unlessSignalled({ ...set, state: 'waiting_for_connection', place }))) return
@@ -150,14 +153,22 @@ class OutcomeWriter {
 
   async #hint(dueAt: number): Promise<void> {
     const { run } = this.#ending
-    await this.#ending.core.queue.add([{ runId: run.id, job: run.job, version: run.jobVersion, dueAt }])
+    const hint = { runId: run.id, job: run.job, version: run.jobVersion, dueAt }
+    await persist(
+      () => this.#ending.core.queue.add([hint]),
+      () => true,
+    )
   }
 
   /** Events are kept for the runs they started, however long those sleep. */
   async #extendEvent(dueAt: number): Promise<void> {
     const { run } = this.#ending
     if (dueAt + eventMarginMs < run.createdAt + retentionMs) return
-    await this.#ending.core.store.update(events, run.event, {}, { set: { expireAt: dueAt + retentionMs } })
+    const change = { set: { expireAt: dueAt + retentionMs } }
+    await persist(
+      () => this.#ending.core.store.update(events, run.event, {}, change),
+      () => true,
+    )
   }
 
   #sealError(error: unknown): string {

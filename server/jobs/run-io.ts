@@ -34,8 +34,12 @@ export class RunIO implements IO {
     this.#options = options
     const line =
       (level: string) =>
-      (message: string, facts?: Record<string, Json>): Promise<void> =>
-        this.#log(level, message, facts)
+      (message: string, facts?: Record<string, Json>): Promise<void> => {
+        const done = this.#log(level, message, facts)
+        // Lines are seldom awaited; one that is refused must not end the process.
+        done.catch(() => undefined)
+        return done
+      }
     this.logger = {
       debug: line('debug'),
       info: line('info'),

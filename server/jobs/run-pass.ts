@@ -34,6 +34,8 @@ export interface PassListener {
   readonly onIdle: (idle: boolean) => void
   /** A suspect run has committed a task. */
   readonly onCleared: () => void
+  /** The outcome could not be stored: the run may still be this worker's. */
+  readonly onNotStored: () => void
 }
 
 /** One pass of a run. */
@@ -88,11 +90,13 @@ export class RunPass {
       await storeOutcome(this.#ending(), outcome)
     } catch (error) {
       if (error instanceof ClaimLost) log.debug({ run: run.id }, 'the run was taken over by another worker')
-      else
+      else {
         log.error(
           { run: run.id, err: error },
           'the outcome of a pass could not be stored; the pass will be made again',
         )
+        this.#listener.onNotStored()
+      }
       this.abandon()
     }
   }

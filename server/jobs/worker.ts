@@ -13,6 +13,8 @@ import { RunPass, type ClaimedRun } from './run-pass.ts'
 const missingRunPauseMs = 5000
 const missingRunLooks = 12
 const troublePauseMs = 500
+/** A write whose answer got lost may still be done for so long. */
+const doubtMs = 60_000
 /** A sender waits this long for a slot; when no run came to an end meanwhile, none waits for a while. */
 const slotWaitMs = 100
 const noSlotWaitMs = 1000
@@ -37,6 +39,11 @@ export class Worker implements RunTaker {
   readonly #concurrency: number
   readonly #passes = new Map<RunPass, Promise<void>>()
   readonly #suspects: ClaimedRun[] = []
+  /** Runs that are being claimed. */
+  readonly #taking = new Set<string>()
+  /** Runs that may be this worker's without its running them, as a write of theirs failed; until when to look. */
+  readonly #doubtful = new Map<string, number>()
+  #isSettling = false
   #owner: string | undefined
   #unsubscribe: (() => void) | undefined
   /** Slots in use. */
@@ -72,6 +79,11 @@ export class Worker implements RunTaker {
   /** Looks for due runs soon. */
   look(): void {
     this.#planLook()
+    void this.#settleDoubts()
+  }
+
+  doubt(runId: string): void {
+    this.#doubtful.set(runId, this.#core.now() + doubtMs)
   }
 
   /** Passes that are being made. */
@@ -135,6 +147,7 @@ export class Worker implements RunTaker {
   abandonAll(): void {
     this.#owner = undefined
     this.#suspects.length = 0
+    this.#doubtful.clear()
     for (const pass of this.#passes.keys()) pass.abandon()
   }
 
@@ -200,14 +213,51 @@ export class Worker implements RunTaker {
       unset: ['dueAt' as const],
     }
     let run: RunDocument | undefined
+    this.#taking.add(hint.runId)
     try {
       run = await store.updateAndGet(runs, hint.runId, match, change)
       if (run === undefined) await this.#drop(hint)
       else queue.settle(hint).catch(() => undefined)
+    } catch (error) {
+      this.doubt(hint.runId)
+      queue.postpone(hint, now() + troublePauseMs).catch(() => undefined)
+      throw error
     } finally {
+      this.#taking.delete(hint.runId)
       if (run === undefined) this.#vacate()
     }
     if (run !== undefined) this.#begin(run, owner)
+  }
+
+  /** Makes runs due again that a failed write left behind as this worker's. */
+  async #settleDoubts(): Promise<void> {
+    const owner = this.#owner
+    if (owner === undefined || this.#isSettling || this.#doubtful.size === 0) return
+    this.#isSettling = true
+    const { store, queue, now, log } = this.#core
+    try {
+      for (const [id, until] of this.#doubtful) {
+        const run = await store.get(runs, id)
+        if (run?.owner === owner && !this.#holds(id)) {
+          const dueAt = now()
+          const match = { owner, fence: run.fence ?? null }
+          const set = { state: 'queued' as const, place: places.queued, dueAt }
+          await queue.add([{ runId: id, job: run.job, version: run.jobVersion, dueAt }])
+          if (await store.update(runs, id, match, { set, unset: ['owner', 'alone'] }))
+            log.warn({ run: id }, 'a run was left behind by a failed write; it is due again')
+        } else if (now() > until) this.#doubtful.delete(id)
+      }
+    } catch (error) {
+      log.debug({ err: error }, 'looking for runs left behind failed; trying again')
+    } finally {
+      this.#isSettling = false
+    }
+  }
+
+  #holds(runId: string): boolean {
+    if (this.#taking.has(runId) || this.#suspects.some(({ run }) => run.id === runId)) return true
+    for (const pass of this.#passes.keys()) if (pass.runId === runId) return true
+    return false
   }
 
   /** The hint led nowhere: its run is over, taken or due later, or not stored yet. */
@@ -255,12 +305,18 @@ export class Worker implements RunTaker {
     this.#active += 1
     const { run, claim } = claimed
     const match = { owner: claim.owner, fence: claim.fence }
+    this.#taking.add(run.id)
     this.#core.store.update(runs, run.id, match, { set: { alone: true } }).then(
       (isOurs) => {
+        this.#taking.delete(run.id)
         if (isOurs) this.#perform(claimed)
         else this.#endAlone()
       },
-      () => this.#endAlone(),
+      () => {
+        this.#taking.delete(run.id)
+        this.doubt(run.id)
+        this.#endAlone()
+      },
     )
   }
 
@@ -286,6 +342,7 @@ export class Worker implements RunTaker {
         this.#isAlone = false
         this.#free()
       },
+      onNotStored: () => this.doubt(claimed.run.id),
     })
     const done = pass.perform().then(() => {
       this.#passes.delete(pass)
@@ -313,7 +370,11 @@ export class Worker implements RunTaker {
   }
 
   #release(claimed: ClaimedRun): void {
-    const pass = new RunPass(this.#core, claimed, { onIdle: () => undefined, onCleared: () => undefined })
+    const pass = new RunPass(this.#core, claimed, {
+      onIdle: () => undefined,
+      onCleared: () => undefined,
+      onNotStored: () => undefined,
+    })
     pass.release()
     this.#passes.set(
       pass,

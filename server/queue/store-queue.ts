@@ -91,26 +91,39 @@ class StoreQueue implements Queue {
     this.#rotation += 1
     const found: ClaimedWakeup[] = []
     let next = Infinity
-    for (let index = 0; index < jobs.length && found.length < limit; index += 1) {
-      // Another job comes first each time, so that a busy one does not keep the others waiting.
-      const job = jobs[(index + this.#rotation) % jobs.length]
-      if (job !== undefined) next = Math.min(next, await this.#claimOf(job, limit, found))
+    try {
+      for (let index = 0; index < jobs.length && found.length < limit; index += 1) {
+        // Another job comes first each time, so that a busy one does not keep the others waiting.
+        const job = jobs[(index + this.#rotation) % jobs.length]
+        if (job !== undefined) next = Math.min(next, await this.#claimOf(job, limit, found))
+      }
+    } catch (error) {
+      // Nobody gets those that were found before.
+      for (const { id } of found) this.#handedOut.delete(id)
+      throw error
     }
     if (found.length < limit) this.#wakeAt(next)
     return found
   }
 
   async settle(wakeup: ClaimedWakeup): Promise<void> {
-    await this.#store.remove(wakeups, wakeup.id)
-    this.#handedOut.delete(wakeup.id)
+    try {
+      await this.#store.remove(wakeups, wakeup.id)
+    } finally {
+      // Also when the store is away: what is still there must be found again.
+      this.#handedOut.delete(wakeup.id)
+    }
   }
 
   async postpone(wakeup: ClaimedWakeup, dueAt: number): Promise<void> {
     const id = wakeupId({ ...wakeup, dueAt })
-    await this.#store.insert(wakeups, { id, postponements: wakeup.postponements + 1 })
-    if (id !== wakeup.id) await this.#store.remove(wakeups, wakeup.id)
-    this.#handedOut.delete(wakeup.id)
-    this.#wakeAt(dueAt)
+    try {
+      await this.#store.insert(wakeups, { id, postponements: wakeup.postponements + 1 })
+      if (id !== wakeup.id) await this.#store.remove(wakeups, wakeup.id)
+    } finally {
+      this.#handedOut.delete(wakeup.id)
+      this.#wakeAt(dueAt)
+    }
   }
 
   onReady(listener: Listener): () => void {
