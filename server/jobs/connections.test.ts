@@ -303,6 +303,22 @@ describe('a run without a usable connection', () => {
     provider.posts.length = 0
   })
 
+  it('is found by the sweep when telling it was cut off', async () => {
+    const { engine, store } = fixture
+    const runId = await send('cut', async (io) => io.chat.post('p', 'psst'))
+    await reaches(engine, runId, 'waiting_for_connection')
+    provider.good.add('cut-1')
+    accounts.set('cut', 'cut-1')
+    const list = store.list.bind(store)
+    store.list = () => Promise.reject(new AuthFlowError('store_unavailable'))
+    const change = { integration: 'chat', accountId: 'cut', identityId: 'U1' }
+    await assert.rejects(engine.connectionChanged({ type: 'connected', ...change }))
+    store.list = list
+    await engine.sweep()
+    await reaches(engine, runId, 'succeeded')
+    provider.posts.length = 0
+  })
+
   it('stays parked through a needs_reauth, and is cancelled by a disconnect on purpose', async () => {
     accounts.set('gone', 'gone-1', { state: 'needs_reauth' })
     const runId = await send('gone', async (io) => io.chat.post('p', 'x'))

@@ -20,8 +20,6 @@ export async function tellParked(core: EngineCore, change: ConnectionChanged): P
   if (change.type === 'needs_reauth') return
   const { store, random } = core
   const { integration, accountId } = change
-  // Before the look at the runs: one that parks after that look has written this record again, or seen the connection.
-  await store.remove(parkings, parkingId(integration, accountId))
   const query = { index: 'place', equals: places.parkedOn(integration, accountId), limit: pageSize }
   for (let page = 0; ; page += 1) {
     // What was told has left the place, so that the first page is always new.
@@ -32,8 +30,22 @@ export async function tellParked(core: EngineCore, change: ConnectionChanged): P
         ? wake(core, run, Math.round(spread * (1 + random())))
         : cancelParked(core, run)
     const told = await Promise.all(items.map(tell))
-    if (items.length < pageSize || !told.includes(true)) return
+    if (items.length < pageSize || !told.includes(true)) break
   }
+  // Last, so that whoever is cut off before leaves the rest to the sweep. One that parked meanwhile needs it again.
+  await store.remove(parkings, parkingId(integration, accountId))
+  const { items } = await store.list(runs, { ...query, limit: 1 })
+  if (items.length > 0) await noteParking(core, integration, accountId)
+}
+
+/** Notes that runs wait for the connection, so that the sweep looks at it. */
+export async function noteParking(
+  { store, now }: EngineCore,
+  integration: string,
+  accountId: string,
+): Promise<void> {
+  const id = parkingId(integration, accountId)
+  await store.insert(parkings, { id, scope: 'parking', integration, accountId, since: now() })
 }
 
 /** Makes a parked run due after `delayMs`. False when it is not parked there any more. */

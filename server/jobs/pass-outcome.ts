@@ -6,8 +6,8 @@ import type { Change } from '../store/store.ts'
 import { persist, type EngineCore } from './core.ts'
 import type { Lacking, Outcome } from './execution.ts'
 import { ClaimLost, loadBeside, type Claim, type Journal } from './journal.ts'
-import { cancelParked, wake } from './parking.ts'
-import { events, parkingId, parkings, places, retentionMs, runs, tasks, type RunDocument } from './records.ts'
+import { cancelParked, noteParking, wake } from './parking.ts'
+import { events, places, retentionMs, runs, tasks, type RunDocument } from './records.ts'
 import { packError } from './task-error.ts'
 
 /** An event is kept at least this much longer than the next wake of its run. */
@@ -90,18 +90,11 @@ class OutcomeWriter {
 
   /** Writes its own record first, then looks at the connection: whoever connects meanwhile sees one or is seen. */
   async #park(set: Partial<RunDocument> & { dueAt: number }, integration: string): Promise<void> {
-    const { store, findConnection, now } = this.#ending.core
+    const { findConnection } = this.#ending.core
     const { run } = this.#ending
     const accountId = run.accountId ?? ''
-    const parking = {
-      id: parkingId(integration, accountId),
-      scope: 'parking' as const,
-      integration,
-      accountId,
-      since: now(),
-    }
     await persist(
-      () => store.insert(parkings, parking),
+      () => noteParking(this.#ending.core, integration, accountId),
       () => true,
     )
     await this.#hint(set.dueAt)
