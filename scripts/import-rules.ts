@@ -6,6 +6,7 @@ import { isTestFile } from './source-files.ts'
 
 // A folder may import folders of a lower rank and itself.
 const ranks: Readonly<Record<string, number>> = {
+  'server/cli': 8,
   'server/http': 7,
   'server/triggers': 6,
   'server/jobs': 5,

@@ -37,4 +37,4 @@ export function listFiles(folders: readonly string[], endings: readonly string[]
 
 /** True for tests, type tests, their fixtures and the suites that tests share. */
 export const isTestFile = (path: string): boolean =>
-  /\.(test|e2e)\.ts$|\.test-d\.ts$|(^|\/)(contract[\w-]*\.ts$|fixtures\/)/.test(path)
+  /\.(test|e2e|faults)\.ts$|\.test-d\.ts$|(^|\/)(contract[\w-]*\.ts$|fixtures\/)/.test(path)

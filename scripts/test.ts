@@ -1,10 +1,11 @@
 // Runs a suite of tests under `node --test`, which on Node 20 takes no patterns and runs nothing in silence.
 //
-//   tsx scripts/test.ts unit | mongo | e2e [--no-skips] [file or folder …]
+//   tsx scripts/test.ts unit | mongo | e2e | faults | conformance [--no-skips] [file or folder …]
 //
 // `unit` needs nothing but npm packages. `mongo` runs the files that read TEST_MONGODB_URL and wants it set. `e2e`
-// drives the demo in Chromium. With --no-skips a skipped test is a failure; in `unit` those that wait for
-// TEST_MONGODB_URL are left to `mongo`.
+// drives the demo and servers in Chromium. `faults` kills, stops and starves processes: short, or long with
+// AUTHFLOW_LONG=1. `conformance` needs the packages of its own manifest. With --no-skips a skipped test is a failure; in
+// `unit` those that wait for TEST_MONGODB_URL are left to `mongo`.
 
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -16,15 +17,18 @@ import { listFiles, root } from './source-files.ts'
 import { TestTally, type SkippedTest, type TestTotals } from './test-tally.ts'
 
 const mongoVariable = 'TEST_MONGODB_URL'
-const suites = ['unit', 'mongo', 'e2e'] as const
+const suites = ['unit', 'mongo', 'e2e', 'faults', 'conformance'] as const
 type Suite = (typeof suites)[number]
 
 /** A file that takes longer has failed: what a failed test leaves open must not keep the run from ending. */
 const fileTimeoutMs = 300_000
+const longFileTimeoutMs = 3_600_000
 
 /** Test files of a suite, as paths relative to the repository. */
 export function filesOf(suite: Suite): string[] {
-  if (suite === 'e2e') return listFiles(['demo/e2e'], ['.e2e.ts'])
+  if (suite === 'e2e') return listFiles(['demo/e2e', 'server'], ['.e2e.ts'])
+  if (suite === 'faults') return listFiles(['server'], ['.faults.ts'])
+  if (suite === 'conformance') return listFiles(['conformance'], ['.test.ts'])
   const files = listFiles(['shared', 'server', 'ui', 'demo', 'scripts', 'bench'], ['.test.ts']).filter(
     (file) => !runsInBrowser(file),
   )
@@ -37,6 +41,8 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 
 /** Component tests are run in Chromium by `npm run test:ui`. */
 const runsInBrowser = (file: string): boolean => file.endsWith('.browser.test.ts')
+
+const longRun = (suite: Suite): boolean => suite === 'faults' && process.env['AUTHFLOW_LONG'] === '1'
 
 /** Skips that count as failures. */
 export function forbiddenSkips(suite: Suite, skipped: readonly SkippedTest[]): readonly SkippedTest[] {
@@ -79,7 +85,7 @@ async function main(): Promise<number> {
   const totals =
     files.length === 0
       ? { passed: 0, failed: 0, skipped: [] }
-      : await runFiles(files, { concurrency, timeout: fileTimeoutMs })
+      : await runFiles(files, { concurrency, timeout: longRun(suite) ? longFileTimeoutMs : fileTimeoutMs })
   const forbidden = values['no-skips'] ? forbiddenSkips(suite, totals.skipped) : []
   for (const { file, name } of forbidden) console.error(`FAIL ${file} › ${name} may not be skipped here`)
   const failed = totals.failed + forbidden.length
