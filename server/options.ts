@@ -6,6 +6,7 @@ import type { Logger } from '../shared/log.ts'
 import { parseSecretKeys, type SecretKeys } from './connect/secret-keys.ts'
 import type { Method } from './integrations/integration.ts'
 import { isLoopbackHost } from './net/url-guard.ts'
+import { readMetricsAccess, type MetricsAccess } from './http/metrics-route.ts'
 import type { IntegrationList } from './server-api.ts'
 import { createVault } from './vault/create-vault.ts'
 import { parseKeyRing } from './vault/key-ring.ts'
@@ -34,6 +35,11 @@ export interface AuthFlowOptions<I extends IntegrationList> {
   readonly worker?: boolean
   /** Serves `integrations.describe` to anybody (default true). */
   readonly describe?: boolean
+  /**
+   * Serves `/metrics` for Prometheus (default: not at all). `true`: to callers on this machine that no proxy stands
+   * before. With `token`, 32 to 256 characters: to whoever sends it as bearer, from anywhere.
+   */
+  readonly metrics?: MetricsAccess
   /** Least important line of the log on standard output (default `info`); of no effect with `logger`. */
   readonly log?: LogLevel
   /** Takes the library's log instead. Secrets are taken out before it sees them. */
@@ -50,6 +56,8 @@ export interface Settings {
   readonly development: boolean
   readonly worker: boolean
   readonly describe: boolean
+  /** Undefined: there are no metrics. */
+  readonly metrics: MetricsAccess | undefined
 }
 
 /**
@@ -74,6 +82,7 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     development: options.development ?? false,
     worker: options.worker ?? true,
     describe: options.describe ?? true,
+    metrics: readMetricsAccess(options.metrics),
   }
 }
 

@@ -10,6 +10,7 @@ import { createEngine } from './jobs/create-engine.ts'
 import type { JobEngine } from './jobs/engine.ts'
 import { jobSets } from './jobs/records.ts'
 import type { GuardedFetch } from './net/guarded-fetch.ts'
+import { openMetrics } from './metrics.ts'
 import type { Settings } from './options.ts'
 import { createStoreQueue, queueSets } from './queue/store-queue.ts'
 import type { IntegrationList } from './server-api.ts'
@@ -60,6 +61,7 @@ export async function openRunning(options: RunningOptions): Promise<Running> {
 async function startParts(store: Store, options: RunningOptions): Promise<Running> {
   const { settings, integrations, fetch, log, prepare } = options
   const { environment, baseUrl, vault } = settings
+  const { metrics, readable } = await openMetrics(settings.metrics !== undefined)
   const queue = createStoreQueue(store)
   const engine = createEngine({
     store,
@@ -70,9 +72,20 @@ async function startParts(store: Store, options: RunningOptions): Promise<Runnin
     resolveAuth: (request) => connect.getAuth(request),
     findConnection: (query) => connect.findConnection(query),
     log,
+    metrics,
   })
   const onChange = (change: ConnectionChange): Promise<void> => tellEngine(engine, change)
-  const connect = createConnect({ store, vault, integrations, fetch, environment, baseUrl, log, onChange })
+  const connect = createConnect({
+    store,
+    vault,
+    integrations,
+    fetch,
+    environment,
+    baseUrl,
+    log,
+    metrics,
+    onChange,
+  })
   const check = async (): Promise<void> => {
     if (!(await store.ping())) throw new AuthFlowError('store_unavailable')
     await checkCanary(store, vault, environment)
@@ -103,7 +116,7 @@ async function startParts(store: Store, options: RunningOptions): Promise<Runnin
     await closeParts()
     throw cause
   }
-  return { connect, engine, check, quiesce, close: closeParts }
+  return { connect, engine, check, quiesce, close: closeParts, ...(readable ? { metrics: readable } : {}) }
 }
 
 function tellEngine(engine: JobEngine, { type, connection }: ConnectionChange): Promise<void> {

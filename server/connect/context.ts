@@ -3,6 +3,7 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/log.ts'
+import { noMetrics, type Metrics } from '../../shared/metrics.ts'
 import type { Integration, Method, OAuth2Method } from '../integrations/integration.ts'
 import { createRegistry } from '../integrations/registry.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
@@ -24,6 +25,8 @@ export interface ConnectOptions {
   /** What every URL is built from. Loopback here is what lets loopback origins and endpoints through. */
   readonly baseUrl: URL
   readonly log: Logger
+  /** Counts refreshes and leases (default: nothing is counted). */
+  readonly metrics?: Metrics
   /** Told after a change was written. Awaited; what it throws is logged and changes nothing. */
   readonly onChange?: (change: ConnectionChange) => Promise<void> | void
 }
@@ -38,6 +41,7 @@ export interface Connectable {
 
 /** The parts of the connect service share one. */
 export interface ConnectContext extends Omit<ConnectOptions, 'integrations' | 'onChange'> {
+  readonly metrics: Metrics
   /** Throws `unknown_integration`, also for one without `connect`. */
   integration(id: string): Connectable
   /** Tells the host of a change; never throws. */
@@ -50,11 +54,12 @@ export interface ConnectContext extends Omit<ConnectOptions, 'integrations' | 'o
 
 /** Checks the options and makes the context. Throws `duplicate_integration`. */
 export function createContext(options: ConnectOptions): ConnectContext {
-  const { integrations, onChange, ...shared } = options
+  const { integrations, onChange, metrics = noMetrics, ...shared } = options
   const registry = createRegistry(integrations)
   const running = new Set<Promise<void>>()
   return {
     ...shared,
+    metrics,
     integration: (id) => connectable(registry.get(id)),
     async changed(change) {
       try {

@@ -11,6 +11,7 @@ import type { SecretKeys } from '../connect/secret-keys.ts'
 import type { JobEngine } from '../jobs/engine.ts'
 import { isLoopbackHost } from '../net/url-guard.ts'
 import { apiRouter } from './api-router.ts'
+import { bearerOf } from './bearer.ts'
 import { callBodyLimit, eventBodyLimit } from './body.ts'
 import { answerCallback } from './callback-route.ts'
 import { connectRouter } from './connect-router.ts'
@@ -20,6 +21,7 @@ import type { Drain } from './drain.ts'
 import { createCallHandler } from './fast-path.ts'
 import { securityHeaders } from './headers.ts'
 import { answerHealth, createReadiness } from './health.ts'
+import { answerMetrics, type MetricsAccess, type MetricsText } from './metrics-route.ts'
 import { sendErrorPage } from './pages.ts'
 import { answerStart } from './start-route.ts'
 
@@ -27,6 +29,8 @@ import { answerStart } from './start-route.ts'
 export interface Services {
   readonly connect: Connect
   readonly engine: JobEngine
+  /** Where the host asked for metrics. */
+  readonly metrics?: MetricsText
   /** Resolves when the store takes writes and the keys fit. */
   check(): Promise<void>
 }
@@ -42,6 +46,8 @@ export interface AppOptions {
   readonly describe: boolean
   /** Development mode was asked for. */
   readonly development: boolean
+  /** Who may read the metrics; undefined: there are none. */
+  readonly metrics: MetricsAccess | undefined
   readonly log: Logger
 }
 
@@ -106,6 +112,10 @@ function createRoutes(options: AppOptions): Router {
   router.use(securityHeaders(secure), (ctx, next) => guard(ctx, next, options))
   router.all('/healthz', answerHealth)
   router.all('/readyz', ready)
+  const { metrics } = options
+  if (metrics !== undefined) {
+    router.all('/metrics', async (ctx) => answerMetrics(ctx, metrics, async () => (await services()).metrics))
+  }
   router.all('/connect/start', async (ctx) => answerStart(ctx, (await services()).connect, secure))
   router.all('/callback/:integration', async (ctx) =>
     answerCallback(ctx, (await services()).connect, ctx.params['integration'] ?? ''),
@@ -166,7 +176,7 @@ async function guard(ctx: Context, next: Next, { drain, log }: AppOptions): Prom
 
 async function connectContext(ctx: Context, { services, drain, describe, development, baseUrl }: AppOptions) {
   const { connect, engine } = await services()
-  const caller = { token: bearerOf(ctx), origin: ctx.req.headers.origin }
+  const caller = { token: bearerOf(ctx.req), origin: ctx.req.headers.origin }
   return { connect, engine, caller, drain, describe, developer: development && isDeveloper(ctx, baseUrl) }
 }
 
@@ -174,11 +184,7 @@ async function apiContext(ctx: Context, { services, keys }: AppOptions) {
   const { connect, engine } = await services()
   const { headers } = ctx.req
   const fromBrowser = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
-  return { connect, engine, keys, key: bearerOf(ctx), fromBrowser }
-}
-
-function bearerOf(ctx: Context): string | undefined {
-  return /^Bearer +([!-~]{1,256})$/i.exec(ctx.req.headers.authorization ?? '')?.[1]
+  return { connect, engine, keys, key: bearerOf(ctx.req), fromBrowser }
 }
 
 function lastSegment(ctx: Context): string {

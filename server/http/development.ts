@@ -1,5 +1,6 @@
 // Whether a request may use development mode: every condition must hold.
 
+import type { IncomingMessage } from 'node:http'
 import type { Context } from 'koa'
 import { isLoopbackHost } from '../net/url-guard.ts'
 import { isLoopbackOrigin } from './origins.ts'
@@ -13,16 +14,26 @@ const isLoopbackPeer = (address: string): boolean =>
   isLoopbackHost(address.replace(/^::ffff:(?=[\d.]+$)/i, ''))
 
 /** True when nothing about the request points beyond this machine and the process is not in production. */
-export function isDeveloper(ctx: Context, baseUrl: URL): boolean {
-  const { headers, socket } = ctx.req
-  const host = `http://${headers.host ?? ''}`
+export function isDeveloper({ req }: Context, baseUrl: URL): boolean {
+  const { origin } = req.headers
   return (
     process.env['NODE_ENV'] !== 'production' &&
     isLoopbackHost(baseUrl.hostname) &&
+    isLocalRequest(req) &&
+    (origin === undefined || isLoopbackOrigin(origin))
+  )
+}
+
+/**
+ * True when the request comes from this machine by one of its own names, and nothing stands between: another name would
+ * be a page's whose name was pointed here, and behind a proxy or tunnel every peer is local.
+ */
+export function isLocalRequest({ headers, socket }: IncomingMessage): boolean {
+  const host = `http://${headers.host ?? ''}`
+  return (
     isLoopbackPeer(socket.remoteAddress ?? '') &&
     URL.canParse(host) &&
     isLoopbackHost(new URL(host).hostname) &&
-    (headers.origin === undefined || isLoopbackOrigin(headers.origin)) &&
     !Object.keys(headers).some((name) => forwardingHeaders.test(name))
   )
 }

@@ -3,6 +3,7 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
 import type { Page, RunSummary } from '../../shared/flow.ts'
+import { noMetrics, type Metrics } from '../../shared/metrics.ts'
 import type { EngineCore } from './core.ts'
 import type { EventInput, EventRecord, JobEngine, SendEventOptions } from './engine.ts'
 import { EventIntake } from './event-intake.ts'
@@ -23,13 +24,15 @@ const maxPageSize = 100
 const maxLookedAt = 1000
 
 /** Options of {@link createEngine}. */
-export interface EngineOptions extends Omit<EngineCore, 'now' | 'random'> {
+export interface EngineOptions extends Omit<EngineCore, 'now' | 'random' | 'metrics'> {
   /** Runs at a time in this process, 1 to 1000 (default 50). */
   readonly concurrency?: number
   /** The clock of due times (default: the store's). */
   readonly now?: () => number
   /** From 0 up to, not including, 1 (default `Math.random`). */
   readonly random?: () => number
+  /** (default: nothing is counted) */
+  readonly metrics?: Metrics
 }
 
 /**
@@ -38,13 +41,18 @@ export interface EngineOptions extends Omit<EngineCore, 'now' | 'random'> {
  * @throws {@link AuthFlowError} `invalid_option`
  */
 export function createEngine(options: EngineOptions): JobEngine {
-  const { concurrency = defaultConcurrency, now = () => options.store.now(), random = Math.random } = options
+  const {
+    concurrency = defaultConcurrency,
+    now = () => options.store.now(),
+    random = Math.random,
+    metrics = noMetrics,
+  } = options
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 1000) {
     throw new AuthFlowError('invalid_option', 'concurrency must be an integer from 1 to 1000.', {
       details: { option: 'concurrency' },
     })
   }
-  return new Engine({ ...options, now, random }, concurrency)
+  return new Engine({ ...options, now, random, metrics }, concurrency)
 }
 
 class Engine implements JobEngine {
