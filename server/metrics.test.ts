@@ -58,7 +58,9 @@ describe('H3: createMetrics', () => {
     metrics.leaseStolen('other')
     metrics.webhookReceived('a', 'refused')
     metrics.runEnded('b', 'succeeded')
-    const own = `${text}${(await metrics.read()).text}`.split('\n').filter((line) => /^authflow_/.test(line))
+    const own = `${text}${(await metrics.read()).text}`
+      .split('\n')
+      .filter((line) => line.startsWith('authflow_'))
     const labels = new Set(
       own.flatMap((line) => [...line.matchAll(/[{,]([a-z_]+)="/g)].map(([, name]) => name)),
     )

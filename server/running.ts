@@ -63,29 +63,15 @@ async function startParts(store: Store, options: RunningOptions): Promise<Runnin
   const { environment, baseUrl, vault } = settings
   const { metrics, readable } = await openMetrics(settings.metrics !== undefined)
   const queue = createStoreQueue(store)
+  const shared = { store, vault, environment, integrations, log, metrics }
   const engine = createEngine({
-    store,
+    ...shared,
     queue,
-    vault,
-    environment,
-    integrations,
     resolveAuth: (request) => connect.getAuth(request),
     findConnection: (query) => connect.findConnection(query),
-    log,
-    metrics,
   })
   const onChange = (change: ConnectionChange): Promise<void> => tellEngine(engine, change)
-  const connect = createConnect({
-    store,
-    vault,
-    integrations,
-    fetch,
-    environment,
-    baseUrl,
-    log,
-    metrics,
-    onChange,
-  })
+  const connect = createConnect({ ...shared, fetch, baseUrl, onChange })
   const check = async (): Promise<void> => {
     if (!(await store.ping())) throw new AuthFlowError('store_unavailable')
     await checkCanary(store, vault, environment)
@@ -103,20 +89,25 @@ async function startParts(store: Store, options: RunningOptions): Promise<Runnin
     prepare(engine)
     if (settings.worker) {
       await engine.start()
-      sweeper = startSweeper(
-        {
-          connect: () => connect.sweep(),
-          engine: () => engine.sweep(),
-          expired: () => store.sweepExpired(expiredPerRound),
-        },
-        log,
-      )
+      sweeper = startUpkeep({ connect, engine, store }, log)
     }
   } catch (cause) {
     await closeParts()
     throw cause
   }
   return { connect, engine, check, quiesce, close: closeParts, ...(readable ? { metrics: readable } : {}) }
+}
+
+function startUpkeep(parts: Pick<Services, 'connect' | 'engine'> & { store: Store }, log: Logger): Sweeper {
+  const { connect, engine, store } = parts
+  return startSweeper(
+    {
+      connect: () => connect.sweep(),
+      engine: () => engine.sweep(),
+      expired: () => store.sweepExpired(expiredPerRound),
+    },
+    log,
+  )
 }
 
 function tellEngine(engine: JobEngine, { type, connection }: ConnectionChange): Promise<void> {
