@@ -5,7 +5,14 @@ import { checkAccountId } from '../../shared/ids.ts'
 import type { Page, RunSummary } from '../../shared/flow.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
 import type { EngineCore } from './core.ts'
-import type { EventInput, EventRecord, JobEngine, SendEventOptions } from './engine.ts'
+import type {
+  EventInput,
+  EventOrigin,
+  EventRecord,
+  JobEngine,
+  ScheduledJob,
+  SendEventOptions,
+} from './engine.ts'
 import { EventIntake } from './event-intake.ts'
 import type { Integrations, JobOptions, Json } from './job.ts'
 import { tellParked, type ConnectionChanged } from './parking.ts'
@@ -89,6 +96,18 @@ class Engine implements JobEngine {
   async sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord> {
     if (this.#state !== 'started') await this.#presence.learn()
     return this.#intake.send(event, options)
+  }
+
+  async takeTriggered(
+    event: EventInput & { readonly source: string },
+    origin: EventOrigin,
+  ): Promise<EventRecord> {
+    if (this.#state !== 'started') await this.#presence.learn()
+    return this.#intake.take(event, origin)
+  }
+
+  scheduledJobs(): readonly ScheduledJob[] {
+    return this.#registry.scheduled
   }
 
   async listRuns(query: {

@@ -2,7 +2,7 @@
 
 import type { Auth } from '../../shared/auth.ts'
 import type { Page, RunSummary } from '../../shared/flow.ts'
-import type { Integrations, JobOptions, Json } from './job.ts'
+import type { Integrations, JobOptions, Json, ScheduleRule } from './job.ts'
 
 /** An event as users send it. */
 export interface EventInput {
@@ -26,6 +26,14 @@ export interface SendEventOptions {
   readonly accountId?: string
 }
 
+/** Where an event comes from that no sender sent. */
+export interface EventOrigin {
+  /** The account the runs act as; null for the product itself. */
+  readonly accountId: string | null
+  /** Given to runs as `ctx.source`. */
+  readonly from: { readonly id: string; readonly metadata: Json }
+}
+
 /** An event as it was taken in. */
 export interface EventRecord {
   /** The sender's own id, or one made here. */
@@ -38,6 +46,18 @@ export interface EventRecord {
   readonly accountId: string | null
   /** Runs it started; the same ones when the event was sent before. */
   readonly runIds: readonly string[]
+}
+
+/** A job that fires by itself. */
+export interface ScheduledJob {
+  /** The job's id. */
+  readonly job: string
+  /** The version that says so. */
+  readonly version: string
+  /** False: nothing is to be fired. */
+  readonly enabled: boolean
+  /** When it fires. */
+  readonly schedule: ScheduleRule
 }
 
 /** Defines jobs, takes events, runs runs. */
@@ -61,6 +81,15 @@ export interface JobEngine {
    *   `invalid_input`
    */
   sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord>
+  /**
+   * Takes an event of a trigger in: like {@link JobEngine.sendEvent}, from a source that begins with `authflow:` and that
+   * senders can't name. A payload that a job's schema refuses fails that job's run and no other.
+   *
+   * @throws {@link AuthFlowError} `event_conflict`, `event_too_large`, `invalid_input`
+   */
+  takeTriggered(event: EventInput & { readonly source: string }, origin: EventOrigin): Promise<EventRecord>
+  /** The jobs of all processes with a rule of their own, each at its highest version; `enabled` as defined. */
+  scheduledJobs(): readonly ScheduledJob[]
   /** Newest first. `limit` 1 to 100 (default 20). */
   listRuns(query: {
     accountId?: string

@@ -8,7 +8,7 @@ import type { Wakeup } from '../queue/queue.ts'
 import { insertStep, type NewDocument, type Step } from '../store/store.ts'
 import { canonicalJson } from './canonical-json.ts'
 import type { EngineCore } from './core.ts'
-import type { EventInput, EventRecord, SendEventOptions } from './engine.ts'
+import type { EventInput, EventOrigin, EventRecord, SendEventOptions } from './engine.ts'
 import type { Json } from './job.ts'
 import type { Claim } from './journal.ts'
 import {
@@ -24,9 +24,11 @@ import {
   type RunDocument,
   type Target,
 } from './records.ts'
-import { defaultSource, type JobRegistry } from './registry.ts'
+import { defaultSource, reservedSource, type JobRegistry } from './registry.ts'
 
 const payloadLimit = 256 * 1024
+/** Providers send what they send; the body of a webhook request may have as much. */
+const triggeredLimit = 1024 * 1024
 const maxTextLength = 256
 const chunkSize = 500
 /** More than these are not put into one transaction. */
@@ -50,6 +52,17 @@ export interface RunTaker {
 export interface EventContent {
   readonly payload: Json
   readonly context: Json
+  /** Present for events of triggers. */
+  readonly from?: EventOrigin['from']
+}
+
+/** How an event comes in. */
+interface Way {
+  readonly accountId: string | null
+  /** Present for events of triggers. */
+  readonly from?: EventOrigin['from']
+  /** Bytes that the payload may have. */
+  readonly limit: number
 }
 
 /** A checked event. */
@@ -72,7 +85,23 @@ export class EventIntake {
 
   /** See `JobEngine.sendEvent`. */
   async send(event: EventInput, options: SendEventOptions = {}): Promise<EventRecord> {
-    const intake = this.#judge(event, options)
+    const { accountId } = options
+    if (event.source?.startsWith(reservedSource)) {
+      throw new AuthFlowError('invalid_input', `A source can't begin with ${reservedSource}`)
+    }
+    return this.#take(event, {
+      accountId: accountId === undefined ? null : checkAccountId(accountId),
+      limit: payloadLimit,
+    })
+  }
+
+  /** See `JobEngine.takeTriggered`. */
+  take(event: EventInput, { accountId, from }: EventOrigin): Promise<EventRecord> {
+    return this.#take(event, { accountId, from, limit: triggeredLimit })
+  }
+
+  async #take(event: EventInput, way: Way): Promise<EventRecord> {
+    const intake = this.#judge(event, way)
     const { targets } = intake.document
     const { store, queue } = this.#core
     const transacts = store.capabilities.cheapTransactions && queue.inStore !== undefined
@@ -95,7 +124,7 @@ export class EventIntake {
     await store.remove(dispatches, event.id)
   }
 
-  #judge(event: EventInput, options: SendEventOptions): Intake {
+  #judge(event: EventInput, { accountId, from, limit }: Way): Intake {
     const {
       name,
       context = null,
@@ -104,16 +133,17 @@ export class EventIntake {
       timestamp,
     } = event
     for (const [field, value] of Object.entries({ name, id, source })) checkText(field, value)
-    const accountId = options.accountId === undefined ? null : checkAccountId(options.accountId)
     if (timestamp !== undefined && !(timestamp instanceof Date && Number.isFinite(timestamp.getTime()))) {
       throw new AuthFlowError('invalid_input', 'timestamp must be a valid Date.')
     }
-    const payloadText = toText('payload', event.payload)
-    const contextText = toText('context', context)
+    const payloadText = toText('payload', event.payload, limit)
+    const contextText = toText('context', context, payloadLimit)
     // What runs will see, so that filter and schema judge the same.
     const payload = JSON.parse(payloadText) as Json
     const matching = this.#registry.matching({ name, source, payload })
-    for (const { job, version } of matching) this.#registry.find(job, version)?.check(payload)
+    // A provider's payload is what it is: it fails the runs whose schema refuses it.
+    if (from === undefined)
+      for (const { job, version } of matching) this.#registry.find(job, version)?.check(payload)
 
     const key = eventKey(this.#core.environment, accountId, source, id)
     const targets = matching.map(({ job, jobName, version }) => ({
@@ -124,7 +154,7 @@ export class EventIntake {
     }))
     const now = this.#core.now()
     const sealed = bodySession(this.#core, { id: key, targets }).seal(
-      `{"payload":${payloadText},"context":${contextText}}`,
+      `{"payload":${payloadText},"context":${contextText}${from ? `,"from":${JSON.stringify(from)}` : ''}}`,
       'event',
     )
     const document = {
@@ -139,7 +169,8 @@ export class EventIntake {
       targets,
       expireAt: now + retentionMs,
     }
-    return { document, content: { payload, context: JSON.parse(contextText) as Json } }
+    const content = { payload, context: JSON.parse(contextText) as Json, ...(from ? { from } : {}) }
+    return { document, content }
   }
 
   async #transact({ document, content }: Intake): Promise<boolean> {
@@ -255,7 +286,7 @@ function checkText(field: string, value: unknown): void {
   throw new AuthFlowError('invalid_input', `${field} must be text of 1 to ${maxTextLength} characters.`)
 }
 
-function toText(field: string, value: unknown): string {
+function toText(field: string, value: unknown, limit: number): string {
   let text: string | undefined
   try {
     text = JSON.stringify(value) as string | undefined
@@ -263,9 +294,9 @@ function toText(field: string, value: unknown): string {
     throw new AuthFlowError('invalid_input', `${field} must be JSON.`, { cause })
   }
   if (text === undefined) throw new AuthFlowError('invalid_input', `${field} must be JSON.`)
-  if (text.length * 3 > payloadLimit && Buffer.byteLength(text) > payloadLimit) {
-    throw new AuthFlowError('event_too_large', `The ${field} of an event may have 256 KB.`, {
-      details: { limit: payloadLimit },
+  if (text.length * 3 > limit && Buffer.byteLength(text) > limit) {
+    throw new AuthFlowError('event_too_large', `The ${field} of an event may have ${limit / 1024} KB.`, {
+      details: { limit },
     })
   }
   return text

@@ -3,6 +3,7 @@
 // thrown, so no `catch` of the user's can get in the way, and no `finally` runs.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { IO } from './job.ts'
 
 /** How a pass ended. The output is JSON text. */
 export type Outcome =
@@ -51,6 +52,12 @@ export interface BoundCall {
 /** What runs where. One for the process: enabling a second would slow every promise a second time. */
 const scopes = new AsyncLocalStorage<{ readonly execution: Execution; readonly frame: Frame }>()
 
+/**
+ * The `io` of the run whose code is calling; undefined outside of runs. For what can be done in both places and must be
+ * a task inside.
+ */
+export const currentIO = (): IO | undefined => scopes.getStore()?.execution.io
+
 /** Plain awaits that run beside sleeping branches get this long to come back to `io`, in ms. */
 const graceMs = 50
 /** Longer ones are not waited for in memory; the pass looks again. */
@@ -72,6 +79,8 @@ export interface ExecutionOptions {
 
 /** Counts what is under way in one pass and decides when it ends. */
 export class Execution {
+  /** Set when the run's code is about to be called. */
+  io: IO | undefined
   /** The run's own frame. */
   readonly root: Frame = createFrame(undefined, '')
   /** Resolves once, when the pass has ended. */

@@ -123,6 +123,8 @@ export interface RunContext {
   }
   /** The account the run acts as; absent for runs of the product itself. */
   readonly account?: { readonly id: string }
+  /** What fired, for runs of schedules, registrations and endpoints: the key it was registered with. */
+  readonly source?: { readonly id: string; readonly metadata: Json }
   /** The environment of the server. */
   readonly environment: { readonly slug: string }
   /** Aborts at cancel and at shutdown. */
@@ -149,10 +151,35 @@ export interface EventFilter {
     EventFilter | readonly (string | number | boolean | Readonly<Record<string, Json>>)[]
 }
 
-/** The rule that starts a job. Made by `eventTrigger`; more kinds come. */
+/** When a schedule fires. Made by `cronTrigger` and `intervalTrigger`, checked there. */
+export type ScheduleRule = (
+  | {
+      /** By the clock. */
+      readonly type: 'cron'
+      /** Five fields: minute, hour, day of the month, month, day of the week. */
+      readonly cron: string
+      /** IANA name of the time zone that the fields are in. */
+      readonly timeZone: string
+    }
+  | {
+      /** Every so many seconds, counted from when the rule was first stored. */
+      readonly type: 'interval'
+      /** Seconds between two times. */
+      readonly seconds: number
+    }
+) & {
+  /** What becomes of times at which nobody was there to fire. */
+  readonly misfire: 'last' | 'skip' | 'all'
+  /** What becomes of a time at which an earlier run of the schedule is not over. */
+  readonly overlap: 'skip' | 'queue' | 'allow'
+  /** Each schedule fires later than its time by a part of this that is its own, in seconds. */
+  readonly spread: number
+}
+
+/** The rule that starts a job. Made by `eventTrigger`, `cronTrigger`, `intervalTrigger`, `httpTrigger` and the classes `DynamicTrigger` and `DynamicSchedule`. */
 export interface Trigger<Payload> {
   /** What starts the job. */
-  readonly kind: 'event'
+  readonly kind: 'event' | 'schedule' | 'dynamic' | 'http'
   /** Names of the events that start the job. */
   readonly names: readonly string[]
   /** Payloads that the job is for (default: all of them). */
@@ -161,6 +188,8 @@ export interface Trigger<Payload> {
   readonly schema?: PayloadSchema<Payload>
   /** Where the events come from (default `authflow`). */
   readonly source?: string
+  /** With `kind: 'schedule'`: when the job itself fires (a `DynamicSchedule` has none of its own). */
+  readonly schedule?: ScheduleRule
 }
 
 /** Integrations of a job by the name they have on `io`. */

@@ -3,7 +3,7 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import { defineSet, type StoredDocument } from '../store/store.ts'
-import type { EventFilter } from './job.ts'
+import type { EventFilter, ScheduleRule } from './job.ts'
 import type { RunState } from '../../shared/flow.ts'
 
 /** A run that an event starts. */
@@ -130,6 +130,8 @@ export interface PublishedJob {
   readonly names: readonly string[]
   readonly source: string
   readonly filter?: EventFilter
+  /** Present for jobs that fire by themselves. */
+  readonly schedule?: ScheduleRule
 }
 
 /** A worker and what it can run. Alive as long as its lease is. */

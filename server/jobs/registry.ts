@@ -8,11 +8,17 @@ import type { Integration } from '../integrations/integration.ts'
 import type { JobVersion } from '../queue/queue.ts'
 import { filterMatches } from './event-filter.ts'
 import type { Integrations, JobOptions, Json, PayloadSchema, RunContext } from './job.ts'
+import type { ScheduledJob } from './engine.ts'
 import type { PublishedJob } from './records.ts'
 import { ioClassOf, type RunIO, type RunIOOptions } from './run-io.ts'
 
 /** Where events come from unless the sender says otherwise. */
 export const defaultSource = 'authflow'
+
+/** Sources of the triggers' own events begin so; no sender can name one. */
+export const reservedSource = 'authflow:'
+
+const triggerKinds: ReadonlySet<unknown> = new Set(['event', 'schedule', 'dynamic', 'http'])
 
 /** A job with its types put away. */
 export interface JobDefinition {
@@ -70,7 +76,7 @@ export class JobRegistry {
     if (
       typeof options.run !== 'function' ||
       typeof options.name !== 'string' ||
-      options.trigger?.kind !== 'event'
+      !triggerKinds.has(options.trigger?.kind)
     ) {
       throw new AuthFlowError('invalid_input', `Job ${id} needs name, trigger and run.`)
     }
@@ -121,6 +127,14 @@ export class JobRegistry {
     return this.#own.has(nameOf(job, version)) || this.#live.some(same)
   }
 
+  /** The highest versions of the jobs that fire by themselves. */
+  get scheduled(): ScheduledJob[] {
+    this.#highest ??= highestOf([...this.published, ...this.#elsewhere])
+    return this.#highest.flatMap(({ job, version, enabled, schedule }) =>
+      schedule === undefined ? [] : [{ job, version, enabled, schedule }],
+    )
+  }
+
   /** The jobs that the event starts: of each the highest version, if that is enabled and wants the event. */
   matching({ name, source, payload }: EventFacts): PublishedJob[] {
     this.#highest ??= highestOf([...this.published, ...this.#elsewhere])
@@ -159,8 +173,9 @@ function createDefinition<Payload, Used extends Integrations, Output extends Jso
       version,
       enabled,
       names: trigger.names,
-      source: trigger.source ?? defaultSource,
+      source: trigger.source ?? (trigger.schedule ? `${reservedSource}job/${id}` : defaultSource),
       ...(trigger.filter === undefined ? {} : { filter: trigger.filter }),
+      ...(trigger.schedule === undefined ? {} : { schedule: trigger.schedule }),
     },
     integrations,
     check: (payload) => void parse(payload),

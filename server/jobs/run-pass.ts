@@ -131,7 +131,9 @@ export class RunPass {
     const { definition } = this.#claimed
     const io = this.#createIO(journal)
     const context = this.#context(event)
-    new Promise((resolve) => resolve(definition.run(event.content.payload, io, context))).then(
+    execution.io = io
+    const call = (): unknown => definition.run(event.content.payload, io, context)
+    new Promise((resolve) => resolve(execution.within(execution.root, call))).then(
       (output) => execution.end(toFinished(output)),
       (error: unknown) => execution.end({ type: 'failed', error }),
     )
@@ -187,6 +189,7 @@ export class RunPass {
         timestamp: new Date(document.timestamp),
       },
       ...(run.accountId === null ? {} : { account: { id: run.accountId } }),
+      ...(content.from === undefined ? {} : { source: content.from }),
       environment: { slug: this.#core.environment },
       get signal() {
         return signal()
