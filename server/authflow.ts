@@ -16,6 +16,7 @@ import { createGuardedFetch, type OwnedGuardedFetch } from './net/guarded-fetch.
 import { isLoopbackHost } from './net/url-guard.ts'
 import { readOptions, type AuthFlowOptions, type Settings } from './options.ts'
 import { openRunning, type Running } from './running.ts'
+import type { Keys } from './vault/key-admin.ts'
 import type { AuthFor, GetAuthRequest, IntegrationId, IntegrationList, ServerApi } from './server-api.ts'
 
 /** Who acts in the audit trail when the host's own process does. */
@@ -25,6 +26,12 @@ const ownActor = 'server'
 const drainMs = 25_000
 
 const signals = ['SIGTERM', 'SIGINT'] as const
+
+/** How a server is started. */
+export interface StartOptions {
+  /** Runs jobs and upkeep in this process (default: the option `worker` of the constructor). */
+  readonly worker?: boolean
+}
 
 /** How long after closing the process may take to end by itself. */
 const lingerMs = 1_000
@@ -47,6 +54,8 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
   readonly events: ServerApi<I>['events']
   /** `get` is {@link getAuth}. */
   readonly auth: ServerApi<I>['auth']
+  /** Rotating and retiring encryption keys. */
+  readonly keys: Keys
 
   readonly #settings: Settings
   readonly #integrations: I
@@ -99,6 +108,11 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
     }
     this.events = { send: (event, sendOptions) => this.sendEvent(event, sendOptions) }
     this.auth = { get: (request) => this.getAuth(request) }
+    this.keys = {
+      list: async (query) => (await this.#services()).keys.list(query),
+      rotate: async (request) => (await this.#services()).keys.rotate(request),
+      retire: async (request) => (await this.#services()).keys.retire(request),
+    }
   }
 
   /**
@@ -144,13 +158,14 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
 
   /**
    * Opens the store, migrates it, checks the keys, starts worker and upkeep (`worker: false` leaves those out).
-   * Repeated and concurrent calls start once. A start that fails leaves nothing running and may be repeated.
+   * Repeated and concurrent calls start once, as the first one says. A start that fails leaves nothing running and may
+   * be repeated.
    *
    * @throws {@link AuthFlowError} `wrong_encryption_key`, `environment_mismatch`, `schema_newer`, `store_unavailable`,
-   *   `store_read_only`, `store_corrupt`, `invalid_option`, `closed` (after {@link close})
+   *   `store_read_only`, `store_corrupt`, `invalid_option`, those of a key provider, `closed` (after {@link close})
    */
-  async start(): Promise<void> {
-    await this.#services()
+  async start(options: StartOptions = {}): Promise<void> {
+    await this.#services(options)
   }
 
   /**
@@ -215,10 +230,10 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
   }
 
   /** While closing, what is open still serves what is under way. */
-  #services(): Promise<Running> {
+  #services({ worker = this.#settings.worker }: StartOptions = {}): Promise<Running> {
     if (this.#opening) return this.#opening
     if (this.#closing) return Promise.reject(new AuthFlowError('closed'))
-    const opening = this.#open()
+    const opening = this.#open(worker)
     this.#opening = opening
     opening.catch(() => {
       if (this.#opening === opening) this.#opening = undefined
@@ -226,12 +241,13 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
     return opening
   }
 
-  async #open(): Promise<Running> {
+  async #open(worker: boolean): Promise<Running> {
     const running = await openRunning({
       settings: this.#settings,
       integrations: this.#integrations,
       fetch: this.#fetch,
       log: this.#log,
+      worker,
       prepare: (engine) => {
         for (const define of this.#jobs) define(engine)
       },

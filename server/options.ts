@@ -8,10 +8,8 @@ import type { Method } from './integrations/integration.ts'
 import { isLoopbackHost } from './net/url-guard.ts'
 import { readMetricsAccess, type MetricsAccess } from './http/metrics-route.ts'
 import type { IntegrationList } from './server-api.ts'
-import { createVault } from './vault/create-vault.ts'
-import { parseKeyRing } from './vault/key-ring.ts'
+import { readEncryptionKeys, type KeyProvider, type RingSource } from './vault/key-provider.ts'
 import type { LogLevel } from './vault/logger.ts'
-import type { Vault } from './vault/vault.ts'
 
 /** What {@link AuthFlow} is made with. An option that is there but undefined is a `missing_option`. */
 export interface AuthFlowOptions<I extends IntegrationList> {
@@ -23,8 +21,11 @@ export interface AuthFlowOptions<I extends IntegrationList> {
   readonly store: string | undefined
   /** `redis://…` (not supported yet). Default: the store itself. */
   readonly queue?: string | undefined
-  /** `kid:base64` of 32 random bytes, several separated by commas; the first one writes. */
-  readonly encryptionKeys: string | undefined
+  /**
+   * `kid:base64` of 32 random bytes, several separated by commas; the first one writes. Or a provider that has them
+   * unwrapped by a key service at start.
+   */
+  readonly encryptionKeys: string | KeyProvider | undefined
   /** `id=scope+scope=hex` with the SHA-256 of each key, several separated by commas (default: the server API takes no key). */
   readonly secretKeys?: string | undefined
   /** Providers with the host's settings. Each has its own id. */
@@ -51,7 +52,8 @@ export interface Settings {
   readonly environment: string
   readonly baseUrl: URL
   readonly storeUrl: string
-  readonly vault: Vault
+  /** Opens the key ring at start. */
+  readonly openRing: RingSource
   readonly keys: SecretKeys
   readonly development: boolean
   readonly worker: boolean
@@ -77,7 +79,7 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     environment,
     baseUrl,
     storeUrl: required(options.store, 'store'),
-    vault: createVault({ keys: parseKeyRing(options.encryptionKeys), environment }),
+    openRing: readEncryptionKeys(options.encryptionKeys),
     keys: parseSecretKeys('secretKeys' in options ? required(options.secretKeys, 'secretKeys') : ''),
     development: options.development ?? false,
     worker: options.worker ?? true,
@@ -126,10 +128,12 @@ function checkIntegrations(integrations: IntegrationList, loopback: boolean): vo
   }
 }
 
+const keyFields = { apiKey: 'apiKey', basic: 'password', clientCredentials: 'clientSecret' } as const
+
 /** A credential in a field that is not secret would be stored as it is and shown with the connection. */
 function checkKeyFields(integration: string, method: Method): void {
-  if (method.id === 'oauth2') return
-  const name = method.id === 'apiKey' ? 'apiKey' : 'password'
+  if (method.id === 'oauth2' || method.id === 'device') return
+  const name = keyFields[method.id]
   if (method.fields.form.some((field) => field.name === name && field.secret)) return
   const message = `The integration ${integration}: its method ${method.id} needs a field \`${name}\` with \`secret: true\` in its meta.`
   throw new AuthFlowError('invalid_option', message, { details: { option: 'integrations', integration } })

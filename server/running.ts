@@ -4,20 +4,24 @@ import { AuthFlowError } from '../shared/errors.ts'
 import type { Logger } from '../shared/log.ts'
 import type { ConnectionChange } from './connect/connect.ts'
 import { createConnect } from './connect/create-connect.ts'
-import { connectSets } from './connect/sets.ts'
 import type { Services } from './http/app.ts'
 import { createEngine } from './jobs/create-engine.ts'
 import type { JobEngine } from './jobs/engine.ts'
-import { jobSets } from './jobs/records.ts'
 import type { GuardedFetch } from './net/guarded-fetch.ts'
 import { openMetrics } from './metrics.ts'
 import type { Settings } from './options.ts'
-import { createStoreQueue, queueSets } from './queue/store-queue.ts'
+import { createStoreQueue } from './queue/store-queue.ts'
+import { allSets, sealedSets } from './sealed-sets.ts'
 import type { IntegrationList } from './server-api.ts'
 import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
 import { startSweeper, type Sweeper } from './sweeper.ts'
-import { canarySets, checkCanary } from './vault/canary.ts'
+import { checkCanary } from './vault/canary.ts'
+import { createVault } from './vault/create-vault.ts'
+import { loadIndexKey } from './vault/index-key.ts'
+import { createKeys, type Keys } from './vault/key-admin.ts'
+import { announceRing } from './vault/ring-presence.ts'
+import type { Vault } from './vault/vault.ts'
 
 /** What a server is opened with. */
 export interface RunningOptions {
@@ -25,12 +29,16 @@ export interface RunningOptions {
   readonly integrations: IntegrationList
   readonly fetch: GuardedFetch
   readonly log: Logger
+  /** Runs jobs and upkeep. */
+  readonly worker: boolean
   /** Called before the worker starts: defines the jobs. */
   prepare(engine: JobEngine): void
 }
 
 /** The open parts of a server. */
 export interface Running extends Services {
+  /** Rotating and retiring keys. */
+  readonly keys: Keys
   /** Ends the worker and the upkeep: running tasks have until the deadline. What is asked meanwhile still works. */
   quiesce(deadlineMs: number): Promise<void>
   /** Closes everything. */
@@ -40,27 +48,46 @@ export interface Running extends Services {
 const expiredPerRound = 1_000
 
 /**
- * Opens the store, migrates it, checks the keys, and starts worker and upkeep unless `worker` is false.
+ * Gets the keys, opens the store, migrates it, checks the keys, and starts worker and upkeep if `worker` says so.
  *
- * @throws {@link AuthFlowError} those of the store's opening and migrating, `environment_mismatch`,
- *   `wrong_encryption_key`; everything that was opened is closed then
+ * @throws {@link AuthFlowError} those of the key provider and of the store's opening and migrating,
+ *   `environment_mismatch`, `wrong_encryption_key`; everything that was opened is closed then
  */
 export async function openRunning(options: RunningOptions): Promise<Running> {
-  const { settings, log } = options
+  const { settings, fetch, log } = options
+  const { environment } = settings
+  const vault = createVault({ keys: await settings.openRing({ environment, fetch }), environment })
   const store = await openStore(settings.storeUrl, { log })
-  try {
-    await store.migrate([...connectSets, ...jobSets, ...queueSets, ...canarySets], settings.environment)
-    await checkCanary(store, settings.vault, settings.environment)
-    return await startParts(store, options)
-  } catch (cause) {
+  let endPresence = (): Promise<void> => Promise.resolve()
+  const close = async (): Promise<void> => {
+    await endPresence()
     await store.close()
+  }
+  try {
+    await store.migrate(allSets, environment)
+    // Before the keys are checked: whoever retires a key meanwhile sees this process, or it sees that.
+    const presence = await announceRing(store, { environment, kids: vault.kids, log })
+    endPresence = presence.end
+    await checkCanary(store, vault, environment)
+    await loadIndexKey(store, vault, environment)
+    return await startParts({ store, vault, close }, options)
+  } catch (cause) {
+    await close()
     throw cause
   }
 }
 
-async function startParts(store: Store, options: RunningOptions): Promise<Running> {
-  const { settings, integrations, fetch, log, prepare } = options
-  const { environment, baseUrl, vault } = settings
+/** What the parts stand on. */
+interface Ground {
+  readonly store: Store
+  readonly vault: Vault
+  close(): Promise<void>
+}
+
+async function startParts(ground: Ground, options: RunningOptions): Promise<Running> {
+  const { store, vault } = ground
+  const { settings, integrations, fetch, log, worker, prepare } = options
+  const { environment, baseUrl } = settings
   const { metrics, readable } = await openMetrics(settings.metrics !== undefined)
   const queue = createStoreQueue(store)
   const shared = { store, vault, environment, integrations, log, metrics }
@@ -79,15 +106,15 @@ async function startParts(store: Store, options: RunningOptions): Promise<Runnin
   const closeParts = async (): Promise<void> => {
     await connect.close()
     await queue.close()
-    await store.close()
+    await ground.close()
   }
   let sweeper: Sweeper | undefined
   const quiesce = async (deadlineMs: number): Promise<void> => {
-    await Promise.all([sweeper?.stop(), settings.worker ? engine.stop(deadlineMs) : undefined])
+    await Promise.all([sweeper?.stop(), worker ? engine.stop(deadlineMs) : undefined])
   }
   try {
     prepare(engine)
-    if (settings.worker) {
+    if (worker) {
       await engine.start()
       sweeper = startUpkeep({ connect, engine, store }, log)
     }
@@ -95,7 +122,15 @@ async function startParts(store: Store, options: RunningOptions): Promise<Runnin
     await closeParts()
     throw cause
   }
-  return { connect, engine, check, quiesce, close: closeParts, ...(readable ? { metrics: readable } : {}) }
+  return {
+    connect,
+    engine,
+    keys: createKeys({ store, vault, environment, sets: allSets, sealedSets }),
+    check,
+    quiesce,
+    close: closeParts,
+    ...(readable ? { metrics: readable } : {}),
+  }
 }
 
 function startUpkeep(parts: Pick<Services, 'connect' | 'engine'> & { store: Store }, log: Logger): Sweeper {

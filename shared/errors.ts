@@ -70,6 +70,15 @@ export const errorTable = {
     500,
     'The store was written with another encryption key. Add that key to `encryptionKeys`.',
   ),
+  key_not_rolled_out: row(
+    409,
+    'A running process does not have the encryption key that writes. Add it second everywhere before it is put first.',
+  ),
+  key_in_use: row(
+    409,
+    'The encryption key is still in use. The message says by what. Run `authflow keys rotate` and try again.',
+  ),
+  rotation_running: row(409, 'Another process is rotating the encryption keys. Wait for it to end.', retry),
   environment_mismatch: row(
     500,
     'The store belongs to another environment. Use its own store for each environment.',
@@ -154,6 +163,13 @@ export const errorTable = {
   issuer_mismatch: row(400, 'The answer names another authorization server than the one asked.'),
   callback_unverified: row(400, 'The provider’s signature of the callback is not valid. Start again.'),
   access_denied: row(403, 'Access was not granted at the provider. Start again to try once more.'),
+  link_invalid: row(404, 'There is no such link. Ask for a new one.'),
+  link_expired: row(410, 'The link has expired. Ask for a new one.'),
+  link_used: row(410, 'The link was used before; it is good for one try. Ask for a new one.'),
+  confirmation_expired: row(
+    410,
+    'The flow was not confirmed within 60 seconds after the user came back. Make a new link.',
+  ),
   provider_error: row(502, 'The provider answered with an error. The message has its code.'),
 
   // Talking to providers

@@ -14,7 +14,7 @@ const vault = createVault({
   environment: 'bench',
 })
 const place = (index: number) => ({
-  recordType: 'credential',
+  recordType: 'credential' as const,
   recordId: `record-${index}`,
   integration: 'bench',
   accountId: `account-${index}`,

@@ -23,6 +23,8 @@ export interface SecretBox {
   /** Undefined when the record has no such secret. Throws `unreadable_ciphertext`. */
   open(owner: SecretOwner, sealed: SealedSecrets, field: string): string | undefined
   openAll(owner: SecretOwner, sealed: SealedSecrets): Record<string, string>
+  /** The same secrets under the key that writes. Throws `unreadable_ciphertext`. */
+  reseal(owner: SecretOwner, sealed: SealedSecrets): SealedSecrets
 }
 
 /** Prefix of secret form fields among the secrets of a credential. */
@@ -46,6 +48,7 @@ export function secretBox(vault: Vault, recordType: SecretRecordType): SecretBox
       mapValues(secrets, (field, plaintext) => vault.seal(plaintext, place(owner, field))),
     open,
     openAll: (owner, sealed) => mapValues(sealed, (field, text) => vault.open(text, place(owner, field))),
+    reseal: (owner, sealed) => mapValues(sealed, (field, text) => vault.reseal(text, place(owner, field))),
   }
 }
 

@@ -1,5 +1,5 @@
 // Canaries: one sealed row per key, so that a server with the wrong key stops at start instead of at the first
-// customer. A row says whether its key ever wrote; retiring a key (later) removes its row.
+// customer. A row says whether its key ever wrote, and whether it was retired since.
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import { defineSet, type DocumentSet, type Store, type StoredDocument } from '../store/store.ts'
@@ -12,11 +12,17 @@ export interface CanaryDocument extends StoredDocument {
   readonly sealed: string
   /** True once the key stood first in some ring: the store may hold values that only it opens. */
   readonly wrote: boolean
+  /**
+   * Absent while the key is in use. `retiring`: it may write no more, and what it sealed is being counted. `retired`:
+   * it sealed nothing that is left, so that it may be missing from the ring.
+   */
+  readonly retirement?: 'retiring' | 'retired'
 }
 
-const canarySet = defineSet<CanaryDocument>('vault_canaries')
+/** Canaries by environment and key. */
+export const canarySet = defineSet<CanaryDocument>('vault_canaries')
 
-/** The vault's sets, for `migrate`. */
+/** Every set of this file, for `migrate`. */
 export const canarySets: readonly DocumentSet<StoredDocument>[] = [canarySet]
 
 const canaryText = 'authflow canary'
@@ -27,8 +33,8 @@ const maxCanaries = 1000
 /**
  * Makes sure that the ring opens what the store holds: every canary of a key of the ring opens, and no key that wrote
  * is missing from the ring. Leaves a canary for each key that has none. A key that only reads may be missing: it is
- * being rolled out, and processes of before must still be able to restart. Safe with several processes at once;
- * repeating it is cheap.
+ * being rolled out, and processes of before must still be able to restart. A retired key may be missing and may read,
+ * but not write. Safe with several processes at once; repeating it is cheap.
  *
  * @throws {@link AuthFlowError} `wrong_encryption_key` with the key's id in the message; nothing was written then
  */
@@ -45,8 +51,9 @@ export async function checkCanary(store: Store, vault: Vault, environment: strin
   )
 }
 
-/** All ids of one environment lie between its `/` and the character after it. */
-const listCanaries = (store: Store, environment: string): Promise<CanaryDocument[]> =>
+/** The canaries of an environment: the keys that its store has known. */
+export const listCanaries = (store: Store, environment: string): Promise<CanaryDocument[]> =>
+  // All ids of one environment lie between its `/` and the character after it.
   store.range(
     canarySet,
     `${encodeURIComponent(environment)}/`,
@@ -56,9 +63,16 @@ const listCanaries = (store: Store, environment: string): Promise<CanaryDocument
 
 function checkRow(row: CanaryDocument, vault: Vault, environment: string): void {
   if (!vault.kids.includes(row.kid)) {
-    if (row.wrote)
+    if (row.wrote && row.retirement !== 'retired')
       throw wrongKey(`The store holds values of the encryption key \`${row.kid}\`, which is not configured.`)
     return
+  }
+  if (row.retirement !== undefined && row.kid === vault.currentKid) {
+    throw new AuthFlowError(
+      'wrong_encryption_key',
+      `The encryption key \`${row.kid}\` was retired and may write no more. Put another key first in \`encryptionKeys\`.`,
+      { details: { option: 'encryptionKeys' } },
+    )
   }
   if (!opens(row, vault, environment)) {
     throw wrongKey(`The encryption key \`${row.kid}\` is not the one that the store was written with.`)
@@ -87,7 +101,9 @@ function opens(row: CanaryDocument, vault: Vault, environment: string): boolean 
   }
 }
 
-const canaryId = (environment: string, kid: string): string => `${encodeURIComponent(environment)}/${kid}`
+/** Id of the canary of a key. */
+export const canaryId = (environment: string, kid: string): string =>
+  `${encodeURIComponent(environment)}/${kid}`
 
 const canaryContext = (recordId: string): SealContext => ({
   recordType: 'canary',

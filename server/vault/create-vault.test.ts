@@ -17,11 +17,11 @@ const anyText = (maxLength: number): fc.Arbitrary<string> =>
 
 const k1 = { kid: 'k1', key: randomBytes(32) }
 const k2 = { kid: 'k2', key: randomBytes(32) }
-const vaultOf = (keys = [k1], environment = 'test'): Vault =>
-  createVault({ keys: createKeyRing(keys), environment })
+const vaultOf = (keys = [k1], environment = 'test'): Vault<string> =>
+  createVault<string>({ keys: createKeyRing(keys), environment })
 const vault = vaultOf()
 
-const context: SealContext = {
+const context: SealContext<string> = {
   recordType: 'credential',
   recordId: 'con_1',
   integration: 'slack',
@@ -338,13 +338,55 @@ describe('Vault.session', () => {
   })
 })
 
+describe('Vault.reseal', () => {
+  it('seals with the key that writes what another one sealed, for the same place', () => {
+    const old = vaultOf([k1])
+    const now = vaultOf([k2, k1])
+    const sealed = now.reseal(old.seal('token', context), context)
+    assert.match(sealed, /^v1\.k2\./)
+    assert.equal(vaultOf([k2]).open(sealed, context), 'token')
+    const inSession = now.session('run', 'run_1').reseal(old.session('run', 'run_1').seal('out', 'a'), 'a')
+    assert.match(inSession, /^s1\.k2\./)
+    assert.equal(vaultOf([k2]).session('run', 'run_1').open(inSession, 'a'), 'out')
+  })
+
+  it('leaves alone what the key that writes has sealed', () => {
+    const sealed = vault.seal('token', context)
+    assert.equal(vault.reseal(sealed, context), sealed)
+    const inSession = vault.session('run', 'run_1').seal('out', 'a')
+    assert.equal(vault.session('run', 'run_1').reseal(inSession, 'a'), inSession)
+  })
+
+  it('refuses what does not open there', () => {
+    const now = vaultOf([k2, k1])
+    const sealed = vault.seal('token', context)
+    refuses(() => now.reseal(sealed, { ...context, accountId: 'account-2' }))
+    refuses(() => vaultOf([k2]).reseal(sealed, context))
+    refuses(() => now.session('run', 'run_2').reseal(vault.session('run', 'run_1').seal('out', 'a'), 'a'))
+  })
+})
+
 describe('Vault.blindIndex', () => {
-  it('is stable for one purpose and list of parts, in every process with the key', () => {
-    assert.match(vault.blindIndex('identity', 'slack', 'T1'), /^[A-Za-z0-9_-]{43}$/)
-    assert.equal(vault.blindIndex('identity', 'slack', 'T1'), vaultOf().blindIndex('identity', 'slack', 'T1'))
+  const [index1, index2] = [randomBytes(32), randomBytes(32)]
+  const indexedOf = (keys = [k1], environment = 'test', index = index1): Vault<string> => {
+    const indexed = vaultOf(keys, environment)
+    indexed.useIndexKey(index)
+    return indexed
+  }
+
+  it('is stable for one purpose and list of parts, whatever the ring is', () => {
+    const digest = indexedOf().blindIndex('identity', 'slack', 'T1')
+    assert.match(digest, /^[A-Za-z0-9_-]{43}$/)
+    assert.equal(indexedOf([k2, k1]).blindIndex('identity', 'slack', 'T1'), digest)
+  })
+
+  it('is not there before the index key', () => {
+    assert.throws(() => vaultOf().blindIndex('identity', 'slack'), { code: 'internal' })
+    assert.throws(() => vaultOf().useIndexKey(randomBytes(31)), { code: 'internal' })
   })
 
   it('differs for other purposes, parts, borders between parts, environments and keys', () => {
+    const vault = indexedOf()
     const digests = [
       vault.blindIndex('identity', 'slack', 'T1'),
       vault.blindIndex('other', 'slack', 'T1'),
@@ -353,8 +395,8 @@ describe('Vault.blindIndex', () => {
       vault.blindIndex('identity', 'slackT1'),
       vault.blindIndex('identity', 'slack', 'T1', ''),
       vault.blindIndex('identity'),
-      vaultOf([k1], 'production').blindIndex('identity', 'slack', 'T1'),
-      vaultOf([k2]).blindIndex('identity', 'slack', 'T1'),
+      indexedOf([k1], 'production').blindIndex('identity', 'slack', 'T1'),
+      indexedOf([k1], 'test', index2).blindIndex('identity', 'slack', 'T1'),
     ]
     assert.equal(new Set(digests).size, digests.length)
   })

@@ -8,6 +8,7 @@ import {
   maxPlaintextBytes,
   openEnvelope,
   parseEnvelope,
+  sealedKid,
   sealEnvelope,
   splitDerived,
   type DerivedKey,
@@ -18,7 +19,8 @@ import {
 import type { KeyRing } from './key-ring.ts'
 import { netstrings } from './netstrings.ts'
 import { hmac, keyBytes } from './primitives.ts'
-import type { SealContext, Vault, VaultSession } from './vault.ts'
+import { Secret } from './secret.ts'
+import type { SealContext, SealedRecordType, Vault, VaultSession } from './vault.ts'
 
 /** What a vault is made of. */
 export interface VaultOptions {
@@ -50,7 +52,10 @@ interface Core extends VaultOptions {
  *
  * @throws {@link AuthFlowError} `invalid_option` for an empty or too long environment
  */
-export function createVault({ keys, environment }: VaultOptions): Vault {
+export function createVault<T extends string = SealedRecordType>({
+  keys,
+  environment,
+}: VaultOptions): Vault<T> {
   if (environment === '' || environment.length > maxEnvironmentLength || !environment.isWellFormed()) {
     throw new AuthFlowError(
       'invalid_option',
@@ -62,7 +67,7 @@ export function createVault({ keys, environment }: VaultOptions): Vault {
   }
   const core: Core = { keys, environment, cache: new BoundedCache(cachedKeys) }
   const writers = new BoundedCache<SessionWriter>(cachedKeys)
-  const sealWith = (kid: string, plaintext: string, context: SealContext): string => {
+  const sealWith = (kid: string, plaintext: string, context: SealContext<T>): string => {
     const salt = createSalt()
     const derived = derive(core, kid, salt, valueInfo)
     if (!derived) throw new AuthFlowError('invalid_input', 'There is no encryption key of this id.')
@@ -72,20 +77,25 @@ export function createVault({ keys, environment }: VaultOptions): Vault {
       bindValue(core, kid, context),
     )
   }
+  const open = (sealed: string, context: SealContext<T>): string => {
+    const envelope = parse(sealed, 'v1')
+    return openWith(core, envelope, {
+      info: valueInfo,
+      associatedData: bindValue(core, envelope.kid, context),
+    })
+  }
   return {
     currentKid: keys.currentKid,
     kids: keys.kids,
     sealWith,
     seal: (plaintext, context) => sealWith(keys.currentKid, plaintext, context),
-    open: (sealed, context) => {
-      const envelope = parse(sealed, 'v1')
-      return openWith(core, envelope, {
-        info: valueInfo,
-        associatedData: bindValue(core, envelope.kid, context),
-      })
-    },
+    open,
+    reseal: (sealed, context) =>
+      sealedKid(sealed) === keys.currentKid
+        ? sealed
+        : sealWith(keys.currentKid, open(sealed, context), context),
     session: (recordType, recordId) => createSession(core, writers, [recordType, recordId]),
-    blindIndex: createBlindIndex(core),
+    ...createBlindIndex(environment),
   }
 }
 
@@ -100,16 +110,20 @@ function createSession(core: Core, writers: BoundedCache<SessionWriter>, place: 
   const record = netstrings(...checkTexts(place))
   const info = Buffer.from(netstrings('authflow', 'vault', 's1') + record)
   const bind = (kid: string, field: string): Buffer => associate(core, 's1', kid, [...place, '', '', field])
+  const seal = (plaintext: string, field: string): string => {
+    const writer = currentWriter(core, writers, record, info)
+    writer.seals++
+    return sealEnvelope(encode(plaintext), writer, bind(writer.kid, field))
+  }
+  const open = (sealed: string, field: string): string => {
+    const envelope = parse(sealed, 's1')
+    return openWith(core, envelope, { info, associatedData: bind(envelope.kid, field) })
+  }
   return {
-    seal: (plaintext, field) => {
-      const writer = currentWriter(core, writers, record, info)
-      writer.seals++
-      return sealEnvelope(encode(plaintext), writer, bind(writer.kid, field))
-    },
-    open: (sealed, field) => {
-      const envelope = parse(sealed, 's1')
-      return openWith(core, envelope, { info, associatedData: bind(envelope.kid, field) })
-    },
+    seal,
+    open,
+    reseal: (sealed, field) =>
+      sealedKid(sealed) === core.keys.currentKid ? sealed : seal(open(sealed, field), field),
   }
 }
 
@@ -156,7 +170,7 @@ function derive(core: Core, kid: string, salt: Buffer, info: Buffer): DerivedKey
   return bytes && splitDerived(bytes)
 }
 
-const bindValue = (core: Core, kid: string, context: SealContext): Buffer =>
+const bindValue = (core: Core, kid: string, context: SealContext<string>): Buffer =>
   associate(core, 'v1', kid, [
     context.recordType,
     context.recordId,
@@ -200,10 +214,23 @@ function parse(sealed: string, format: EnvelopeFormat): ParsedEnvelope {
 /** One error without a cause: which check failed is nobody's business. */
 const unreadable = (): AuthFlowError => new AuthFlowError('unreadable_ciphertext')
 
-function createBlindIndex({ keys, environment }: Core): Vault['blindIndex'] {
-  const info = Buffer.from(netstrings('authflow', 'blind-index', 'v1', environment))
-  const key = keys.derive(keys.currentKid, new Uint8Array(), info, keyBytes)
-  if (!key) throw new AuthFlowError('internal')
-  return (purpose, ...parts) =>
-    hmac(key, Buffer.from(netstrings(...checkTexts([purpose, ...parts])))).toString('base64url')
+function createBlindIndex(environment: string): Pick<Vault, 'useIndexKey' | 'blindIndex'> {
+  let index: Secret<Buffer> | undefined
+  return {
+    useIndexKey: (key) => {
+      if (key.length !== keyBytes) throw new AuthFlowError('internal')
+      index = new Secret(Buffer.from(key))
+    },
+    blindIndex: (purpose, ...parts) => {
+      if (!index) throw new AuthFlowError('internal', 'The index key of the store was not loaded.')
+      const message = netstrings(
+        'authflow',
+        'blind-index',
+        'v1',
+        environment,
+        ...checkTexts([purpose, ...parts]),
+      )
+      return hmac(index.reveal(), Buffer.from(message)).toString('base64url')
+    },
+  }
 }

@@ -79,6 +79,15 @@ export function parseEnvelope(sealed: unknown): ParsedEnvelope | undefined {
   return { format, kid: sealed.slice(3, kidEnd), salt: body.subarray(0, saltBytes), body }
 }
 
+/** Shape of a sealed value. Its shortest body is that of an empty text. */
+const sealedPattern = new RegExp(
+  `^(?:v1|s1)\\.([A-Za-z0-9_-]{1,32})\\.[A-Za-z0-9_-]{${Math.ceil((ciphertextAt * 4) / 3)},}$`,
+)
+
+/** Id of the key of what looks like a sealed value; undefined for any other text. Nothing is checked but the shape. */
+export const sealedKid = (text: string): string | undefined =>
+  text.startsWith('v1.') || text.startsWith('s1.') ? sealedPattern.exec(text)?.[1] : undefined
+
 /** The plaintext; undefined when commitment or tag do not hold. */
 export function openEnvelope(
   { body }: ParsedEnvelope,
