@@ -3,9 +3,12 @@
 
 import type { Lease, Store } from '../store/store.ts'
 
-/** How long a lease lasts without being renewed, and how often it is renewed, in ms. */
-const leaseMs = 3_000
-const renewEveryMs = 1_000
+/**
+ * How long a lease lasts without being renewed, and how often it is renewed, in ms. With the 5 s that the store leaves
+ * to a holder after its end and the 2 s between rounds of upkeep, what a killed process left is taken up within 10 s.
+ */
+const leaseMs = 2_000
+const renewEveryMs = 500
 
 /** A lease being renewed. */
 export interface HeldLease {

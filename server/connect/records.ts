@@ -137,6 +137,7 @@ export type AuditAction =
   | 'connection.connected'
   | 'connection.reconnected'
   | 'connection.needs_reauth'
+  | 'connection.recovered'
   | 'connection.disconnected'
   | 'grant.revoked'
   | 'grant.kept'

@@ -1,22 +1,19 @@
-// One refresh under a lease: intent, call, save. Each write is a compare-and-set, so that a holder that was stopped and
-// woke late changes nothing that was written after it.
+// One refresh under a lease: intent, call, outcome. Each write is a compare-and-set, so that a holder that was stopped and
+// woke late changes nothing that was written after it. Saving the new credential is in refresh-save.ts.
 
-import { setTimeout as delay } from 'node:timers/promises'
-import { AuthFlowError, isAuthFlowError, toAuthFlowError } from '../../shared/errors.ts'
+import { AuthFlowError, toAuthFlowError } from '../../shared/errors.ts'
 import { refreshTokens, type RefreshedTokens } from '../oauth/refresh.ts'
 import { fieldsOfSecrets, secretBox } from './secrets.ts'
 import { findOAuthMethod, type ConnectContext } from './context.ts'
 import type { HeldLease } from './held-lease.ts'
 import { markNeedsReauth } from './needs-reauth.ts'
 import type { ConnectionRecord } from './records.ts'
+import type { Permit } from './refresh-breaker.ts'
+import { saveRefreshed } from './refresh-save.ts'
 import { backoffMs, isHopeless, mayRepeat, noRefresh } from './refresh-state.ts'
 import { connectionSet } from './sets.ts'
 import type { Teardowns } from './teardown.ts'
-import { connectionView } from './views.ts'
 
-/** How long an unsaved token set is held and its save tried again, in ms. With rotating tokens it is all there is. */
-const saveForMs = 10 * 60_000
-const longestSaveDelayMs = 2_000
 /** No use asking again sooner when the host's own client is refused. */
 const misconfiguredDelayMs = 30_000
 
@@ -24,6 +21,13 @@ const misconfiguredDelayMs = 30_000
 export interface AttemptParts {
   readonly context: ConnectContext
   readonly teardowns: Teardowns
+}
+
+/** What an attempt needs to be allowed to call the provider. */
+export interface AttemptLeave {
+  readonly lease: HeldLease
+  /** Settled by the attempt where it called the provider. */
+  readonly permit: Permit
 }
 
 /**
@@ -35,15 +39,18 @@ export interface AttemptParts {
  */
 export async function attemptRefresh(
   parts: AttemptParts,
-  lease: HeldLease,
+  leave: AttemptLeave,
   record: ConnectionRecord,
 ): Promise<AuthFlowError | undefined> {
   const { context } = parts
-  const method = findOAuthMethod(context.integration(record.integration))
+  const { lease, permit } = leave
   const secrets = secretBox(context.vault, 'credential').openAll(record, record.secrets)
   const { refreshToken } = secrets
+  const fields = { ...record.fields, ...fieldsOfSecrets(secrets) }
+  const method = findOAuthMethod(context.integration(record.integration))
   if (!method || refreshToken === undefined) return refreshFailed(record, context.store.now())
   const interrupted = record.refresh
+  if (interrupted && interrupted.fence < lease.fence) context.metrics.leaseStolen('credential')
   if (interrupted && !mayRepeat(method.rotation, interrupted, context.store.now())) {
     await markNeedsReauth(context, record, 'refresh_outcome_unknown')
     return undefined
@@ -52,12 +59,16 @@ export async function attemptRefresh(
   if (!opened) return undefined
   let tokens: RefreshedTokens
   try {
-    const fields = { ...record.fields, ...fieldsOfSecrets(secrets) }
     tokens = await refreshTokens({ method, fields, fetch: context.fetch }, refreshToken)
+    permit.settle()
   } catch (error) {
+    permit.settle(error)
     return writeFailure(context, opened, error)
   }
-  await save(parts, lease, { opened, tokens })
+  const answeredAt = performance.now()
+  const saved = await saveRefreshed(parts, lease, { opened, tokens })
+  context.metrics.refreshWindow(record.integration, performance.now() - answeredAt)
+  context.metrics.refreshEnded(record.integration, saved ? 'refreshed' : 'superseded')
   return undefined
 }
 
@@ -79,28 +90,24 @@ async function writeFailure(
   opened: ConnectionRecord,
   error: unknown,
 ): Promise<AuthFlowError | undefined> {
-  const { store, log } = context
+  const { store, metrics } = context
   const failure = toAuthFlowError(error)
   const { code, details } = failure
-  const { id: connectionId, integration } = opened
   const failures = opened.refreshFailures + 1
-  const { status, providerCode } = details
-  log.warn(
-    { code, status, providerCode, integration, connectionId, failures },
-    'an access token could not be refreshed',
-  )
+  logFailure(context, opened, { failure, failures })
   const reason = reauthReason(opened, failure, failures)
   if (reason !== undefined) {
     // Only if nothing was written since: another may have refreshed in between, then the refusal is of an old token.
-    await markNeedsReauth(context, opened, reason)
+    const marked = await markNeedsReauth(context, opened, reason)
+    metrics.refreshEnded(opened.integration, marked ? 'needs_reauth' : 'superseded')
     return undefined
   }
-  const misconfigured = code === 'client_misconfigured' || code === 'blocked_host'
+  const misconfigured = isMisconfigured(failure)
   const waitMs = misconfigured
     ? misconfiguredDelayMs
     : Math.max(details.retryAfterMs ?? 0, backoffMs(failures))
   // A refusal that was heard leaves the refresh token as it was; silence and failures may have used it up.
-  const heard = misconfigured || code === 'provider_rejected' || status === 429
+  const heard = misconfigured || code === 'provider_rejected' || details.status === 429
   const set = {
     ...noRefresh,
     refreshFailures: failures,
@@ -108,7 +115,30 @@ async function writeFailure(
     refreshUnsure: opened.refreshUnsure || !heard,
   }
   await store.update(connectionSet, opened.id, { version: opened.version }, { set })
+  metrics.refreshEnded(opened.integration, misconfigured ? 'misconfigured' : 'failed')
   return misconfigured ? failure : undefined
+}
+
+const isMisconfigured = ({ code }: AuthFlowError): boolean =>
+  code === 'client_misconfigured' || code === 'blocked_host'
+
+/** What only the host can mend concerns every connection of the integration, so it is an error and not a warning. */
+function logFailure(
+  { log }: ConnectContext,
+  { id: connectionId, integration }: ConnectionRecord,
+  { failure, failures }: { readonly failure: AuthFlowError; readonly failures: number },
+): void {
+  const { code } = failure
+  const { status, providerCode } = failure.details
+  const facts = { code, status, providerCode, integration, connectionId, failures }
+  if (isMisconfigured(failure)) {
+    log.error(
+      facts,
+      'no access token of this integration can be refreshed: its client or its addresses are wrong',
+    )
+  } else {
+    log.warn(facts, 'an access token could not be refreshed')
+  }
 }
 
 /** Why the grant is over for good, if it is. */
@@ -123,84 +153,15 @@ function reauthReason(
   return afterUnknown ? 'refresh_outcome_unknown' : (failure.details.reason ?? 'refused')
 }
 
-interface Refreshed {
-  readonly opened: ConnectionRecord
-  readonly tokens: RefreshedTokens
-}
-
 /**
- * Saves the new tokens before anybody uses them. Accepted if the credential was written under a smaller fence; so a
- * save whose outcome got lost can be repeated, and disconnect and reconnect, which take greater fences, keep it out.
+ * The error for a credential that can't be had just now.
+ *
+ * @param waitMs the shortest time to come back after, beside the connection's own
  */
-async function save(parts: AttemptParts, lease: HeldLease, refreshed: Refreshed): Promise<void> {
-  const { context } = parts
-  const { store } = context
-  const { opened } = refreshed
-  const set = changeOf(context, lease, refreshed)
-  const giveUpAt = performance.now() + saveForMs
-  for (let tries = 1; ; tries += 1) {
-    try {
-      const match = { credFence: { lessThan: lease.fence } }
-      const saved = await store.updateAndGet(connectionSet, opened.id, match, { set })
-      // Where the lease was lost another may have marked the connection; whoever was told must hear that it works.
-      if (saved && lease.lost) await context.changed({ type: 'connected', connection: connectionView(saved) })
-      if (!saved) await giveUpIfSuperseded(parts, lease, refreshed)
-      return
-    } catch (error) {
-      const isOurs = isAuthFlowError(error) && !error.retryable
-      if (isOurs || performance.now() > giveUpAt) throw error
-      context.log.error(
-        { connectionId: opened.id, tries },
-        'refreshed credentials could not be saved yet; they are held in memory and the save is repeated',
-      )
-      await delay(Math.min(longestSaveDelayMs, 50 * 2 ** Math.min(tries, 10)))
-    }
-  }
-}
-
-function changeOf(
-  context: ConnectContext,
-  lease: HeldLease,
-  { opened, tokens }: Refreshed,
-): Partial<ConnectionRecord> {
-  const now = context.store.now()
-  const { accessToken, refreshToken } = tokens
-  const sealed = secretBox(context.vault, 'credential').seal(opened, { accessToken, refreshToken })
-  return {
-    ...noRefresh,
-    state: 'active',
-    reason: null,
-    secrets: { ...opened.secrets, ...sealed },
-    issuedAt: now,
-    expiresAt: tokens.expiresAt ?? null,
-    scopes: tokens.scopes ?? opened.scopes,
-    credFence: lease.fence,
-    updatedAt: now,
-  }
-}
-
-/** The save was refused: it was there already, or a later writer came first. A grant that nobody holds is ended. */
-async function giveUpIfSuperseded(
-  parts: AttemptParts,
-  lease: HeldLease,
-  refreshed: Refreshed,
-): Promise<void> {
-  const { context, teardowns } = parts
-  const { opened, tokens } = refreshed
-  const current = await context.store.get(connectionSet, opened.id)
-  if (!current || current.credFence === lease.fence || current.state !== 'disconnected') return
-  const { id: connectionId, integration, accountId, identityKey, fields, scopes } = opened
-  const { accessToken, refreshToken } = tokens
-  const formSecrets = secretBox(context.vault, 'credential').openAll(opened, opened.secrets)
-  const secrets = { ...formSecrets, accessToken, refreshToken }
-  await teardowns.abandon({ connectionId, integration, accountId, identityKey, fields, scopes, secrets })
-}
-
-/** The error for a credential that can't be had just now. */
-export function refreshFailed(record: ConnectionRecord, now: number): AuthFlowError {
+export function refreshFailed(record: ConnectionRecord, now: number, waitMs = 0): AuthFlowError {
   const { integration, accountId, refreshRetryAt } = record
-  const retryAfterMs = refreshRetryAt === null ? undefined : Math.max(0, refreshRetryAt - now)
+  const retryAfterMs = Math.max(waitMs, refreshRetryAt === null ? 0 : refreshRetryAt - now)
   return new AuthFlowError('refresh_failed', undefined, {
-    details: { integration, accountId, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+    details: { integration, accountId, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) },
   })
 }

@@ -7,6 +7,12 @@ import type { ConnectionRecord, RefreshIntent } from './records.ts'
 /** Refreshed this long before the end at most, in ms; for short lifetimes a tenth of them. */
 const longestMarginMs = 5 * 60_000
 const marginShare = 0.1
+/**
+ * Callers need time to use what they get: with less than this left, a token is given out only where the provider can't
+ * be had. Lifetimes under a minute keep half of it, or each call would refresh.
+ */
+export const leastLeftMs = 30_000
+const leastLeftShare = 0.5
 /** The margin is spread upwards by up to a fifth, so that tokens issued together are not refreshed together. */
 const marginSpread = 0.2
 const firstBackoffMs = 1_000
@@ -40,7 +46,9 @@ export function refreshNeed(record: ConnectionRecord, now: number, rejected: boo
 }
 
 function marginOf(record: ConnectionRecord, expiresAt: number): number {
-  const margin = Math.min(longestMarginMs, marginShare * Math.max(0, expiresAt - record.issuedAt))
+  const lifetime = Math.max(0, expiresAt - record.issuedAt)
+  const least = Math.min(leastLeftMs, leastLeftShare * lifetime)
+  const margin = Math.max(least, Math.min(longestMarginMs, marginShare * lifetime))
   // The same for every process that asks, else the most impatient one decides.
   const spread =
     (Buffer.from(sha256(`${record.id} ${record.credFence}`)).readUInt16BE(0) / 0xffff) * marginSpread

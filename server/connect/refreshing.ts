@@ -6,17 +6,20 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import { randomText } from '../../shared/ids.ts'
 import { notConnected } from './connections.ts'
 import { credentialLeaseOf } from './connection-id.ts'
-import type { ConnectContext } from './context.ts'
+import { findOAuthMethod, type ConnectContext } from './context.ts'
 import { createLeaseKeeper, type HeldLease, type LeaseKeeper } from './held-lease.ts'
 import { markNeedsReauth, needsReauth } from './needs-reauth.ts'
 import type { ConnectionRecord } from './records.ts'
 import { attemptRefresh, refreshFailed } from './refresh-attempt.ts'
-import { refreshNeed, type RefreshNeed } from './refresh-state.ts'
+import { createBreakers, type Breakers, type Permit } from './refresh-breaker.ts'
+import { leastLeftMs, refreshNeed, type RefreshNeed } from './refresh-state.ts'
 import { connectionSet } from './sets.ts'
 import type { Teardowns } from './teardown.ts'
 
-/** How long callers wait for a credential: a call of 10 s, and a dead holder's lease of 3 s with its 5 s of grace. */
+/** How long callers wait for a credential: a call of 10 s, and a dead holder's lease of 2 s with its 5 s of grace. */
 const waitForMs = 25_000
+/** How long they wait while what they have is good for a while: a slow provider is no reason to be slow. */
+const waitEarlyMs = 1_000
 /** Waiting callers look again after about this long, and when the store changed. */
 const lookAgainMs = 120
 /** A store that has just come back may still get the save of a holder that is alive. */
@@ -34,8 +37,8 @@ export type IsRejected = (record: ConnectionRecord) => boolean
 /** Keeps credentials fresh. */
 export interface Refresher {
   /**
-   * The record with a credential to use: refreshed where that was needed, or as it is where the refresh failed and it
-   * is still valid.
+   * The record with a credential to use: refreshed where that was needed, or as it is where it is still valid and the
+   * refresh failed or takes its time. What has less than 30 s left is given out only after a refresh failed.
    *
    * @throws {@link AuthFlowError} `needs_reauth`, `not_connected`, `refresh_failed`, `client_misconfigured`
    */
@@ -51,7 +54,8 @@ export function createRefresher(context: ConnectContext, teardowns: Teardowns): 
   const { store } = context
   const leases = createLeaseKeeper(store, randomText(22))
   const flights = new Map<string, Promise<ConnectionRecord>>()
-  const parts: RefreshParts = { context, teardowns, leases }
+  const breakers = createBreakers(() => store.now())
+  const parts: RefreshParts = { context, teardowns, leases, breakers }
 
   const fly = (id: string, goal: Goal): Promise<ConnectionRecord> => {
     const existing = flights.get(id)
@@ -63,12 +67,18 @@ export function createRefresher(context: ConnectContext, teardowns: Teardowns): 
   return {
     async refresh(record, isRejected) {
       const need = (read: ConnectionRecord): RefreshNeed => refreshNeed(read, store.now(), isRejected(read))
-      const first = await orTimeout(fly(record.id, { need, patient: true }), () =>
-        refreshFailed(record, store.now()),
-      )
+      const goal = { need, patient: true }
+      const late = (): never => {
+        throw refreshFailed(record, store.now())
+      }
+      const { expiresAt } = record
+      if (need(record) === 'early' && expiresAt !== null && expiresAt - store.now() > leastLeftMs) {
+        return within(waitEarlyMs, fly(record.id, goal), () => record)
+      }
+      const first = await within(waitForMs + 1_000, fly(record.id, goal), late)
       // The flight may have been another caller's, who did not know that the provider refused the token.
       if (need(first) !== 'required') return first
-      return orTimeout(fly(record.id, { need, patient: true }), () => refreshFailed(record, store.now()))
+      return within(waitForMs + 1_000, fly(record.id, goal), late)
     },
     async sweep() {
       const query = { index: 'openRefreshes', equals: true, to: store.now() - sweepAfterMs, limit: sweepSize }
@@ -92,6 +102,7 @@ interface RefreshParts {
   readonly context: ConnectContext
   readonly teardowns: Teardowns
   readonly leases: LeaseKeeper
+  readonly breakers: Breakers
 }
 
 interface Goal {
@@ -101,7 +112,7 @@ interface Goal {
 }
 
 async function refreshLoop(parts: RefreshParts, id: string, goal: Goal): Promise<ConnectionRecord> {
-  const { context, leases } = parts
+  const { context, leases, breakers } = parts
   const { store } = context
   const giveUpAt = performance.now() + waitForMs
   for (let attempts = 0; ;) {
@@ -114,16 +125,33 @@ async function refreshLoop(parts: RefreshParts, id: string, goal: Goal): Promise
     }
     const isTooEarly = record.refreshRetryAt !== null && record.refreshRetryAt > store.now()
     if (isTooEarly || attempts >= maxAttempts) return unrefreshed(context, record, need)
-    const lease = await leases.take(credentialLeaseOf(id))
+    const permit = breakers.enter(tokenHostOf(context, record))
+    if ('waitMs' in permit) return unrefreshed(context, record, need, permit.waitMs)
+    const lease = await leases.take(credentialLeaseOf(id)).catch((error: unknown) => {
+      permit.abandon()
+      throw error
+    })
     if (lease) {
       attempts += 1
-      const failure = await underLease(parts, lease, { id, goal }).finally(() => lease.release())
+      const failure = await underLease(parts, { lease, permit, id, goal })
       if (failure && need === 'early') return record
       if (failure) throw failure
       continue
     }
+    permit.abandon()
     if (!goal.patient || performance.now() > giveUpAt) return unrefreshed(context, record, need)
     await storeChange(context)
+  }
+}
+
+/** What a circuit stands for. A method whose address can't be had fails where it is used. */
+function tokenHostOf(context: ConnectContext, record: ConnectionRecord): string {
+  const { integration, fields } = record
+  try {
+    const method = findOAuthMethod(context.integration(integration))
+    return new URL(method?.tokenUrl(fields) ?? '').host
+  } catch {
+    return `integration ${integration}`
   }
 }
 
@@ -132,26 +160,43 @@ function unrefreshed(
   { store }: ConnectContext,
   record: ConnectionRecord,
   need: RefreshNeed,
+  waitMs = 0,
 ): ConnectionRecord {
   if (need === 'early') return record
-  throw refreshFailed(record, store.now())
+  throw refreshFailed(record, store.now(), waitMs)
 }
 
-/** Reads again, because the holder before may have just saved, and refreshes if that is still needed. */
-async function underLease(
-  parts: RefreshParts,
-  lease: HeldLease,
-  { id, goal }: { readonly id: string; readonly goal: Goal },
-): Promise<AuthFlowError | undefined> {
-  const { context, leases } = parts
+interface Turn {
+  readonly lease: HeldLease
+  readonly permit: Permit
+  readonly id: string
+  readonly goal: Goal
+}
+
+/** One turn with the lease, which is given back in the end, whatever comes of it. */
+async function underLease(parts: RefreshParts, turn: Turn): Promise<AuthFlowError | undefined> {
+  const { lease, permit } = turn
+  try {
+    const record = await readUnderLease(parts, turn)
+    return record && (await attemptRefresh(parts, { lease, permit }, record))
+  } finally {
+    permit.abandon()
+    await lease.release()
+  }
+}
+
+/** Reads again, because the holder before may have just saved; undefined when a refresh is not needed any more. */
+async function readUnderLease(
+  { context, leases }: RefreshParts,
+  { lease, id, goal }: Turn,
+): Promise<ConnectionRecord | undefined> {
   let record = await readUsable(context, id)
   while (record.refreshOpen && leases.writableForMs() < writableBeforeRecoveryMs && !lease.lost) {
     await delay(250)
     record = await readUsable(context, id)
   }
   const need = goal.need(record)
-  if (lease.lost || need === 'none' || need === 'over') return undefined
-  return attemptRefresh(parts, lease, record)
+  return lease.lost || need === 'none' || need === 'over' ? undefined : record
 }
 
 async function readUsable({ store }: ConnectContext, id: string): Promise<ConnectionRecord> {
@@ -171,13 +216,14 @@ async function storeChange({ store }: ConnectContext): Promise<void> {
   stopListening()
 }
 
-async function orTimeout<T>(work: Promise<T>, error: () => Error): Promise<T> {
+/** What the work gives, or after `ms` what `late` gives; the work goes on then. */
+async function within<T extends object>(ms: number, work: Promise<T>, late: () => T): Promise<T> {
   let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(error()), waitForMs + 1_000)
+  const timeout = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms)
   })
   try {
-    return await Promise.race([work, timeout])
+    return (await Promise.race([work, timeout])) ?? late()
   } finally {
     clearTimeout(timer)
   }
