@@ -11,6 +11,7 @@ import { listen, type Listening } from './http/listen.ts'
 import type { EventInput, EventRecord, JobEngine, SendEventOptions } from './jobs/engine.ts'
 import type { Integrations, JobOptions, Json } from './jobs/job.ts'
 import { JobRegistry } from './jobs/registry.ts'
+import type { TriggerHost } from './triggers/host.ts'
 import { openLog } from './log.ts'
 import { createGuardedFetch, type OwnedGuardedFetch } from './net/guarded-fetch.ts'
 import { isLoopbackHost } from './net/url-guard.ts'
@@ -42,10 +43,12 @@ const lingerMs = 1_000
  *
  * Every method that needs the store starts the server first; {@link close} ends it for good.
  */
-export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
+export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, TriggerHost {
   declare readonly integrationTypes?: I
   /** Mints connect tokens. */
   readonly connectTokens: ServerApi<I>['connectTokens']
+  /** Makes links for mails and native apps. */
+  readonly connectLinks: ServerApi<I>['connectLinks']
   /** Who is connected, and ending it. */
   readonly connections: ServerApi<I>['connections']
   /** What became of runs. */
@@ -54,6 +57,8 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
   readonly events: ServerApi<I>['events']
   /** `get` is {@link getAuth}. */
   readonly auth: ServerApi<I>['auth']
+  /** What dynamic schedules keep. Use `DynamicSchedule`. */
+  readonly schedules: TriggerHost['schedules']
   /** Rotating and retiring encryption keys. */
   readonly keys: Keys
 
@@ -97,7 +102,11 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
     this.connectTokens = {
       create: async (request) => (await this.#services()).connect.createToken(request, ownActor),
     }
+    this.connectLinks = {
+      create: async (request) => (await this.#services()).connect.createLink(request, ownActor),
+    }
     this.connections = {
+      confirm: async (request) => (await this.#services()).connect.confirm(request),
       list: async (query = {}) => (await this.#services()).connect.listConnections(query),
       get: async (query) => (await this.#services()).connect.getConnection(query),
       disconnect: async (query) => (await this.#services()).connect.disconnect(query, ownActor),
@@ -108,6 +117,11 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I> {
     }
     this.events = { send: (event, sendOptions) => this.sendEvent(event, sendOptions) }
     this.auth = { get: (request) => this.getAuth(request) }
+    this.schedules = {
+      register: async (schedule) => (await this.#services()).schedules.register(schedule),
+      unregister: async (schedule, key) => (await this.#services()).schedules.unregister(schedule, key),
+      list: async (query) => (await this.#services()).schedules.list(query),
+    }
     this.keys = {
       list: async (query) => (await this.#services()).keys.list(query),
       rotate: async (request) => (await this.#services()).keys.rotate(request),

@@ -9,6 +9,7 @@ import type { AuthFor, IntegrationList, ServerApi } from './server-api.ts'
 
 export { AuthFlowError } from '../shared/errors.ts'
 export type { ErrorCode, ErrorDetails, FieldError } from '../shared/errors.ts'
+export type { ConfirmRequest, ConnectLink, ConnectLinkRequest } from './connect/connect.ts'
 export type { AuthFor, ConnectionQuery, ConnectionsQuery, RunsQuery, ServerApi } from './server-api.ts'
 
 /** How the server is reached. */
@@ -53,7 +54,9 @@ export function createClient<C = ServerApi<IntegrationList>>(
   }
   return {
     connectTokens: { create: (request) => call(() => api.connectTokens.create.mutate(request)) },
+    connectLinks: { create: (request) => call(() => api.connectLinks.create.mutate(request)) },
     connections: {
+      confirm: (request) => call(() => api.connections.confirm.mutate(request)),
       list: (query = {}) => call(() => api.connections.list.query(query)),
       get: (query) => call(() => api.connections.get.query(query)),
       disconnect: (query) => call(() => api.connections.disconnect.mutate(query)),

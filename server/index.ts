@@ -15,6 +15,16 @@ export type {
 export type { NextHandler } from './http/app.ts'
 
 export { eventTrigger } from './triggers/event-trigger.ts'
+export { cronTrigger, intervalTrigger } from './triggers/schedule-trigger.ts'
+export type {
+  CronSettings,
+  IntervalSettings,
+  ScheduledPayload,
+  ScheduleSettings,
+} from './triggers/schedule-trigger.ts'
+export { DynamicSchedule } from './triggers/dynamic-schedule.ts'
+export type { ScheduleOptions, ScheduleRegistration } from './triggers/dynamic-schedule.ts'
+export type { TriggerHost } from './triggers/host.ts'
 export type { EventInput, EventRecord, SendEventOptions } from './jobs/engine.ts'
 export type {
   EventFilter,
@@ -28,6 +38,7 @@ export type {
   RetryOptions,
   RunContext,
   RunLogger,
+  ScheduleRule,
   Task,
   TaskOptions,
   Trigger,
@@ -63,6 +74,7 @@ export type {
   Identity,
   OAuth2Auth,
 } from '../shared/auth.ts'
+export type { ConfirmRequest, ConnectLink, ConnectLinkRequest } from './connect/connect.ts'
 export type {
   ConnectPurpose,
   ConnectTokenReply,

@@ -3,7 +3,7 @@
 
 import type { Auth, Connection } from '../shared/auth.ts'
 import type { ConnectTokenReply, ConnectTokenRequest, Page, RunSummary } from '../shared/flow.ts'
-import type { AuthRequest } from './connect/connect.ts'
+import type { AuthRequest, ConfirmRequest, ConnectLink, ConnectLinkRequest } from './connect/connect.ts'
 import type { AuthOf, Integration } from './integrations/integration.ts'
 import type { EventInput, EventRecord, SendEventOptions } from './jobs/engine.ts'
 
@@ -65,8 +65,27 @@ export interface ServerApi<I extends IntegrationList> {
      */
     create(request: ConnectTokenRequest): Promise<ConnectTokenReply>
   }
+  /** Makes links for mails and native apps, where no page of the host has the elements. */
+  readonly connectLinks: {
+    /**
+     * A link for one account to one integration, good for one try. It opens a page with a button; after the provider
+     * the browser goes to `returnUrl` with `authflow_flow` added, and `connections.confirm` must be called within 60 s.
+     * Scope `connect:create`.
+     *
+     * @throws {@link AuthFlowError} `invalid_input`, `unknown_integration`, `invalid_fields`, `not_supported`
+     */
+    create(request: ConnectLinkRequest): Promise<ConnectLink>
+  }
   /** Who is connected, and ending it. */
   readonly connections: {
+    /**
+     * Finishes a flow that a link began, if `accountId`, which comes from the session of who is at the return URL now, is
+     * the account that the link was made for. Scope `connect:create`.
+     *
+     * @throws {@link AuthFlowError} `account_mismatch` (the flow is over then), `confirmation_expired`, `flow_ended`
+     *   (confirmed before), `flow_not_found`, `flow_conflict`, `access_denied`, and whatever else ended the flow
+     */
+    confirm(request: ConfirmRequest): Promise<Connection>
     /** Newest first. Scope `connections:write`. */
     list(query?: ConnectionsQuery): Promise<Page<Connection>>
     /** Throws `not_connected`. Scope `connections:write`. */

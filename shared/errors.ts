@@ -149,6 +149,7 @@ export const errorTable = {
   flow_ended: row(409, 'The flow is already over. Start a new one.'),
   flow_conflict: row(409, 'The flow moved on meanwhile. Read it again.', retry),
   flow_expired: row(410, 'The flow took longer than 30 minutes. Start again.'),
+  device_code_expired: row(410, 'The code was not typed at the provider in time. Start again for a new one.'),
   already_connected: row(409, 'The account is connected already. Reconnect or disconnect instead.'),
   invalid_fields: row(422, 'Some fields are not valid. The details name each field and what was expected.'),
   credentials_rejected: row(422, 'The provider does not accept these credentials. Check them and try again.'),

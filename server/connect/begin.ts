@@ -77,9 +77,10 @@ function requireSame(flow: FlowRecord | undefined, token: TokenRecord, integrati
   return flow
 }
 
-async function requireStartable(
+/** Throws `already_connected` (purpose create) or `not_connected` (purpose reconnect) where a flow makes no sense. */
+export async function requireStartable(
   { store }: ConnectContext,
-  token: TokenRecord,
+  token: Pick<TokenRecord, 'accountId' | 'purpose'>,
   integration: string,
 ): Promise<void> {
   const { accountId, purpose } = token
@@ -90,7 +91,8 @@ async function requireStartable(
   if (purpose === 'reconnect' && !connection) throw new AuthFlowError('not_connected', undefined, { details })
 }
 
-function newFlow(
+/** A flow as it begins, with account, purpose and actor of its token. */
+export function newFlow(
   id: string,
   token: TokenRecord,
   begin: Pick<FlowRecord, 'stage' | 'method' | 'integration'> & { readonly now: number },

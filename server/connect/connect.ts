@@ -38,7 +38,8 @@ export interface CallbackOutcome {
   /** Redirect mode: where to go, with `authflow_flow` added. */
   readonly returnUrl?: string
   readonly locale?: string
-  readonly result: 'done' | 'failed' | 'cancelled'
+  /** `confirm`: the host has to confirm the flow, then the code is exchanged. */
+  readonly result: 'done' | 'failed' | 'cancelled' | 'confirm'
   /** Code of the failure. */
   readonly errorCode?: string
 }
@@ -62,6 +63,55 @@ export interface AuthRequest {
 
 /** What `getAuth` answers, with the version of the credential it came from. */
 export type ResolvedAuth = Auth
+
+/** What `connectLinks.create` takes. */
+export interface ConnectLinkRequest {
+  /** The account that it is for. */
+  readonly accountId: string
+  /** The integration's id. It must be connected by OAuth. */
+  readonly integration: string
+  /** Exact URL that the browser goes to at the end, with `authflow_flow` added: confirm the flow there. */
+  readonly returnUrl: string
+  /** `create` or `reconnect` (default `create`). */
+  readonly purpose?: 'create' | 'reconnect'
+  /** Values of the method's fields, such as `{ shop: 'acme' }`. */
+  readonly values?: Readonly<Record<string, string>>
+  /** Upper bound of the scopes that are asked for (default: the integration's own). */
+  readonly scopes?: readonly string[]
+  /** Who acts, for the audit trail (default: the account). */
+  readonly actor?: string
+  /** Language of the pages: `de-AT`. */
+  readonly locale?: string
+  /** How long the link works, in ms: one minute to seven days (default one day). */
+  readonly lifetimeMs?: number
+}
+
+/** What `connectLinks.create` answers. */
+export interface ConnectLink {
+  /** For one press of the button on the page it opens. */
+  readonly url: string
+  /** ISO 8601. */
+  readonly expiresAt: string
+}
+
+/** What `connections.confirm` takes. */
+export interface ConfirmRequest {
+  /** Value of `authflow_flow` at the return URL. */
+  readonly flowId: string
+  /** The account that is signed in at the host now; from the session, never from the request. */
+  readonly accountId: string
+  /** Who acts, for the audit trail (default: that of the link). */
+  readonly actor?: string
+}
+
+/** What the landing page of a link shows. */
+export interface LinkView {
+  readonly integration: string
+  readonly integrationName: string
+  /** Host of the return URL: who asks. */
+  readonly host: string
+  readonly locale?: string
+}
 
 /** Everything about connecting accounts and giving out their credentials. */
 export interface Connect {
@@ -101,9 +151,32 @@ export interface Connect {
   /** The provider's redirect. Throws only when no flow can be told (`state_invalid`, `browser_mismatch`, …). */
   callback(request: {
     integration: string
+    /** Second part of the path, where the user chooses the authorization server. */
+    issuer?: string | undefined
     params: URLSearchParams
     cookie: (name: string) => string | undefined
   }): Promise<CallbackOutcome>
+  /** Keeps an answer that the provider posted. Returns the URL at which the browser gets the outcome by a GET. */
+  keepPosted(request: {
+    integration: string
+    issuer?: string | undefined
+    params: URLSearchParams
+  }): Promise<string>
+  /** Where to send who comes to the callback without a flow; undefined when it belongs to one, or there is no place. */
+  installUrl(request: { integration: string; params: URLSearchParams }): string | undefined
+
+  /** Mints a link for mails and native apps. `actor` is the secret key's id. */
+  createLink(request: ConnectLinkRequest, actor: string): Promise<ConnectLink>
+  /** What its landing page shows. Throws `link_invalid`, `link_expired`, `link_used`. */
+  describeLink(token: string): Promise<LinkView>
+  /** The button of the landing page. Returns where to send the browser, and the cookie that binds it. */
+  openLink(
+    token: string,
+    origin: string | undefined,
+    cookieNames: readonly string[],
+  ): Promise<{ location: string; cookie: FlowCookie; locale?: string }>
+  /** Exchanges the code of a flow that a link began, if the account is the one that the link is for. */
+  confirm(request: ConfirmRequest): Promise<Connection>
 
   listConnections(query: {
     accountId?: string

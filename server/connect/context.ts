@@ -4,12 +4,15 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/log.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
-import type { Integration, Method, OAuth2Method } from '../integrations/integration.ts'
+import type { Integration, Method, MethodFields, OAuth2Method } from '../integrations/integration.ts'
 import { createRegistry } from '../integrations/registry.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
 import type { Store } from '../store/store.ts'
 import type { Vault } from '../vault/vault.ts'
+import { defaultAuditDays } from './audit.ts'
 import type { ConnectionChange } from './connect.ts'
+import type { OutgoingEvent } from './connection-events.ts'
+import type { WebhookEndpoint } from './webhook-endpoints.ts'
 
 /** What {@link createConnect} takes. */
 export interface ConnectOptions {
@@ -27,8 +30,22 @@ export interface ConnectOptions {
   readonly log: Logger
   /** Counts refreshes and leases (default: nothing is counted). */
   readonly metrics?: Metrics
+  /** Endpoints of the host that are told of changes (default: none). */
+  readonly webhooks?: readonly WebhookEndpoint[]
+  /** Takes changes as events that start jobs. The same id again is the same event. (default: nobody does) */
+  readonly sendEvent?: (event: OutgoingEvent) => Promise<void>
+  /** What the audit trail keeps, and how long. */
+  readonly audit?: Partial<AuditSettings>
   /** Told after a change was written. Awaited; what it throws is logged and changes nothing. */
   readonly onChange?: (change: ConnectionChange) => Promise<void> | void
+}
+
+/** How the audit trail is kept. */
+export interface AuditSettings {
+  /** Days that a row is kept (default 365). */
+  readonly days: number
+  /** `minute`: reads are counted, and a killed process loses up to 1 s of them. `each`: a row before each answer. */
+  readonly reads: 'minute' | 'each'
 }
 
 /** An integration that accounts can connect to. */
@@ -40,8 +57,10 @@ export interface Connectable {
 }
 
 /** The parts of the connect service share one. */
-export interface ConnectContext extends Omit<ConnectOptions, 'integrations' | 'onChange'> {
+export interface ConnectContext extends Omit<ConnectOptions, 'integrations' | 'onChange' | 'audit'> {
   readonly metrics: Metrics
+  readonly webhooks: readonly WebhookEndpoint[]
+  readonly audit: AuditSettings
   /** Throws `unknown_integration`, also for one without `connect`. */
   integration(id: string): Connectable
   /** Tells the host of a change; never throws. */
@@ -54,12 +73,14 @@ export interface ConnectContext extends Omit<ConnectOptions, 'integrations' | 'o
 
 /** Checks the options and makes the context. Throws `duplicate_integration`. */
 export function createContext(options: ConnectOptions): ConnectContext {
-  const { integrations, onChange, metrics = noMetrics, ...shared } = options
+  const { integrations, onChange, metrics = noMetrics, webhooks = [], audit, ...shared } = options
   const registry = createRegistry(integrations)
   const running = new Set<Promise<void>>()
   return {
     ...shared,
     metrics,
+    webhooks,
+    audit: { days: defaultAuditDays, reads: 'minute', ...audit },
     integration: (id) => connectable(registry.get(id)),
     async changed(change) {
       try {
@@ -92,6 +113,19 @@ export function findMethod(integration: Connectable, id: Method['id']): Method |
 /** The OAuth method of the integration, if it has one. */
 export function findOAuthMethod(integration: Connectable): OAuth2Method | undefined {
   return integration.methods.find((method): method is OAuth2Method => method.id === 'oauth2')
+}
+
+/**
+ * The method as it is at the authorization server that the values name: with the host's app there, where the user
+ * chooses the server.
+ *
+ * @throws {@link AuthFlowError} `client_misconfigured` when the host has no app there
+ */
+export function methodAt(method: OAuth2Method, fields: MethodFields): OAuth2Method {
+  if (!method.appAt) return method
+  const app = method.appAt(method.issuer?.(fields) ?? '')
+  if (!app) throw new AuthFlowError('client_misconfigured', 'There is no app at this authorization server.')
+  return { ...method, client: { ...method.client, ...app } }
 }
 
 function connectable({ id, metadata, connect }: Integration): Connectable {

@@ -2,14 +2,19 @@
 
 import type { Actor } from './audit.ts'
 import { beginFlow, cancelFlow } from './begin.ts'
+import { keepPostedAnswer } from './answer.ts'
 import { finishCallback } from './callback.ts'
+import { confirmFlow } from './confirm.ts'
 import type { Connect, TokenCaller } from './connect.ts'
 import { createConnections } from './connections.ts'
 import { createContext, type ConnectOptions } from './context.ts'
+import { sweepDevices } from './device-flow.ts'
 import { FlowHub } from './flow-hub.ts'
 import type { WaitingParts } from './flow-parts.ts'
 import { createFlowStore } from './flow-store.ts'
 import { createGetAuth } from './get-auth.ts'
+import { installUrlOf } from './install.ts'
+import { createLink, describeLink, openLink } from './link.ts'
 import type { TokenRecord } from './records.ts'
 import { createRefresher } from './refreshing.ts'
 import { startFlow } from './start.ts'
@@ -62,16 +67,32 @@ export function createConnect(options: ConnectOptions): Connect {
     },
     start: (form, origin, cookieNames) => startFlow(parts, { form, origin, cookieNames }),
     callback: (request) => finishCallback(parts, request),
+    keepPosted: (request) => keepPostedAnswer(context, request),
+    installUrl: (request) => installUrlOf(context, request),
+    ...linkCalls(parts),
     listConnections: connections.list,
     getConnection: connections.get,
     findConnection: connections.find,
     disconnect: (query, actor) => connections.disconnect(query, { name: actor, key: actor }),
     getAuth: createGetAuth(context, refresher),
-    sweep: createUpkeep(context, [refresher.sweep, teardowns.sweep]),
+    sweep: createUpkeep(context, [refresher.sweep, teardowns.sweep, () => sweepDevices(parts)]),
     async close() {
       hub.close()
       await refresher.settled()
       await context.settled()
     },
+  }
+}
+
+/** What connecting by a link takes. */
+function linkCalls(
+  parts: WaitingParts,
+): Pick<Connect, 'createLink' | 'describeLink' | 'openLink' | 'confirm'> {
+  const { context } = parts
+  return {
+    createLink: (request, actor) => createLink(context, request, actor),
+    describeLink: (token) => describeLink(context, token),
+    openLink: (token, origin, cookieNames) => openLink(parts, { token, origin, cookieNames }),
+    confirm: (request) => confirmFlow(parts, request),
   }
 }

@@ -4,8 +4,11 @@ import type { ConnectContext } from './context.ts'
 import type { AuthorizationRecord, FlowRecord } from './records.ts'
 import { secretBox } from './secrets.ts'
 
+/** What the secrets of a flow are opened with. */
+export type SealedFlow = Pick<FlowRecord, 'id' | 'integration' | 'accountId' | 'secrets'>
+
 /** Values of the flow's secret fields by name. Throws `unreadable_ciphertext`. */
-export function flowSecrets({ vault }: ConnectContext, flow: FlowRecord): Record<string, string> {
+export function flowSecrets({ vault }: ConnectContext, flow: SealedFlow): Record<string, string> {
   return secretBox(vault, 'flow').openAll(flow, flow.secrets)
 }
 

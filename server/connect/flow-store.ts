@@ -36,9 +36,10 @@ export interface FlowStore {
 /** What every ended flow has in common; secrets are gone. */
 export const endOf = (
   now: number,
-): Pick<FlowRecord, 'secrets' | 'busyUntil'> & { readonly expireAt: number } => ({
+): Pick<FlowRecord, 'secrets' | 'busyUntil' | 'deviceOpen'> & { readonly expireAt: number } => ({
   secrets: {},
   busyUntil: null,
+  deviceOpen: false,
   expireAt: now + readableAfterEndMs,
 })
 
@@ -80,6 +81,8 @@ export function createFlowStore({ store }: ConnectContext, hub: FlowHub): FlowSt
 function overdueError(flow: FlowRecord, now: number): AuthFlowError | undefined {
   if (isFinalStage(flow.stage)) return undefined
   if (flow.endsAt <= now) return new AuthFlowError('flow_expired')
+  const by = flow.confirmation?.by ?? null
+  if (by !== null && by <= now) return new AuthFlowError('confirmation_expired')
   if (flow.busyUntil === null || flow.busyUntil > now) return undefined
   return new AuthFlowError('provider_unavailable', 'Connecting was interrupted. Start again.')
 }

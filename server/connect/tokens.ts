@@ -14,7 +14,7 @@ import { judgeTokenRequest } from './token-request.ts'
 /** How long a token works, in ms. */
 const lifetimeMs = 15 * 60_000
 /** How much longer its record is kept: pages learn that it expired, and it reads its own flow to the end. */
-const afterlifeMs = 24 * 3_600_000
+export const afterlifeMs = 24 * 3_600_000
 
 /** A token that was presented from an allowed origin, alive or not. */
 export interface PresentedToken {

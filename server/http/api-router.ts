@@ -8,8 +8,10 @@ import type { SecretKeys } from '../connect/secret-keys.ts'
 import type { JobEngine } from '../jobs/engine.ts'
 import {
   authInput,
+  confirmInput,
   connectionInput,
   connectionsInput,
+  connectLinkInput,
   connectTokenInput,
   eventInput,
   runInput,
@@ -30,21 +32,24 @@ export interface ApiContext {
 
 const { router, procedure } = initTRPC.context<ApiContext>().create(rootOptions)
 
-const backendOnly = procedure.use(({ ctx, next }) => {
+/** The key of a call that no browser sent. Every procedure begins with it: whatever calls one, it is judged here. */
+function requireKey(ctx: ApiContext, scope: SecretKeyScope, integration?: string): { readonly id: string } {
   if (ctx.fromBrowser) throw new AuthFlowError('secret_key_in_browser')
-  return next()
-})
+  return ctx.keys.check(ctx.key, scope, integration)
+}
 
 /** A procedure for keys with the scope; `ctx.actor` is the key's id. */
 const scoped = (scope: SecretKeyScope) =>
-  backendOnly.use(({ ctx, next }) => next({ ctx: { actor: ctx.keys.check(ctx.key, scope).id } }))
+  procedure.use(({ ctx, next }) => next({ ctx: { actor: requireKey(ctx, scope).id } }))
 
 /** The server API: credentials, connect tokens, connections, events and runs. */
 export const apiRouter = router({
   auth: router({
     // A mutation, because it may refresh, and so that it is a POST that nothing caches.
-    get: backendOnly.input(authInput).mutation(({ ctx, input }) => {
-      ctx.keys.check(ctx.key, 'auth:read', input.id)
+    // The key is judged in the resolver and not in a middleware, because its limits need the input, and each middleware
+    // of tRPC copies what it hands on.
+    get: procedure.input(authInput).mutation(({ ctx, input }) => {
+      requireKey(ctx, 'auth:read', input.id)
       return ctx.connect.getAuth(input)
     }),
   }),
@@ -53,7 +58,16 @@ export const apiRouter = router({
       .input(connectTokenInput)
       .mutation(({ ctx, input }) => ctx.connect.createToken(input, ctx.actor)),
   }),
+  connectLinks: router({
+    create: scoped('connect:create')
+      .input(connectLinkInput)
+      .mutation(({ ctx, input }) => ctx.connect.createLink(input, ctx.actor)),
+  }),
   connections: router({
+    // The backend that makes links also confirms them; it need not see or end connections.
+    confirm: scoped('connect:create')
+      .input(confirmInput)
+      .mutation(({ ctx, input }) => ctx.connect.confirm(input)),
     list: scoped('connections:write')
       .input(connectionsInput)
       .query(({ ctx, input }) => ctx.connect.listConnections(input)),

@@ -20,6 +20,7 @@ import { isDeveloper } from './development.ts'
 import type { Drain } from './drain.ts'
 import { createCallHandler } from './fast-path.ts'
 import { securityHeaders } from './headers.ts'
+import { answerLink } from './link-route.ts'
 import { answerHealth, createReadiness } from './health.ts'
 import { answerMetrics, type MetricsAccess, type MetricsText } from './metrics-route.ts'
 import { sendErrorPage } from './pages.ts'
@@ -61,7 +62,7 @@ export interface HttpApp {
 }
 
 /** Pages answer errors with a page, everything else with an {@link ErrorReply}. */
-const pagePaths = /^\/(?:connect\/start$|callback\/)/
+const pagePaths = /^\/(?:connect\/(?:start$|link\/)|callback\/)/
 
 /** How long pages and proxies may keep the description of an integration. */
 const describeCaching = 'public, max-age=300'
@@ -117,9 +118,11 @@ function createRoutes(options: AppOptions): Router {
     router.all('/metrics', async (ctx) => answerMetrics(ctx, metrics, async () => (await services()).metrics))
   }
   router.all('/connect/start', async (ctx) => answerStart(ctx, (await services()).connect, secure))
-  router.all('/callback/:integration', async (ctx) =>
-    answerCallback(ctx, (await services()).connect, ctx.params['integration'] ?? ''),
+  router.all('/connect/link/:token', async (ctx) =>
+    answerLink(ctx, (await services()).connect, { token: ctx.params['token'] ?? '', secure }),
   )
+  for (const path of ['/callback/:integration', '/callback/:integration/:issuer'])
+    router.all(path, async (ctx) => answerCallback(ctx, (await services()).connect, ctx.params))
 
   const callConnect = createCallHandler({
     router: connectRouter,
@@ -181,9 +184,11 @@ async function connectContext(ctx: Context, { services, drain, describe, develop
 }
 
 async function apiContext(ctx: Context, { services, keys }: AppOptions) {
-  const { connect, engine } = await services()
   const { headers } = ctx.req
   const fromBrowser = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
+  // The procedures refuse it too; here it is refused before the input is looked at.
+  if (fromBrowser) throw new AuthFlowError('secret_key_in_browser')
+  const { connect, engine } = await services()
   return { connect, engine, keys, key: bearerOf(ctx.req), fromBrowser }
 }
 

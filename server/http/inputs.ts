@@ -20,7 +20,7 @@ const accountId = z
     message: `must be well-formed and at most ${accountIdMaxBytes} bytes`,
   })
 const version = z.int().min(0)
-const method = z.enum(['oauth2', 'apiKey', 'basic'])
+const method = z.enum(['oauth2', 'device', 'clientCredentials', 'apiKey', 'basic'])
 const scopes = z.array(z.string().min(1).max(256)).max(scopesMax).readonly()
 const cursor = z.string().min(1).max(1024)
 const limit = z.int().min(1).max(100)
@@ -73,6 +73,26 @@ export const connectTokenInput = z.strictObject({
   purpose: z.enum(connectPurposes).exactOptional(),
   returnUrls: z.array(z.string().min(1).max(2048)).max(50).readonly().exactOptional(),
   scopes: scopes.exactOptional(),
+  actor: z.string().min(1).max(256).exactOptional(),
+})
+
+/** `connectLinks.create`. */
+export const connectLinkInput = z.strictObject({
+  accountId,
+  integration: name,
+  returnUrl: z.string().min(1).max(2048),
+  purpose: z.enum(['create', 'reconnect']).exactOptional(),
+  values: values.exactOptional(),
+  scopes: scopes.exactOptional(),
+  actor: z.string().min(1).max(256).exactOptional(),
+  locale: z.string().min(1).max(64).exactOptional(),
+  lifetimeMs: z.int().exactOptional(),
+})
+
+/** `connections.confirm`. */
+export const confirmInput = z.strictObject({
+  flowId: z.string().min(1).max(64),
+  accountId,
   actor: z.string().min(1).max(256).exactOptional(),
 })
 

@@ -4,7 +4,7 @@
 import type { Context } from 'koa'
 import type { ErrorCode } from '../../shared/errors.ts'
 import { pollChannelName } from '../../shared/flow.ts'
-import type { CallbackOutcome } from '../connect/connect.ts'
+import type { CallbackOutcome, LinkView } from '../connect/connect.ts'
 import { allowInline } from './headers.ts'
 import { textsFor, type PageTexts } from './page-texts.ts'
 
@@ -15,6 +15,8 @@ interface Page {
   readonly hint: string
   readonly code?: string | undefined
   readonly link?: { readonly href: string; readonly label: string }
+  /** Label of a button that posts to the page's own address. */
+  readonly button?: string
   /** Runs once the page is shown. */
   readonly script: string
 }
@@ -35,17 +37,38 @@ export function sendStartPage(ctx: Context, location: string, locale: string | u
   })
 }
 
+/** Says who asks for what, and goes on only by its button. */
+export function sendLinkPage(ctx: Context, { integrationName, host, locale }: LinkView): void {
+  const texts = textsFor(locale)
+  // The button's POST must carry this origin, which it does not where the page sends no referrer at all.
+  ctx.set('referrer-policy', 'same-origin')
+  send(ctx, {
+    texts,
+    mark: 'leaving',
+    title: texts.linkTitle(integrationName),
+    hint: texts.linkHint(host),
+    button: texts.goOn,
+    script: '',
+  })
+}
+
 /** Says how the flow ended, tells the page that waits for it, and closes or goes back. */
 export function sendOutcomePage(ctx: Context, outcome: CallbackOutcome): void {
   const { integrationName: name, result, returnUrl, errorCode } = outcome
   const texts = textsFor(outcome.locale)
-  const title = { done: texts.connected, cancelled: texts.cancelled, failed: texts.failed }[result](name)
+  const titles = {
+    done: texts.connected,
+    cancelled: texts.cancelled,
+    failed: texts.failed,
+    confirm: texts.almost,
+  }
+  const title = titles[result](name)
   const advice = errorCode === undefined ? undefined : adviceOn(texts, errorCode)
   const back = outcome.mode === 'redirect' && returnUrl !== undefined ? returnUrl : undefined
   const leave = back === undefined ? 'window.close()' : `location.replace(${scriptText(back)})`
   send(ctx, {
     texts,
-    mark: result === 'done' ? 'done' : 'stopped',
+    mark: result === 'done' ? 'done' : result === 'confirm' ? 'leaving' : 'stopped',
     title,
     hint: [advice, back === undefined ? texts.closeHint : texts.returnHint].filter(Boolean).join(' '),
     code: errorCode,
@@ -73,12 +96,12 @@ function adviceOn(texts: PageTexts, code: string): string {
 }
 
 function send(ctx: Context, page: Page): void {
-  const nonce = allowInline(ctx)
+  const nonce = allowInline(ctx, page.button === undefined ? "'none'" : "'self'")
   ctx.type = 'text/html; charset=utf-8'
   ctx.body = render(page, nonce)
 }
 
-function render({ texts, mark, title, hint, code, link, script }: Page, nonce: string): string {
+function render({ texts, mark, title, hint, code, link, button, script }: Page, nonce: string): string {
   return `<!doctype html>
 <html lang="${texts.language}">
 <meta charset="utf-8">
@@ -91,6 +114,7 @@ function render({ texts, mark, title, hint, code, link, script }: Page, nonce: s
 <h1>${escapeHtml(title)}</h1>
 <p role="status">${escapeHtml(hint)}</p>
 ${link ? `<a href="${escapeHtml(link.href)}" rel="noreferrer">${escapeHtml(link.label)}</a>` : ''}
+${button === undefined ? '' : `<form method="post"><button>${escapeHtml(button)}</button></form>`}
 ${code === undefined ? '' : `<small>${escapeHtml(texts.code)}: <code>${escapeHtml(code)}</code></small>`}
 </main>
 <script nonce="${nonce}">${script}</script>
@@ -115,9 +139,9 @@ svg.done{stroke:var(--good)}
 svg.stopped{stroke:var(--bad)}
 h1{margin:.25rem 0 0;font-size:1.25rem;line-height:1.3;font-weight:650;overflow-wrap:anywhere;text-wrap:balance}
 p{margin:0;color:var(--soft)}
-a{margin-top:.5rem;padding:.55rem 1.25rem;border:1px solid currentcolor;border-radius:.6rem;color:var(--act);font-weight:600;text-decoration:none}
-a:hover{text-decoration:underline}
-a:focus-visible{outline:3px solid var(--act);outline-offset:2px}
+a,button{margin-top:.5rem;padding:.55rem 1.25rem;border:1px solid currentcolor;border-radius:.6rem;color:var(--act);font:inherit;font-weight:600;text-decoration:none;background:none;cursor:pointer}
+a:hover,button:hover{text-decoration:underline}
+a:focus-visible,button:focus-visible{outline:3px solid var(--act);outline-offset:2px}
 small{margin-top:.5rem;color:var(--soft)}
 code{font-family:ui-monospace,monospace}
 `

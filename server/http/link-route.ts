@@ -1,0 +1,27 @@
+// `/connect/link/:token`: the page that a mailed link or a native app opens. GET shows who asks for what and changes
+// nothing, however often and by whatever program it is read; the button's POST sends the browser to the provider.
+
+import type { Context } from 'koa'
+import { AuthFlowError } from '../../shared/errors.ts'
+import type { Connect } from '../connect/connect.ts'
+import { readCookies, setFlowCookie } from './cookies.ts'
+import { sendLinkPage, sendStartPage } from './pages.ts'
+
+/** Shows the landing page, or begins the link's flow. Errors are for the caller to show. */
+export async function answerLink(
+  ctx: Context,
+  connect: Connect,
+  { token, secure }: { readonly token: string; readonly secure: boolean },
+): Promise<void> {
+  if (ctx.method === 'GET' || ctx.method === 'HEAD') {
+    return sendLinkPage(ctx, await connect.describeLink(token))
+  }
+  if (ctx.method !== 'POST') {
+    ctx.set('allow', 'GET, HEAD, POST')
+    throw new AuthFlowError('method_not_allowed')
+  }
+  const names = [...readCookies(ctx.req.headers.cookie).keys()]
+  const { location, cookie, locale } = await connect.openLink(token, ctx.req.headers.origin, names)
+  setFlowCookie(ctx, cookie, secure)
+  sendStartPage(ctx, location, locale)
+}
