@@ -8,7 +8,7 @@ import type { FieldValues, FormField } from './fields.ts'
 /**
  * `choose`: several methods, none chosen. `fields`: values are asked for. `authorize`: the user is to go to, or is at,
  * the provider. `configure`: more is asked after authorisation (later). `verify`: the server is talking to the
- * provider. `done`, `failed` and `cancelled` are final.
+ * provider, or with `device` waits for the user to type a code there. `done`, `failed` and `cancelled` are final.
  */
 export type FlowStage =
   'choose' | 'fields' | 'authorize' | 'configure' | 'verify' | 'done' | 'failed' | 'cancelled'
@@ -20,10 +20,13 @@ export const isFinalStage = (stage: FlowStage): boolean =>
 /** How long a flow may take, in milliseconds. */
 export const flowLifetimeMs = 30 * 60_000
 
+/** The kinds of ways to connect. `device` and `clientCredentials` give credentials of type `oauth2`, too. */
+export type MethodId = Auth['type'] | 'device' | 'clientCredentials'
+
 /** One way to connect an integration. */
 export interface ConnectMethod {
-  /** `oauth2`, `apiKey`, `basic`: unique within the integration. */
-  readonly id: Auth['type']
+  /** Unique within the integration. */
+  readonly id: MethodId
   /** On the button or the choice: `Sign in with Slack`, `Personal access token`. */
   readonly label: string
   /** Asked for before this method runs. */
@@ -51,17 +54,31 @@ export interface FlowView {
   readonly stage: FlowStage
   readonly methods: readonly ConnectMethod[]
   /** The chosen method's id. */
-  readonly method?: Auth['type']
+  readonly method?: MethodId
   /** Fields asked for at this stage. */
   readonly fields: readonly FormField[]
   /** Normalised values given so far, never secret ones. */
   readonly values: FieldValues
   /** What the server found wrong with the values. */
   readonly errors: readonly FieldError[]
+  /** Present while the user is to type a code at the provider; `stage` is `verify` then. */
+  readonly device?: DeviceCode
   /** Present when `stage` is `done`. */
   readonly connection?: Connection
   /** Present when `stage` is `failed`, and with `cancelled` when the provider said why. */
   readonly error?: ErrorReply
+}
+
+/** What the user needs to let a device in (RFC 8628 section 3.3). Show it; the server asks the provider by itself. */
+export interface DeviceCode {
+  /** Typed at the provider: `WDJB-MJHT`. */
+  readonly userCode: string
+  /** Page at which it is typed. An https URL, or http on loopback in development. */
+  readonly verificationUrl: string
+  /** The same page with the code filled in, where the provider has one: for a link or a QR code. */
+  readonly verificationUrlComplete?: string
+  /** ISO 8601 instant at which the code ends. */
+  readonly expiresAt: string
 }
 
 /** What a connect token may be used for. None implies another. */

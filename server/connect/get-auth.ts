@@ -7,6 +7,7 @@ import { findRecord, notConnected } from './connections.ts'
 import { findMethod, type ConnectContext } from './context.ts'
 import { sha256 } from './digest.ts'
 import { identify } from './grant.ts'
+import { isRenewable } from './grant-method.ts'
 import { markNeedsReauth, needsReauth } from './needs-reauth.ts'
 import type { ConnectionRecord } from './records.ts'
 import { refreshNeed } from './refresh-state.ts'
@@ -37,7 +38,7 @@ export function createGetAuth(context: ConnectContext, refresher: Refresher): Ge
     const { rejectedTokenHash: rejected } = request
     const isRejected = (read: ConnectionRecord): boolean =>
       rejected !== undefined && sha256(secretText(box, read)) === rejected
-    const refreshable = found.secrets['refreshToken'] !== undefined
+    const refreshable = isRenewable(found)
     if (!refreshable && isRejected(found)) {
       await shared(checks, found.id, () => checkAtProvider(context, box, found))
       return authOf(box, found)
@@ -81,13 +82,13 @@ async function checkAtProvider(
   box: SecretBox,
   record: ConnectionRecord,
 ): Promise<void> {
-  const method = findMethod(context.integration(record.integration), record.method)
+  const method = findMethod(context.integration(record.integration), record.via ?? record.method)
   if (!method) return
   const { accessToken = '', ...others } = box.openAll(record, record.secrets)
   const provider = { fetch: context.fetch, fields: { ...record.fields, ...fieldsOfSecrets(others) } }
   try {
     await identify(() =>
-      method.id === 'oauth2' ? method.identify({ accessToken }, provider) : method.verify(provider),
+      'verify' in method ? method.verify(provider) : method.identify({ accessToken }, provider),
     )
   } catch (error) {
     if (!isAuthFlowError(error) || error.code !== 'credentials_rejected') {

@@ -2,12 +2,15 @@
 
 import type { Auth, Identity } from '../../shared/auth.ts'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import type { MethodId } from '../../shared/flow.ts'
 import type { Identified, TokenSet } from '../integrations/integration.ts'
 import { fieldSecrets, tokenSecrets } from './secrets.ts'
 
 /** Credentials with the account they belong to, verified at the provider and kept nowhere yet. */
 export interface Grant {
   readonly method: Auth['type']
+  /** The method that it came by, which renews and ends it. */
+  readonly via: MethodId
   /** Plaintext by field name; lives as long as the call. */
   readonly secrets: Readonly<Record<string, string>>
   readonly issuedAt: number
@@ -55,14 +58,20 @@ export async function identify(ask: () => Promise<Identified>): Promise<Identifi
   return { ...identified, identity }
 }
 
-/** The grant of an OAuth flow. Where nobody tells the scopes, those asked for were granted (RFC 6749 section 5.1). */
+/** The grant of tokens. Where nobody tells the scopes, those asked for were granted (RFC 6749 section 5.1). */
 export function oauthGrant(
   tokens: TokenSet,
   identified: Identified,
-  flow: { readonly values: GrantValues; readonly askedFor: readonly string[]; readonly now: number },
+  flow: {
+    readonly values: GrantValues
+    readonly askedFor: readonly string[]
+    readonly now: number
+    readonly via?: MethodId
+  },
 ): Grant {
   return {
     method: 'oauth2',
+    via: flow.via ?? 'oauth2',
     secrets: { ...tokenSecrets(tokens), ...fieldSecrets(flow.values.secret) },
     issuedAt: flow.now,
     expiresAt: tokens.expiresAt ?? null,
@@ -80,6 +89,7 @@ export function keyGrant(
 ): Grant {
   return {
     method,
+    via: method,
     secrets: fieldSecrets(flow.values.secret),
     issuedAt: flow.now,
     expiresAt: null,

@@ -47,6 +47,22 @@ export interface FlowRecord extends StoredDocument {
   readonly endsAt: number
   /** While `stage` is `verify`: when it counts as interrupted. */
   readonly busyUntil: number | null
+  /** The code that the user is to type at the provider; its secret half is among `secrets`. */
+  readonly device?: PendingDevice
+  /** True while the provider is to be asked about the code; for the index of the sweep. */
+  readonly deviceOpen?: boolean
+}
+
+/** A code of the device grant that waits for the user. */
+export interface PendingDevice {
+  readonly userCode: string
+  readonly verificationUrl: string
+  readonly verificationUrlComplete?: string
+  readonly endsAt: number
+  /** How long to wait between two questions to the provider. */
+  readonly intervalMs: number
+  /** Asked for: what was granted where the provider does not say. */
+  readonly scopes: readonly string[]
 }
 
 /** One trip to the provider. Its id is the SHA-256 of `state`. */
@@ -89,6 +105,8 @@ export interface ConnectionRecord extends StoredDocument {
   readonly state: ConnectionState
   readonly reason: string | null
   readonly method: Auth['type']
+  /** The method it was made by, where several give the same kind of credentials (default: `method`). */
+  readonly via?: ConnectMethod['id']
   readonly identity: Identity
   /** Keyed digest of integration and identity: finds other holders of one grant. */
   readonly identityKey: string

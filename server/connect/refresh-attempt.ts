@@ -2,9 +2,11 @@
 // woke late changes nothing that was written after it. Saving the new credential is in refresh-save.ts.
 
 import { AuthFlowError, toAuthFlowError } from '../../shared/errors.ts'
-import { refreshTokens, type RefreshedTokens } from '../oauth/refresh.ts'
+import type { TokenSet } from '../integrations/integration.ts'
+import { renewTokens } from '../oauth/refresh.ts'
 import { fieldsOfSecrets, secretBox } from './secrets.ts'
-import { findOAuthMethod, type ConnectContext } from './context.ts'
+import type { ConnectContext } from './context.ts'
+import { grantMethodOf, isRenewable } from './grant-method.ts'
 import type { HeldLease } from './held-lease.ts'
 import { markNeedsReauth } from './needs-reauth.ts'
 import type { ConnectionRecord } from './records.ts'
@@ -45,10 +47,9 @@ export async function attemptRefresh(
   const { context } = parts
   const { lease, permit } = leave
   const secrets = secretBox(context.vault, 'credential').openAll(record, record.secrets)
-  const { refreshToken } = secrets
   const fields = { ...record.fields, ...fieldsOfSecrets(secrets) }
-  const method = findOAuthMethod(context.integration(record.integration))
-  if (!method || refreshToken === undefined) return refreshFailed(record, context.store.now())
+  const method = grantMethodOf(context.integration(record.integration), record, fields)
+  if (!method || !isRenewable(record)) return refreshFailed(record, context.store.now())
   const interrupted = record.refresh
   if (interrupted && interrupted.fence < lease.fence) context.metrics.leaseStolen('credential')
   if (interrupted && !mayRepeat(method.rotation, interrupted, context.store.now())) {
@@ -57,9 +58,9 @@ export async function attemptRefresh(
   }
   const opened = await writeIntent(context, lease, record)
   if (!opened) return undefined
-  let tokens: RefreshedTokens
+  let tokens: TokenSet
   try {
-    tokens = await refreshTokens({ method, fields, fetch: context.fetch }, refreshToken)
+    tokens = await renewTokens({ method, fields, fetch: context.fetch }, secrets['refreshToken'])
     permit.settle()
   } catch (error) {
     permit.settle(error)

@@ -3,7 +3,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
-import type { RefreshedTokens } from '../oauth/refresh.ts'
+import type { TokenSet } from '../integrations/integration.ts'
 import { updateStep } from '../store/store.ts'
 import { auditStep, ourselves } from './audit.ts'
 import type { ConnectContext } from './context.ts'
@@ -28,7 +28,7 @@ export interface SaveParts {
 /** New tokens for the record as it was when its refresh began. */
 export interface Refreshed {
   readonly opened: ConnectionRecord
-  readonly tokens: RefreshedTokens
+  readonly tokens: TokenSet
 }
 
 /**
@@ -138,9 +138,10 @@ async function giveUpGrant(
   current: ConnectionRecord | undefined,
 ): Promise<void> {
   if (current?.state !== 'disconnected') return
-  const { id: connectionId, integration, accountId, identityKey, fields, scopes } = opened
+  const { id: connectionId, integration, accountId, identityKey, fields, scopes, via } = opened
   const formSecrets = secretBox(context.vault, 'credential').openAll(opened, opened.secrets)
   const secrets = { ...formSecrets, ...tokenSecrets(tokens) }
+  const made = via === undefined ? {} : { via }
   await teardowns.abandon({
     connectionId,
     integration,
@@ -149,5 +150,6 @@ async function giveUpGrant(
     fields,
     scopes,
     secrets,
+    ...made,
   })
 }

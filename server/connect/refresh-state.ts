@@ -2,6 +2,7 @@
 
 import type { RefreshRotation } from '../integrations/integration.ts'
 import { sha256 } from './digest.ts'
+import { isRenewable } from './grant-method.ts'
 import type { ConnectionRecord, RefreshIntent } from './records.ts'
 
 /** Refreshed this long before the end at most, in ms; for short lifetimes a tenth of them. */
@@ -38,7 +39,7 @@ export type RefreshNeed = 'none' | 'early' | 'required' | 'over'
 
 /** What the credential needs now. `rejected`: the provider refused this very access token. */
 export function refreshNeed(record: ConnectionRecord, now: number, rejected: boolean): RefreshNeed {
-  const refreshable = record.secrets['refreshToken'] !== undefined
+  const refreshable = isRenewable(record)
   if (rejected) return refreshable ? 'required' : 'over'
   if (record.expiresAt === null) return 'none'
   if (record.expiresAt <= now) return refreshable ? 'required' : 'over'

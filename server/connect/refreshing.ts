@@ -6,7 +6,8 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import { randomText } from '../../shared/ids.ts'
 import { notConnected } from './connections.ts'
 import { credentialLeaseOf } from './connection-id.ts'
-import { findOAuthMethod, type ConnectContext } from './context.ts'
+import type { ConnectContext } from './context.ts'
+import { grantMethodOf } from './grant-method.ts'
 import { createLeaseKeeper, type HeldLease, type LeaseKeeper } from './held-lease.ts'
 import { markNeedsReauth, needsReauth } from './needs-reauth.ts'
 import type { ConnectionRecord } from './records.ts'
@@ -148,7 +149,7 @@ async function refreshLoop(parts: RefreshParts, id: string, goal: Goal): Promise
 function tokenHostOf(context: ConnectContext, record: ConnectionRecord): string {
   const { integration, fields } = record
   try {
-    const method = findOAuthMethod(context.integration(integration))
+    const method = grantMethodOf(context.integration(integration), record, fields)
     return new URL(method?.tokenUrl(fields) ?? '').host
   } catch {
     return `integration ${integration}`

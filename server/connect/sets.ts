@@ -14,7 +14,9 @@ import type {
 export const tokenSet = defineSet<TokenRecord>('connect_tokens')
 
 /** Flows, by the id the browser made. */
-export const flowSet = defineSet<FlowRecord>('flows')
+export const flowSet = defineSet<FlowRecord>('flows', {
+  openDevices: ['deviceOpen', 'createdAt'],
+})
 
 /** Trips to the provider, by digest of `state`. */
 export const authorizationSet = defineSet<AuthorizationRecord>('authorizations')

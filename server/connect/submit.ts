@@ -4,14 +4,15 @@
 import { AuthFlowError, isAuthFlowError, type FieldError } from '../../shared/errors.ts'
 import type { FieldsOutcome, FieldValues } from '../../shared/fields.ts'
 import type { ConnectMethod, FlowView } from '../../shared/flow.ts'
-import type { KeyMethod, Method } from '../integrations/integration.ts'
+import type { Method } from '../integrations/integration.ts'
 import { completeFlow } from './complete.ts'
 import type { TokenCaller } from './connect.ts'
 import { findMethod } from './context.ts'
+import { beginDevice } from './device-flow.ts'
 import { failure, requireOwnFlow, requireStage } from './flow.ts'
-import type { FinishParts } from './flow-parts.ts'
+import type { FinishParts, WaitingParts } from './flow-parts.ts'
 import { busyLimitMs } from './flow-store.ts'
-import { identify, keyGrant, type GrantValues } from './grant.ts'
+import { formGrant } from './form-grant.ts'
 import type { FlowRecord } from './records.ts'
 import { secretBox, splitValues } from './secrets.ts'
 import { flowView } from './views.ts'
@@ -35,7 +36,7 @@ export interface Submission {
  *   codes (a key could not be verified; the flow is at `fields` again)
  */
 export async function submitFlow(
-  parts: FinishParts,
+  parts: WaitingParts,
   caller: TokenCaller,
   input: Submission,
 ): Promise<FlowView> {
@@ -60,28 +61,39 @@ export async function submitFlow(
   }
   const busyUntil = context.store.now() + busyLimitMs
   const verifying = await flows.move(flow, { ...given, stage: 'verify', secrets: {}, busyUntil })
-  return flowView(await connectWithKey(parts, verifying, { method, values }), integration)
+  if (method.id === 'device') {
+    const scopes = method.client.scopes.filter((scope) => token.scopes?.includes(scope) ?? true)
+    const ask = () => beginDevice(parts, verifying, { method, values, scopes })
+    return flowView(await tryAtProvider(parts, { flow: verifying, method }, ask), integration)
+  }
+  const connect = async () => completeFlow(parts, verifying, await formGrant(context, { method, values }))
+  return flowView(await tryAtProvider(parts, { flow: verifying, method }, connect), integration)
 }
 
-function judgeValues(method: Method, values: FieldValues): FieldsOutcome {
-  return method.fields ? method.fields.parse(values) : { values: {}, errors: [] }
+/** Normalises and judges what was typed, and whether the server it names is one that the host has an app at. */
+export function judgeValues(method: Method, values: FieldValues): FieldsOutcome {
+  const judged = method.fields ? method.fields.parse(values) : { values: {}, errors: [] }
+  const [field] = method.fields?.form ?? []
+  if (judged.errors.length > 0 || !field || isServed(method, judged.values)) return judged
+  const message = 'Accounts there can’t be connected: this app is not registered at that server.'
+  return { ...judged, errors: [{ field: field.name, reason: 'host', message }] }
 }
 
-async function connectWithKey(
+/** True unless the user chose an authorization server at which the host has no app. */
+function isServed(method: Method, values: FieldsOutcome['values']): boolean {
+  if (method.id !== 'oauth2' || !method.appAt) return true
+  return method.appAt(method.issuer?.(values) ?? '') !== undefined
+}
+
+/** Does what the flow went to `verify` for; an error puts it back to its form, or ends it. */
+async function tryAtProvider(
   parts: FinishParts,
-  flow: FlowRecord,
-  key: { readonly method: KeyMethod; readonly values: GrantValues },
+  { flow, method }: { readonly flow: FlowRecord; readonly method: Method },
+  work: () => Promise<FlowRecord>,
 ): Promise<FlowRecord> {
   const { context, flows } = parts
-  const { method, values } = key
   try {
-    const fields = { ...values.open, ...values.secret }
-    const identified = await identify(() => method.verify({ fetch: context.fetch, fields }))
-    return await completeFlow(
-      parts,
-      flow,
-      keyGrant(method.id, identified, { values, now: context.store.now() }),
-    )
+    return await work()
   } catch (error) {
     if (isAuthFlowError(error) && error.code === 'credentials_rejected') {
       return flows.move(flow, { stage: 'fields', busyUntil: null, errors: rejections(method, error) })
@@ -96,11 +108,12 @@ async function connectWithKey(
 }
 
 /** The provider's complaints, at the fields they are about; without any, at the first secret field. */
-function rejections(method: KeyMethod, error: AuthFlowError): readonly FieldError[] {
-  const names = new Set(method.fields.form.map((field) => field.name))
+function rejections(method: Method, error: AuthFlowError): readonly FieldError[] {
+  const form = method.fields?.form ?? []
+  const names = new Set(form.map((field) => field.name))
   const told = error.details.fields?.filter(({ field }) => names.has(field)) ?? []
   if (told.length > 0) return told
-  const secret = method.fields.form.find((field) => field.secret) ?? method.fields.form[0]
+  const secret = form.find((field) => field.secret) ?? form[0]
   return secret ? [{ field: secret.name, reason: 'rejected', message: error.message }] : []
 }
 

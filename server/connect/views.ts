@@ -1,10 +1,10 @@
 // What leaves the connect service: records as those see them who may. No view has a member that could hold a secret.
 
 import type { Connection } from '../../shared/auth.ts'
-import type { ConnectMethod, FlowView, IntegrationView } from '../../shared/flow.ts'
+import type { ConnectMethod, DeviceCode, FlowView, IntegrationView } from '../../shared/flow.ts'
 import type { Method } from '../integrations/integration.ts'
 import { findMethod, type Connectable } from './context.ts'
-import type { ConnectionRecord, FlowRecord } from './records.ts'
+import type { ConnectionRecord, FlowRecord, PendingDevice } from './records.ts'
 
 /** A connection without its credentials. */
 export function connectionView(record: Omit<ConnectionRecord, 'version'>): Connection {
@@ -42,15 +42,31 @@ export function flowView(flow: FlowRecord, integration: Connectable): FlowView {
     fields: flow.stage === 'fields' ? (method?.fields?.form ?? []) : [],
     values: flow.values,
     errors: flow.errors,
+    ...(flow.device && flow.stage === 'verify' ? { device: deviceView(flow.device) } : {}),
     ...(flow.connection === null ? {} : { connection: flow.connection }),
     ...(flow.error === null ? {} : { error: flow.error }),
+  }
+}
+
+function deviceView({
+  userCode,
+  verificationUrl,
+  verificationUrlComplete,
+  endsAt,
+}: PendingDevice): DeviceCode {
+  return {
+    userCode,
+    verificationUrl,
+    ...(verificationUrlComplete === undefined ? {} : { verificationUrlComplete }),
+    expiresAt: new Date(endsAt).toISOString(),
   }
 }
 
 function methodView(method: Method): ConnectMethod {
   const { id, label } = method
   const fields = method.fields?.form ?? []
-  if (method.id !== 'oauth2') return { id, label, fields, scopes: [] }
-  const scopes = method.client.scopes.map((scope) => ({ scope, label: method.scopeLabels[scope] ?? scope }))
+  if ('verify' in method) return { id, label, fields, scopes: [] }
+  const asked = method.id === 'clientCredentials' ? method.scopes : method.client.scopes
+  const scopes = asked.map((scope) => ({ scope, label: method.scopeLabels[scope] ?? scope }))
   return { id, label, fields, scopes }
 }

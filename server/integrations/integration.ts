@@ -32,14 +32,29 @@ export interface Identified {
   readonly scopes?: readonly string[]
 }
 
-/** The host's own registration at the provider. */
+/** The app that asks for tokens: the host's own at the provider, or with client credentials the account's. */
 export interface OAuthClientOptions {
   /** Id of the app at the provider. Public. */
   readonly clientId: string
-  /** Secret of the app; never leaves the server. */
+  /** Secret of the app; never leaves the server. Empty where the app has none. */
   readonly clientSecret: string
+  /** Signs in the place of a secret where the method's `clientAuth` is `privateKeyJwt`. */
+  readonly privateKey?: ClientKey
   /** Asked for by default. */
   readonly scopes: readonly string[]
+  /**
+   * Page of the host where a flow can be begun: who installs the app from the provider's own pages, and so comes to the
+   * callback without a flow, is sent there (default: an error page).
+   */
+  readonly installUrl?: string
+}
+
+/** A private key whose public half the provider knows. */
+export interface ClientKey {
+  /** PKCS #8 in PEM: RSA from 2048 bits, P-256, P-384, P-521 or Ed25519. */
+  readonly pem: string
+  /** Names the public key at the provider, as `kid`. */
+  readonly keyId?: string
 }
 
 /** How long an old refresh token works after a new one was issued. */
@@ -55,56 +70,144 @@ export interface TokenSet {
   readonly expiresAt?: number
   /** What was granted; absent where the provider does not say. */
   readonly scopes?: readonly string[]
+  /** Claims of the validated ID token; only of a code exchange, and only where the method has `oidc`. */
+  readonly idClaims?: Readonly<Record<string, unknown>>
 }
 
-/** Connecting by OAuth 2 authorization code. */
-export interface OAuth2Method {
-  /** Discriminates the kinds of methods. */
-  readonly id: 'oauth2'
+/** Normalised values of the fields of a method, by name. */
+export type MethodFields = Readonly<Record<string, string>>
+
+/** How the client proves itself at the provider's endpoints. */
+export type ClientAuthentication = 'basic' | 'basicRaw' | 'post' | 'privateKeyJwt' | 'none'
+
+/** What the token endpoint of a provider needs, whichever grant is asked for. */
+export interface TokenEndpointProfile {
   /** On the button or the choice: `Sign in with Slack`. */
   readonly label: string
-  /** Asked for before the user goes to the provider (default: nothing). */
-  readonly fields?: FieldSet
-  /** The host's own app at the provider. */
-  readonly client: OAuthClientOptions
-  /** Endpoints, which may depend on the fields (`{shop}`). */
-  authorizationUrl(fields: Readonly<Record<string, string>>): string
-  /** Token endpoint; may depend on the fields too. */
-  tokenUrl(fields: Readonly<Record<string, string>>): string
-  /** What the authorization server calls itself; checked against `iss` of the callback where one is sent. */
-  issuer?(fields: Readonly<Record<string, string>>): string
-  /** RFC 9207: the server always sends `iss`, so a callback without it is refused (default false). */
-  readonly issuerRequired?: boolean
-  /** What stands between scopes in the authorization URL. */
+  /** Token endpoint; may depend on the fields. */
+  tokenUrl(fields: MethodFields): string
+  /** Where tokens are refreshed, if not at the token endpoint. */
+  refreshUrl?(fields: MethodFields): string
+  /**
+   * What the authorization server calls itself: compared with `iss` of the callback, with `iss` of the ID token, and the
+   * only audience of a signed client assertion (default: the origin of the authorization endpoint).
+   */
+  issuer?(fields: MethodFields): string
+  /** What stands between scopes in a request. */
   readonly scopeSeparator: ' ' | ','
   /** Scope in words. */
   readonly scopeLabels: Readonly<Record<string, string>>
-  /** S256, or off with the reason why. */
-  readonly pkce: 'S256' | { readonly off: string }
-  /** How the client proves itself at the token endpoint. `basicRaw` is Basic without RFC 6749's form encoding. */
-  readonly clientAuth: 'basic' | 'basicRaw' | 'post' | 'none'
-  /** Fixed parameters of the authorization URL, of the code exchange and of the refresh. */
-  readonly authorizationParams?: Readonly<Record<string, string>>
-  /** Fixed parameters of the code exchange. */
+  /**
+   * How the client proves itself. `basic` encodes id and secret as RFC 6749 section 2.3.1 asks, `basicRaw` does not,
+   * `post` puts both into the body, `privateKeyJwt` signs (RFC 7523), `none` names the client only.
+   */
+  readonly clientAuth: ClientAuthentication
+  /** How requests to the token and revocation endpoints are written (default `form`). */
+  readonly requestBody?: 'form' | 'json'
+  /** Services that the token is for (RFC 8707); sent wherever a grant is asked for. Default: none. */
+  readonly resource?: readonly string[]
+  /** Fixed parameters of the first token request. */
   readonly tokenParams?: Readonly<Record<string, string>>
   /** Fixed parameters of the refresh. */
   readonly refreshParams?: Readonly<Record<string, string>>
   /** What becomes of the old refresh token after a refresh. */
   readonly rotation: RefreshRotation
-  /** Turns the provider's own answer into RFC 6749's form; errors too. Used for the exchange and the refresh. */
+  /**
+   * What the provider has one grant for. `connection`: each connection has its own, and ending one leaves the others
+   * alone. `identity`: all connections of an identity share one (a Slack workspace's bot token); they use one credential,
+   * and only the last holder ends the grant. Default: each has its own credential, and no grant is ended while another
+   * connection of the identity is active.
+   */
+  readonly grantScope?: 'connection' | 'identity'
+  /** Member of the answer that holds the tokens, dots between levels: `authed_user`. Default: the answer itself. */
+  readonly tokenPath?: string
+  /** Values of `token_type` beside `bearer` that mean a bearer token here: `['bot']`. */
+  readonly tokenTypes?: readonly string[]
+  /** Turns the provider's own answer into RFC 6749's form; errors too. Used for every token request. */
   normaliseTokenResponse?(response: Response): Promise<Response>
-  /** Checks what the provider signs in the callback. Throws `callback_unverified`. */
-  checkCallback?(
-    params: URLSearchParams,
-    context: { readonly fields: Readonly<Record<string, string>>; readonly clientSecret: string },
-  ): void
   /** Who the token belongs to. Throws `credentials_rejected`. */
   identify(tokens: TokenSet, context: ProviderContext): Promise<Identified>
   /** RFC 7009 endpoint that ends the grant; used where there is no `revoke`. */
-  revocationUrl?(fields: Readonly<Record<string, string>>): string
+  revocationUrl?(fields: MethodFields): string
   /** Ends the grant at the provider. Absent where it has no way. A grant that is already gone counts as ended. */
   revoke?(tokens: TokenSet, context: ProviderContext & { readonly client: OAuthClientOptions }): Promise<void>
 }
+
+/** Connecting by OAuth 2 authorization code (RFC 6749 section 4.1). */
+export interface OAuth2Method extends TokenEndpointProfile {
+  /** Discriminates the kinds of methods. */
+  readonly id: 'oauth2'
+  /** Asked for before the user goes to the provider (default: nothing). */
+  readonly fields?: FieldSet
+  /** The host's own app at the provider. */
+  readonly client: OAuthClientOptions
+  /**
+   * For services whose authorization server the user chooses: the host's app at each, by issuer. Every server then has
+   * a callback address of its own, `/callback/<integration>/<hash of the issuer>`, so that none can be handed the code of
+   * another. Undefined: the server is not served. Needs `issuer`.
+   */
+  appAt?(issuer: string): Pick<OAuthClientOptions, 'clientId' | 'clientSecret'> | undefined
+  /** How the answer comes back: `form_post` asks for a POST (OAuth 2.0 Form Post Response Mode; default `query`). */
+  readonly responseMode?: 'query' | 'form_post'
+  /** Where the user goes; may depend on the fields (`{shop}`). */
+  authorizationUrl(fields: MethodFields): string
+  /** Where the request is left before the user goes there with a reference to it (RFC 9126). Default: not done. */
+  pushedAuthorizationUrl?(fields: MethodFields): string
+  /** RFC 9207: the server always sends `iss`, so a callback without it is refused (default false). */
+  readonly issuerRequired?: boolean
+  /** S256, or off with the reason why. */
+  readonly pkce: 'S256' | { readonly off: string }
+  /** Fixed parameters of the authorization URL. */
+  readonly authorizationParams?: Readonly<Record<string, string>>
+  /**
+   * OpenID Connect: the exchange must give an ID token; it is validated and handed to `identify` as `idClaims`. Needs
+   * `issuer`. Without it ID tokens are dropped unread.
+   */
+  readonly oidc?: OidcProfile
+  /** Checks what the provider signs in the callback. Throws `callback_unverified`. */
+  checkCallback?(
+    params: URLSearchParams,
+    context: { readonly fields: MethodFields; readonly clientSecret: string },
+  ): void
+  /**
+   * Values of the fields that the provider vouches for when somebody installs the app from its own pages; added to
+   * `installUrl`. Throws `callback_unverified`.
+   */
+  installValues?(params: URLSearchParams, context: { readonly clientSecret: string }): MethodFields
+}
+
+/** How ID tokens of a provider are judged. */
+export interface OidcProfile {
+  /** The provider's signing keys (JWK Set). */
+  jwksUrl(fields: MethodFields): string
+  /** Signature algorithms that are accepted (default `RS256`). Never symmetric ones, never `none`. */
+  readonly algorithms?: readonly ('RS256' | 'PS256' | 'ES256' | 'EdDSA')[]
+}
+
+/** Connecting by a code that the user types at the provider, on any device (RFC 8628). */
+export interface DeviceMethod extends TokenEndpointProfile {
+  /** Discriminates the kinds of methods. */
+  readonly id: 'device'
+  /** Asked for before the code is shown (default: nothing). */
+  readonly fields?: FieldSet
+  /** The host's own app at the provider. */
+  readonly client: OAuthClientOptions
+  /** Where the code comes from. */
+  deviceAuthorizationUrl(fields: MethodFields): string
+}
+
+/** Connecting with an app that the account made at the provider itself (RFC 6749 section 4.4). */
+export interface ClientCredentialsMethod extends TokenEndpointProfile {
+  /** Discriminates the kinds of methods. */
+  readonly id: 'clientCredentials'
+  /** Has `clientId` and the secret field `clientSecret`, and what else the provider needs. */
+  readonly fields: FieldSet
+  /** Asked for with every token. */
+  readonly scopes: readonly string[]
+}
+
+/** A way to connect that gives an access token. */
+export type OAuthMethod = OAuth2Method | DeviceMethod | ClientCredentialsMethod
 
 /** Connecting with values typed into a form: an API key, or a user name with its password. */
 export interface KeyMethod {
@@ -123,7 +226,7 @@ export interface KeyMethod {
 }
 
 /** A way to connect. */
-export type Method = OAuth2Method | KeyMethod
+export type Method = OAuthMethod | KeyMethod
 
 /** How accounts connect to an integration. */
 export interface ConnectDefinition {

@@ -2,13 +2,20 @@
 
 import * as oauth from 'oauth4webapi'
 import { AuthFlowError } from '../../shared/errors.ts'
-import type { OAuth2Method, TokenSet } from '../integrations/integration.ts'
+import type { OAuthMethod, TokenSet } from '../integrations/integration.ts'
 import { clientAuth } from './client-auth.ts'
-import { clientOf, requestOptions, serverOf, withProviderErrors, type OAuthEndpoint } from './endpoint.ts'
+import {
+  clientOf,
+  clientOptionsOf,
+  requestOptions,
+  serverOf,
+  withProviderErrors,
+  type OAuthEndpoint,
+} from './endpoint.ts'
 import { isTransientStatus, retryAfterOf } from './token-error.ts'
 
 /** True when the provider has a way to end a grant. */
-export const canRevoke = (method: OAuth2Method): boolean =>
+export const canRevoke = (method: OAuthMethod): boolean =>
   method.revoke !== undefined || method.revocationUrl !== undefined
 
 /**
@@ -18,7 +25,7 @@ export const canRevoke = (method: OAuth2Method): boolean =>
  */
 export async function revokeGrant(endpoint: OAuthEndpoint, tokens: TokenSet): Promise<void> {
   const { method, fields, fetch } = endpoint
-  if (method.revoke) return method.revoke(tokens, { fetch, fields, client: method.client })
+  if (method.revoke) return method.revoke(tokens, { fetch, fields, client: clientOptionsOf(endpoint) })
   if (!method.revocationUrl) return
   // The refresh token ends the whole grant (RFC 7009 section 2.1); the access token is revoked where it is all there is.
   await revokeToken(
@@ -35,8 +42,8 @@ async function revokeToken(
 ): Promise<void> {
   const { method } = endpoint
   const response = await withProviderErrors(() =>
-    oauth.revocationRequest(serverOf(endpoint), clientOf(method), clientAuth(method), token, {
-      ...requestOptions(endpoint),
+    oauth.revocationRequest(serverOf(endpoint), clientOf(endpoint), clientAuth(endpoint), token, {
+      ...requestOptions(endpoint, method.requestBody),
       additionalParameters: { token_type_hint: hint },
     }),
   )

@@ -1,10 +1,11 @@
 // What a refusal of the token endpoint means for the connection: the grant is over (terminal), try again later
 // (transient), or the host's client is set up wrongly (configuration). Three different codes, never told by a message.
 
-import { AuthFlowError } from '../../shared/errors.ts'
+import { AuthFlowError, type ErrorDetails } from '../../shared/errors.ts'
 
-/** Which request was refused. */
-export type GrantKind = 'authorization_code' | 'refresh_token'
+/** Which request was refused: for tokens by one of the grants, or a pushed or device authorization request. */
+export type GrantKind =
+  'authorization_code' | 'refresh_token' | 'client_credentials' | 'device_code' | 'authorization_request'
 
 /** A refusal as it came: provider's error code (already bounded) and HTTP facts. */
 export interface Refusal {
@@ -62,8 +63,8 @@ export function retryAfterOf(headers: Headers, now: number): number | undefined 
 
 /**
  * The error for a refusal: `token_exchange_failed` or (of a refresh) `needs_reauth` when the grant is over,
- * `provider_unavailable` when it may work later, `client_misconfigured` when the host must act, and
- * `provider_rejected` when the provider did not say which.
+ * `provider_unavailable` when it may work later, `client_misconfigured` when the host must act, `credentials_rejected`
+ * when it is the account's own app that is refused, and `provider_rejected` when the provider did not say which.
  */
 export function refusalError(kind: GrantKind, refusal: Refusal): AuthFlowError {
   const { status, providerCode, retryAfterMs } = refusal
@@ -75,12 +76,21 @@ export function refusalError(kind: GrantKind, refusal: Refusal): AuthFlowError {
   if (isTransientStatus(status) || (providerCode !== undefined && transientCodes.has(providerCode))) {
     return new AuthFlowError('provider_unavailable', undefined, { details })
   }
+  // With client credentials the app is the account's: its refusal is theirs to mend.
+  if (kind === 'client_credentials') return clientRefusal(refusal, details)
   if (providerCode !== undefined && configurationCodes.has(providerCode)) {
     return new AuthFlowError('client_misconfigured', undefined, { details })
   }
   if (kind === 'authorization_code') return new AuthFlowError('token_exchange_failed', undefined, { details })
-  if (providerCode !== undefined && terminalCodes.has(providerCode)) {
+  if (kind === 'refresh_token' && providerCode !== undefined && terminalCodes.has(providerCode)) {
     return new AuthFlowError('needs_reauth', undefined, { details: { ...details, reason: providerCode } })
   }
+  return new AuthFlowError('provider_rejected', undefined, { details })
+}
+
+function clientRefusal({ status, providerCode }: Refusal, details: ErrorDetails): AuthFlowError {
+  const told =
+    providerCode !== undefined && (configurationCodes.has(providerCode) || terminalCodes.has(providerCode))
+  if (told || status === 401) return new AuthFlowError('credentials_rejected', undefined, { details })
   return new AuthFlowError('provider_rejected', undefined, { details })
 }

@@ -1,10 +1,10 @@
 // What a flow is to a page: its options, the snapshot it shows, and its steps. Types, and the pure functions that make
 // one snapshot from another.
 
-import type { Auth, Connection } from '../../shared/auth.ts'
+import type { Connection } from '../../shared/auth.ts'
 import type { ErrorReply, FieldError } from '../../shared/errors.ts'
 import type { FieldValues, FormField } from '../../shared/fields.ts'
-import type { ConnectMethod, FlowView, IntegrationView } from '../../shared/flow.ts'
+import type { ConnectMethod, FlowView, IntegrationView, MethodId } from '../../shared/flow.ts'
 import { isBusy, type FlowState } from './machine.ts'
 import type { PendingFlow } from './pending.ts'
 import type { ConnectTokenSource } from './token.ts'
@@ -55,7 +55,7 @@ export interface FlowSnapshot {
   /** Ways to connect; empty until the description is loaded. */
   readonly methods: readonly ConnectMethod[]
   /** The chosen one. */
-  readonly method: Auth['type'] | undefined
+  readonly method: MethodId | undefined
   /** Fields of the chosen method, or of the stage. */
   readonly fields: readonly FormField[]
   /** Values that the server has, never secret ones. */
@@ -86,8 +86,11 @@ export interface ConnectFlow {
   readonly connection: Connection | undefined
   /** Reads the integration's description, once. Throws {@link ConnectError}. */
   load(): Promise<void>
-  /** Reads the account's connection with a token of purpose `manage`. Throws {@link ConnectError}. */
-  refresh(): Promise<void>
+  /**
+   * Reads the account's connection with a token of purpose `manage`, or takes what the page has just learnt of it; null
+   * for none. Throws {@link ConnectError}.
+   */
+  refresh(known?: Connection | null): Promise<void>
   /**
    * Begins. Call it in a click: where one OAuth method needs no fields it opens the window, otherwise it asks for
    * choice or fields. While the window is open, shows it; while it is lost or blocked, the same as {@link reopen}. An
@@ -161,7 +164,7 @@ export function fromMethods(
 }
 
 /** What the server says of a connection, as a change. */
-export const fromConnection = (connection: Connection | undefined): Partial<FlowSnapshot> =>
+export const fromConnection = (connection: Connection | undefined | null): Partial<FlowSnapshot> =>
   !connection || connection.state === 'disconnected'
     ? { connection: undefined, connectionState: 'none', identity: '', place: '' }
     : {
