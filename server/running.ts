@@ -7,6 +7,8 @@ import { createConnect } from './connect/create-connect.ts'
 import type { Services } from './http/app.ts'
 import { createEngine } from './jobs/create-engine.ts'
 import type { JobEngine } from './jobs/engine.ts'
+import { createScheduleBook, type ScheduleBook } from './jobs/schedule-book.ts'
+import { createTicker } from './jobs/schedule-ticker.ts'
 import type { GuardedFetch } from './net/guarded-fetch.ts'
 import { openMetrics } from './metrics.ts'
 import type { Settings } from './options.ts'
@@ -37,6 +39,8 @@ export interface RunningOptions {
 
 /** The open parts of a server. */
 export interface Running extends Services {
+  /** Registered schedules. */
+  readonly schedules: ScheduleBook
   /** Rotating and retiring keys. */
   readonly keys: Keys
   /** Ends the worker and the upkeep: running tasks have until the deadline. What is asked meanwhile still works. */
@@ -99,6 +103,8 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
   })
   const onChange = (change: ConnectionChange): Promise<void> => tellEngine(engine, change)
   const connect = createConnect({ ...shared, fetch, baseUrl, onChange })
+  const schedules = createScheduleBook({ store })
+  const ticker = createTicker({ store, book: schedules, engine, log })
   const check = async (): Promise<void> => {
     if (!(await store.ping())) throw new AuthFlowError('store_unavailable')
     await checkCanary(store, vault, environment)
@@ -110,12 +116,13 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
   }
   let sweeper: Sweeper | undefined
   const quiesce = async (deadlineMs: number): Promise<void> => {
-    await Promise.all([sweeper?.stop(), worker ? engine.stop(deadlineMs) : undefined])
+    await Promise.all([ticker.stop(), sweeper?.stop(), worker ? engine.stop(deadlineMs) : undefined])
   }
   try {
     prepare(engine)
     if (worker) {
       await engine.start()
+      ticker.start()
       sweeper = startUpkeep({ connect, engine, store }, log)
     }
   } catch (cause) {
@@ -125,6 +132,7 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
   return {
     connect,
     engine,
+    schedules,
     keys: createKeys({ store, vault, environment, sets: allSets, sealedSets }),
     check,
     quiesce,

@@ -4,6 +4,7 @@
 import { connectSealedSets } from './connect/sealed.ts'
 import { connectSets } from './connect/sets.ts'
 import { jobSets } from './jobs/records.ts'
+import { scheduleSets } from './jobs/schedule-records.ts'
 import { jobSealedSets } from './jobs/sealed.ts'
 import { queueSets } from './queue/store-queue.ts'
 import type { DocumentSet, StoredDocument } from './store/store.ts'
@@ -19,6 +20,7 @@ import type { SealedRecordType } from './vault/vault.ts'
 export const allSets: readonly DocumentSet<StoredDocument>[] = [
   ...connectSets,
   ...jobSets,
+  ...scheduleSets,
   ...queueSets,
   ...canarySets,
   ...indexKeySets,

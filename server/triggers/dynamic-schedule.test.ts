@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { AuthFlow } from '../authflow.ts'
+import { encryptionKeys, keepLog } from '../http/fixtures/test-server.ts'
+import { until } from '../jobs/fixtures/engine-fixture.ts'
+import { DynamicSchedule } from './dynamic-schedule.ts'
+import { eventTrigger } from './event-trigger.ts'
+import { cronTrigger } from './schedule-trigger.ts'
+
+const directory = await mkdtemp(join(tmpdir(), 'authflow-schedules-'))
+after(() => rm(directory, { recursive: true, force: true }))
+
+const open = (file: string): AuthFlow<readonly []> =>
+  new AuthFlow({
+    environment: 'test',
+    baseUrl: 'http://localhost:1',
+    store: `sqlite:${join(directory, file)}`,
+    encryptionKeys,
+    integrations: [],
+    logger: keepLog(),
+  })
+
+describe('DynamicSchedule', () => {
+  it('starts each of its jobs as the account, with key and metadata, and survives a restart', async () => {
+    const seen: unknown[] = []
+    const build = (): { client: AuthFlow<readonly []>; reports: DynamicSchedule } => {
+      const client = open('one.db')
+      const reports = new DynamicSchedule(client, { id: 'reports' })
+      client.defineJob({
+        id: 'report',
+        name: 'Report',
+        version: '1.0.0',
+        trigger: reports,
+        run: (payload, _, ctx) =>
+          void seen.push([ctx.source?.id, ctx.source?.metadata, ctx.account?.id, payload.ts instanceof Date]),
+      })
+      return { client, reports }
+    }
+    const first = build()
+    const options = {
+      type: 'interval',
+      options: { seconds: 1 },
+      accountId: '7',
+      metadata: { to: 'ada' },
+    } as const
+    const made = await first.reports.register('weekly', options)
+    assert.equal(made.accountId, '7')
+    assert.deepEqual(await first.reports.register('weekly', options), made)
+    await until('a run', () => seen.length > 0)
+    assert.deepEqual(seen[0], ['weekly', { to: 'ada' }, '7', true])
+    await first.client.close()
+
+    const second = build()
+    await second.client.start()
+    const before = seen.length
+    await until('a run after the restart', () => seen.length > before)
+    assert.equal(await second.reports.unregister('weekly'), true)
+    assert.equal(await second.reports.unregister('weekly'), false)
+    assert.deepEqual((await second.reports.list()).items, [])
+    await second.client.close()
+  })
+
+  it('keeps schedules apart that use the same key', async () => {
+    const client = open('two.db')
+    const [one, two] = ['one', 'two'].map((id) => new DynamicSchedule(client, { id }))
+    assert(one && two)
+    const daily = { type: 'cron', options: { cron: '0 9 * * *', timeZone: 'Asia/Tokyo' } } as const
+    await one.register('daily', daily)
+    await two.register('daily', { ...daily, accountId: '1' })
+    assert.equal((await one.list()).items[0]?.accountId, null)
+    await one.unregister('daily')
+    assert.equal((await two.list()).items.length, 1)
+    await client.close()
+  })
+
+  it('is a task inside of a run: a replay does not register again', async () => {
+    const client = open('three.db')
+    const reminders = new DynamicSchedule(client, { id: 'reminders' })
+    let passes = 0
+    client.defineJob({
+      id: 'sign-up',
+      name: 'Sign up',
+      version: '1.0.0',
+      trigger: eventTrigger({ name: 'signed-up' }),
+      run: async (_, io) => {
+        passes += 1
+        const made = await reminders.register('a', { type: 'interval', options: { seconds: 3600 } })
+        await reminders.unregister('a')
+        await io.wait('a moment', 0.2)
+        return made.key
+      },
+    })
+    const { runIds } = await client.sendEvent({ name: 'signed-up', payload: {} })
+    const run = await until('the end', async () => {
+      const found = await client.runs.get({ id: runIds[0] ?? '' })
+      return found.state === 'succeeded' ? found : undefined
+    })
+    assert.equal(passes, 2)
+    assert.deepEqual(
+      run.tasks.map(({ key }) => key),
+      ['reminders/a/register', 'reminders/a/unregister', 'a moment'],
+    )
+    assert.deepEqual((await reminders.list()).items, [])
+    await client.close()
+  })
+
+  it('refuses keys, accounts and metadata that are none', async () => {
+    const client = open('four.db')
+    const schedule = new DynamicSchedule(client, { id: 'x' })
+    const options = { type: 'interval', options: { seconds: 60 } } as const
+    await assert.rejects(schedule.register('', options), { code: 'invalid_input' })
+    await assert.rejects(schedule.register('x'.repeat(257), options), { code: 'invalid_input' })
+    await assert.rejects(schedule.register('a', { ...options, accountId: '' }), { code: 'invalid_input' })
+    await assert.rejects(schedule.register('a', { ...options, metadata: 'x'.repeat(20_000) }), {
+      code: 'invalid_input',
+    })
+    assert.throws(() => new DynamicSchedule(client, { id: 'a b' }), { code: 'invalid_input' })
+    await client.close()
+  })
+})
+
+describe('cronTrigger', () => {
+  it('fires by itself, and nobody can pretend to be it', async () => {
+    const client = open('five.db')
+    client.defineJob({
+      id: 'nightly',
+      name: 'Nightly',
+      version: '1.0.0',
+      trigger: cronTrigger({ cron: '0 3 * * *', timeZone: 'Europe/Berlin' }),
+      run: () => undefined,
+    })
+    await assert.rejects(
+      client.sendEvent({ name: 'scheduled', source: 'authflow:job/nightly', payload: {} }),
+      {
+        code: 'invalid_input',
+      },
+    )
+    const { runIds } = await client.sendEvent({
+      name: 'scheduled',
+      payload: { ts: new Date().toISOString() },
+    })
+    assert.deepEqual(runIds, [])
+    await client.close()
+  })
+})
