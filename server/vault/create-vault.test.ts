@@ -310,31 +310,44 @@ describe('Vault.session', () => {
     assert.equal(session.open(value, 'a'), 'result')
   })
 
-  it('derives once for a record, however many values and sessions there are', () => {
+  it('derives once for all records of a type, however many values and sessions there are', () => {
     const ring = createKeyRing([k1])
     let derivations = 0
     const counting = {
       ...ring,
       derive: (...input: Parameters<typeof ring.derive>) => (derivations++, ring.derive(...input)),
     }
-    const counted = createVault({ keys: counting, environment: 'test' })
+    const counted = createVault<string>({ keys: counting, environment: 'test' })
     derivations = 0
     const values = Array.from({ length: 100 }, (_, index) =>
-      counted.session('run', 'r').seal('x', `${index}`),
+      counted.session('run', `r${index}`).seal('x', 'a'),
     )
-    for (const [index, value] of values.entries()) counted.session('run', 'r').open(value, `${index}`)
+    for (const [index, value] of values.entries()) counted.session('run', `r${index}`).open(value, 'a')
+    refuses(() => counted.session('run', 'other').open(values[0] ?? '', 'a'))
     assert.equal(derivations, 1)
-    // Values that do not open never enter the cache.
+    // What does not open never enters the cache.
     for (let index = 0; index < 3; index++)
-      refuses(() => counted.session('run', 'other').open(values[0] ?? '', '0'))
+      refuses(() => counted.session('event', 'r0').open(values[0] ?? '', 'a'))
     assert.equal(derivations, 4)
   })
 
-  it('still opens a value when more records were used meanwhile than are cached', () => {
+  it('takes a new salt after an hour, and opens what it sealed before', (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: 1_700_000_000_000 })
+    const salt = (value: string) => value.split('.')[2]?.slice(0, 42)
+    const session = vault.session('run', 'run_hour')
+    const first = session.seal('x', 'a')
+    t.mock.timers.tick(3_599_000)
+    assert.equal(salt(session.seal('x', 'a')), salt(first))
+    t.mock.timers.tick(2000)
+    assert.notEqual(salt(session.seal('x', 'a')), salt(first))
+    assert.equal(session.open(first, 'a'), 'x')
+  })
+
+  it('still opens a value when more keys were used meanwhile than are cached', () => {
     const small = vaultOf()
-    const value = small.session('run', 'first').seal('kept', 'a')
-    for (let index = 0; index < 5000; index++) small.session('run', `other ${index}`).seal('', 'a')
-    assert.equal(small.session('run', 'first').open(value, 'a'), 'kept')
+    const value = small.session('first', 'r').seal('kept', 'a')
+    for (let index = 0; index < 5000; index++) small.session(`other ${index}`, 'r').seal('', 'a')
+    assert.equal(small.session('first', 'r').open(value, 'a'), 'kept')
   })
 })
 

@@ -36,9 +36,11 @@ const cachedKeys = 4096
 
 /**
  * Random nonces may repeat under one key with a chance that grows with the square of their number: at this count it is
- * below 2^-56, and the session takes a new salt.
+ * below 2^-56, and sessions take a new salt.
  */
 const sealsPerSalt = 2 ** 20
+/** And after this at the latest, so that no derived key protects more than an hour of a process's values. */
+const saltLifeMs = 3_600_000
 
 const valueInfo = Buffer.from(netstrings('authflow', 'vault', 'v1'))
 
@@ -66,7 +68,7 @@ export function createVault<T extends string = SealedRecordType>({
     )
   }
   const core: Core = { keys, environment, cache: new BoundedCache(cachedKeys) }
-  const writers = new BoundedCache<SessionWriter>(cachedKeys)
+  const writers = new Map<string, SessionWriter>()
   const sealWith = (kid: string, plaintext: string, context: SealContext<T>): string => {
     const salt = createSalt()
     const derived = derive(core, kid, salt, valueInfo)
@@ -101,17 +103,20 @@ export function createVault<T extends string = SealedRecordType>({
 
 type Place = readonly [recordType: string, recordId: string]
 
-/** A salt that values of one record are being sealed under, and how often it was used. */
+/** A salt that the sessions of one type of record are sealing under, and how often it was used. */
 interface SessionWriter extends SealingKey {
+  readonly since: number
   seals: number
 }
 
-function createSession(core: Core, writers: BoundedCache<SessionWriter>, place: Place): VaultSession {
-  const record = netstrings(...checkTexts(place))
-  const info = Buffer.from(netstrings('authflow', 'vault', 's1') + record)
-  const bind = (kid: string, field: string): Buffer => associate(core, 's1', kid, [...place, '', '', field])
+function createSession(core: Core, writers: Map<string, SessionWriter>, place: Place): VaultSession {
+  const [recordType] = checkTexts(place)
+  const info = Buffer.from(netstrings('authflow', 'vault', 's1', recordType))
+  const record = netstrings(...place, '', '')
+  const bind = (kid: string, field: string): Buffer =>
+    Buffer.from(netstrings('s1', kid, core.environment) + record + netstrings(...checkTexts([field])))
   const seal = (plaintext: string, field: string): string => {
-    const writer = currentWriter(core, writers, record, info)
+    const writer = currentWriter(core, writers, recordType, info)
     writer.seals++
     return sealEnvelope(encode(plaintext), writer, bind(writer.kid, field))
   }
@@ -127,21 +132,25 @@ function createSession(core: Core, writers: BoundedCache<SessionWriter>, place: 
   }
 }
 
-/** The writer of a record is shared by all its sessions of this process, so that each new one need not derive again. */
+/**
+ * The key is shared by the records of a type for an hour: to derive one for each would cost more than the encryption,
+ * and add nothing, as record and field are authenticated, nonces are random and the number of seals is bounded.
+ */
 function currentWriter(
   core: Core,
-  writers: BoundedCache<SessionWriter>,
-  record: string,
+  writers: Map<string, SessionWriter>,
+  recordType: string,
   info: Buffer,
 ): SessionWriter {
-  const known = writers.get(record)
-  if (known && known.seals < sealsPerSalt) return known
+  const now = Date.now()
+  const known = writers.get(recordType)
+  if (known && known.seals < sealsPerSalt && now - known.since < saltLifeMs) return known
   const kid = core.keys.currentKid
   const salt = createSalt()
   const derived = derive(core, kid, salt, info)
   if (!derived) throw new AuthFlowError('internal')
-  const writer: SessionWriter = { format: 's1', kid, salt, derived, seals: 0 }
-  writers.set(record, writer)
+  const writer: SessionWriter = { format: 's1', kid, salt, derived, since: now, seals: 0 }
+  writers.set(recordType, writer)
   core.cache.set(cacheKey(kid, salt, info), derived)
   return writer
 }

@@ -9,7 +9,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { decryptGcm, encryptGcm, ivBytes, keyBytes, tagBytes } from './primitives.ts'
 import { takeRandomBytes } from './random-pool.ts'
 
-/** `v1`: a salt of its own. `s1`: the salt is shared by the values that one session of a record sealed. */
+/** `v1`: a salt of its own. `s1`: the salt is shared by what the sessions of a process sealed within an hour. */
 export type EnvelopeFormat = 'v1' | 's1'
 
 /** Bytes of a salt. */

@@ -45,9 +45,9 @@ export interface Vault<T extends string = SealedRecordType> {
    */
   reseal(sealed: string, context: SealContext<T>): string
   /**
-   * A vault whose key is derived once for the given record and cached, so that many small values of one record (the
-   * tasks of a run) cost one derivation. What it seals is opened only by a session of the same record, in any process
-   * that has the key. Making one again for the same record costs nothing.
+   * A vault for many small values (the tasks of runs): its key is derived once an hour for all records of a type. What
+   * it seals is opened only by a session of the same record, in any process that has the key. Making one again costs
+   * nothing.
    */
   session(recordType: T, recordId: string): VaultSession
   /**
@@ -64,7 +64,7 @@ export interface Vault<T extends string = SealedRecordType> {
   blindIndex(purpose: string, ...parts: string[]): string
 }
 
-/** Seals values of one record under one derived key; each field name is authenticated. */
+/** Seals values of one record under a derived key; record and field name are authenticated. */
 export interface VaultSession {
   /** Sealed text: `s1.<kid>.<base64url>`. Never the same twice. Throws like {@link Vault.seal}. */
   seal(plaintext: string, field: string): string
