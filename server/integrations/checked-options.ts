@@ -1,16 +1,22 @@
 // What the constructors of integrations check, so that a missing environment variable is named at start and not found
 // out by a customer. Credentials may be typed as possibly undefined: `process.env.SLACK_CLIENT_ID` can be passed as is.
 
+import { createPrivateKey } from 'node:crypto'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { namePattern } from '../../shared/ids.ts'
-import type { OAuthClientOptions } from './integration.ts'
+import type { ClientAuthentication, ClientKey, OAuthClientOptions } from './integration.ts'
 
 /** The host's own app at a provider, as it is passed to a constructor. */
 export interface OAuthAppOptions {
   readonly clientId: string | undefined
-  readonly clientSecret: string | undefined
+  /** Needed unless the provider takes signed assertions or public clients. */
+  readonly clientSecret?: string | undefined
+  /** PKCS #8 in PEM, or that with the key's id: for providers at which the app signs in the place of a secret. */
+  readonly privateKey?: string | ClientKey | undefined
   /** Asked for at the provider, in its own words. */
   readonly scopes: readonly string[]
+  /** Page of the host for those who install the app from the provider's own pages; see {@link OAuthClientOptions}. */
+  readonly installUrl?: string
 }
 
 /** Which integration complains. */
@@ -62,26 +68,66 @@ export function checkCredential(of: Complainant, option: string, value: unknown)
   throw optionError('invalid_option', of, { option, what: 'must be text without white space.' })
 }
 
-/** The host's app, complete. Throws `missing_option` and `invalid_option`, naming `oauth.clientId` and so on. */
-export function checkOAuthApp(of: Complainant, oauth: OAuthAppOptions): OAuthClientOptions {
+/**
+ * The host's app, complete for the way in which it proves itself (default by its secret).
+ *
+ * @throws {@link AuthFlowError} `missing_option` and `invalid_option`, naming `oauth.clientId` and so on
+ */
+export function checkOAuthApp(
+  of: Complainant,
+  oauth: OAuthAppOptions,
+  clientAuth: ClientAuthentication = 'post',
+): OAuthClientOptions {
   if (typeof oauth !== 'object' || oauth === null) {
     throw optionError('missing_option', of, { option: 'oauth', what: 'is given but has no value.' })
   }
-  const scopes: unknown = oauth.scopes
-  if (
-    !Array.isArray(scopes) ||
-    !scopes.every((scope) => typeof scope === 'string' && /^[^\s,]+$/.test(scope))
-  ) {
-    throw optionError('invalid_option', of, {
-      option: 'oauth.scopes',
-      what: 'must be a list with one scope in each text.',
-    })
-  }
+  const { installUrl } = oauth
   return {
     clientId: checkCredential(of, 'oauth.clientId', oauth.clientId),
-    clientSecret: checkCredential(of, 'oauth.clientSecret', oauth.clientSecret),
-    scopes: [...new Set(oauth.scopes)],
+    clientSecret: needsSecret(clientAuth)
+      ? checkCredential(of, 'oauth.clientSecret', oauth.clientSecret)
+      : (oauth.clientSecret ?? ''),
+    ...(clientAuth === 'privateKeyJwt' ? { privateKey: checkPrivateKey(of, oauth.privateKey) } : {}),
+    scopes: checkScopes(of, oauth.scopes),
+    ...(installUrl === undefined ? {} : { installUrl: checkPage(of, 'oauth.installUrl', installUrl) }),
   }
+}
+
+const needsSecret = (clientAuth: ClientAuthentication): boolean =>
+  clientAuth !== 'none' && clientAuth !== 'privateKeyJwt'
+
+function checkScopes(of: Complainant, scopes: unknown): readonly string[] {
+  const isList = Array.isArray(scopes)
+  const texts = isList ? scopes.filter((scope): scope is string => typeof scope === 'string') : []
+  if (isList && texts.length === scopes.length && texts.every((scope) => /^[^\s,]+$/.test(scope))) {
+    return [...new Set(texts)]
+  }
+  throw optionError('invalid_option', of, {
+    option: 'oauth.scopes',
+    what: 'must be a list with one scope in each text.',
+  })
+}
+
+/** Read once at start, so that a key copied without its last line is found before a customer finds it. */
+function checkPrivateKey(of: Complainant, given: string | ClientKey | undefined): ClientKey {
+  const option = 'oauth.privateKey'
+  const { pem, keyId } = typeof given === 'string' ? { pem: given, keyId: undefined } : (given ?? {})
+  if (pem === undefined || pem === '') {
+    throw optionError('missing_option', of, { option, what: 'is needed: the app signs with it.' })
+  }
+  try {
+    createPrivateKey(pem)
+  } catch {
+    // The platform's error may quote the text.
+    throw optionError('invalid_option', of, { option, what: 'must be a private key in PEM (PKCS #8).' })
+  }
+  return keyId === undefined ? { pem } : { pem, keyId }
+}
+
+function checkPage(of: Complainant, option: string, value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url && /^https?:$/.test(url.protocol) && !url.username && !url.password) return value
+  throw optionError('invalid_option', of, { option, what: 'must be an absolute http or https URL.' })
 }
 
 /** How accounts are told from code: by `connect: true`, or by a credential of the product's own. */

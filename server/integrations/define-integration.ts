@@ -2,81 +2,30 @@
 // built-in providers are classes for their precise types; what is made here behaves the same.
 
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
-import type { ApiKeyAuth, Auth, BasicAuth, OAuth2Auth } from '../../shared/auth.ts'
+import type { Auth } from '../../shared/auth.ts'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import type { MethodId } from '../../shared/flow.ts'
 import { namePattern } from '../../shared/ids.ts'
 import type { IO, Json, Task, TaskOptions } from '../jobs/job.ts'
-import type { GuardedFetch } from '../net/guarded-fetch.ts'
 import {
   checkAuthSource,
   checkCredential,
   checkId,
-  checkOAuthApp,
   optionError,
-  type Complainant,
   type OAuthAppOptions,
 } from './checked-options.ts'
-import { defineFields } from './field-set.ts'
-import type {
-  ConnectDefinition,
-  FieldSet,
-  Identified,
-  KeyMethod,
-  Method,
-  OAuth2Method,
-  ProviderContext,
-} from './integration.ts'
-import { checkingCredentials, requestJson, type JsonReply, type JsonRequest } from './json-request.ts'
+import {
+  connectDefinition,
+  toolsOf,
+  type AuthOfMethods,
+  type MethodDefinitions,
+  type ProviderTools,
+} from './defined-methods.ts'
+import type { ConnectDefinition } from './integration.ts'
 import { failureError, type ProviderFailure } from './provider-failure.ts'
 import { ProviderIntegration } from './provider-integration.ts'
 
 export { defineFields } from './field-set.ts'
-
-/** What definitions have to reach their provider. */
-export interface ProviderTools {
-  /** Reaches public https hosts only; give it to SDKs that take a fetch. */
-  readonly fetch: GuardedFetch
-  /**
-   * Sends JSON and reads JSON; throws coded errors that tasks know how to retry: `rate_limited` with the provider's
-   * `Retry-After`, `provider_unavailable`, `provider_rejected`.
-   */
-  request(url: string, request?: JsonRequest): Promise<JsonReply>
-}
-
-type Fixed = 'id' | 'client' | 'authorizationUrl' | 'tokenUrl' | 'identify'
-
-/** Connecting by OAuth 2. What is left out: PKCE on, Basic client authentication, scopes separated by spaces. */
-export interface OAuth2Definition extends Omit<Partial<OAuth2Method>, Fixed> {
-  /** Fixed, or made of the fields. */
-  readonly authorizationUrl: string | OAuth2Method['authorizationUrl']
-  readonly tokenUrl: string | OAuth2Method['tokenUrl']
-  /** Who the token belongs to. A refusal with status 401 becomes `credentials_rejected`. */
-  identify(token: string, context: ProviderContext & ProviderTools): Promise<Identified>
-}
-
-/** Connecting with a typed key, or with a user name and password. */
-export interface KeyDefinition {
-  /** (default `API key`, `User name and password`) */
-  readonly label?: string
-  /** By `defineFields` (default one secret field `apiKey`, or `username` and `password`). */
-  readonly fields?: FieldSet
-  /** Whose credentials they are. A refusal with status 401 becomes an error at the field. */
-  verify(context: ProviderContext & ProviderTools): Promise<Identified>
-}
-
-/** Ways to connect; at least one. */
-export interface MethodDefinitions {
-  readonly oauth2?: OAuth2Definition
-  readonly apiKey?: KeyDefinition
-  readonly basic?: KeyDefinition
-}
-
-/** What `getAuth` answers for methods. */
-export type AuthOfMethods<Methods extends MethodDefinitions> =
-  | (Methods extends { readonly oauth2: OAuth2Definition } ? OAuth2Auth : never)
-  | (Methods extends { readonly apiKey: KeyDefinition } ? ApiKeyAuth : never)
-  | (Methods extends { readonly basic: KeyDefinition } ? BasicAuth : never)
 
 /** A task of a definition: the work alone. Its key, retries and error handling come from the integration. */
 export type TaskDefinition<Client> = (client: Client, params: never, task: Task) => Promise<Json | void>
@@ -121,6 +70,8 @@ export interface DefinedOptions<Id extends string = string> {
   readonly connect?: boolean
   /** The host's app at the provider. Needed for OAuth; without it only the other methods are offered. */
   readonly oauth?: OAuthAppOptions
+  /** Offers only these of the provider's methods (default: all, those that need `oauth` only with it). */
+  readonly methods?: readonly MethodId[]
 }
 
 /** An integration made by {@link defineIntegration}. */
@@ -145,6 +96,8 @@ const reserved = new Set([
   'useFetch',
 ])
 
+const methodIds = ['oauth2', 'device', 'clientCredentials', 'apiKey', 'basic'] as const
+
 /**
  * A function that makes integrations of the provider, each with the host's own id and settings.
  *
@@ -167,8 +120,8 @@ export function defineIntegration<
   }
   const { provider, name, methods, tasks } = definition
   if (!namePattern.test(provider)) refuse('provider', 'must be an id such as todoist.')
-  if (!methods.oauth2 && !methods.apiKey && !methods.basic)
-    refuse('methods', 'must have one of oauth2, apiKey and basic.')
+  if (!methodIds.some((id) => methods[id] !== undefined))
+    refuse('methods', `must have one of ${methodIds.join(', ')}.`)
   for (const task of Object.keys(tasks)) {
     if (reserved.has(task) || task === 'then')
       refuse(`tasks.${task}`, 'has a name that every integration has already.')
@@ -178,14 +131,16 @@ export function defineIntegration<
     checkId(self)
     const local = Object.hasOwn(options, 'token')
     if (local) checkCredential(self, 'token', options.token)
-    if (local && !methods.oauth2 && !methods.apiKey) {
+    if (local && methods.basic && Object.keys(methods).length === 1) {
       throw optionError('invalid_option', self, {
         option: 'token',
         what: 'does not fit a user name and password.',
       })
     }
     const authSource = checkAuthSource(self, { connect: options.connect, local, localOption: 'token' })
-    const connect = options.connect ? connectDefinition(self, methods, options.oauth) : undefined
+    const connect = options.connect
+      ? connectDefinition(self, methods, { oauth: options.oauth, only: options.methods })
+      : undefined
     return withTasks(new Defined(definition, options, { authSource, connect }))
   }
 }
@@ -290,75 +245,4 @@ function localAuth(methods: MethodDefinitions, token: string): Auth {
   return methods.apiKey
     ? { type: 'apiKey', apiKey: token, ...base }
     : { type: 'oauth2', accessToken: token, ...base }
-}
-
-const toolsOf = (self: Complainant, fetch: GuardedFetch): ProviderTools => ({
-  fetch,
-  request: (url, request) => requestJson(self, fetch, url, request),
-})
-
-function connectDefinition(
-  self: Complainant,
-  methods: MethodDefinitions,
-  oauth: OAuthAppOptions | undefined,
-): ConnectDefinition {
-  const list: Method[] = []
-  if (methods.oauth2 && oauth) list.push(oauth2Method(self, methods.oauth2, oauth))
-  if (methods.apiKey) list.push(keyMethod(self, 'apiKey', methods.apiKey))
-  if (methods.basic) list.push(keyMethod(self, 'basic', methods.basic))
-  if (list.length > 0) return { methods: list }
-  throw optionError('missing_option', self, { option: 'oauth', what: 'is needed with `connect: true`.' })
-}
-
-function oauth2Method(self: Complainant, definition: OAuth2Definition, oauth: OAuthAppOptions): OAuth2Method {
-  const { authorizationUrl, tokenUrl, identify, ...rest } = definition
-  return {
-    label: `Sign in with ${self.name}`,
-    scopeSeparator: ' ',
-    scopeLabels: {},
-    pkce: 'S256',
-    clientAuth: 'basic',
-    // The careful assumption: an old refresh token may be dead, and using it may end the grant.
-    rotation: 'strict',
-    ...rest,
-    id: 'oauth2',
-    client: checkOAuthApp(self, oauth),
-    authorizationUrl: (fields) =>
-      typeof authorizationUrl === 'string' ? authorizationUrl : authorizationUrl(fields),
-    tokenUrl: (fields) => (typeof tokenUrl === 'string' ? tokenUrl : tokenUrl(fields)),
-    identify: ({ accessToken }, context) => {
-      const tools = toolsOf(self, context.fetch)
-      return checkingCredentials(self, () => identify(accessToken, { ...context, ...tools }))
-    },
-  }
-}
-
-const defaultFields = {
-  apiKey: z.object({
-    apiKey: z.string().meta({ title: 'API key', secret: true, normalise: ['trim'], autocomplete: 'off' }),
-  }),
-  basic: z.object({
-    username: z.string().meta({ title: 'User name', normalise: ['trim'], autocomplete: 'username' }),
-    password: z.string().meta({ title: 'Password', secret: true, autocomplete: 'current-password' }),
-  }),
-} as const
-
-const defaultLabels = { apiKey: 'API key', basic: 'User name and password' } as const
-
-const secretFields = { apiKey: 'apiKey', basic: 'password' } as const
-
-function keyMethod(
-  self: Complainant,
-  id: KeyMethod['id'],
-  { label, fields, verify }: KeyDefinition,
-): KeyMethod {
-  return {
-    id,
-    label: label ?? defaultLabels[id],
-    fields: fields ?? defineFields(defaultFields[id]),
-    verify: (context) => {
-      const tools = toolsOf(self, context.fetch)
-      return checkingCredentials(self, () => verify({ ...context, ...tools }), secretFields[id])
-    },
-  }
 }

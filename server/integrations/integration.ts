@@ -70,6 +70,8 @@ export interface TokenSet {
   readonly expiresAt?: number
   /** What was granted; absent where the provider does not say. */
   readonly scopes?: readonly string[]
+  /** Those of the method's `answerMembers` that the answer had; only of the first answer. */
+  readonly members?: Readonly<Record<string, string>>
   /** Claims of the validated ID token; only of a code exchange, and only where the method has `oidc`. */
   readonly idClaims?: Readonly<Record<string, unknown>>
 }
@@ -123,6 +125,8 @@ export interface TokenEndpointProfile {
   readonly tokenPath?: string
   /** Values of `token_type` beside `bearer` that mean a bearer token here: `['bot']`. */
   readonly tokenTypes?: readonly string[]
+  /** Text members of the first answer that `identify` needs: `['instance_url']`. Never secret ones. */
+  readonly answerMembers?: readonly string[]
   /** Turns the provider's own answer into RFC 6749's form; errors too. Used for every token request. */
   normaliseTokenResponse?(response: Response): Promise<Response>
   /** Who the token belongs to. Throws `credentials_rejected`. */

@@ -17,6 +17,7 @@ const firstInstantInMs = 1e11
 const usableToken = /^[\x21-\x7e]{1,16384}$/
 const maxRefreshTokenLength = 16_384
 const maxScopes = 500
+const maxMemberLength = 2048
 
 /**
  * The token set of an answer. `expiresAt` is in ms and absent when the token does not expire by the clock; `scopes` is
@@ -47,8 +48,23 @@ export async function readTokenResponse(
     ...(refreshToken === undefined ? {} : { refreshToken }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(scopes === undefined ? {} : { scopes }),
+    ...membersOf(kind, method, answer),
     ...(claims === undefined ? {} : { idClaims: claims }),
   }
+}
+
+/** What `identify` asked for beside the tokens. */
+function membersOf(
+  kind: GrantKind,
+  { answerMembers }: OAuthMethod,
+  answer: Answer,
+): { readonly members?: Record<string, string> } {
+  if (!answerMembers || kind === 'refresh_token') return {}
+  const found = answerMembers.flatMap((name) => {
+    const value = memberAt(answer, name)
+    return typeof value === 'string' && value.length <= maxMemberLength ? [[name, value] as const] : []
+  })
+  return { members: Object.fromEntries(found) }
 }
 
 /** Scopes of an answer: text separated by commas or spaces, or a list; undefined when it says nothing. */

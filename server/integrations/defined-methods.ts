@@ -1,0 +1,282 @@
+// Ways to connect as definitions write them, and the methods that come of them: what is left out gets the careful
+// default, and what cannot work is refused when the integration is made.
+
+import { z } from 'zod'
+import type { ApiKeyAuth, BasicAuth, OAuth2Auth } from '../../shared/auth.ts'
+import type { MethodId } from '../../shared/flow.ts'
+import type { GuardedFetch } from '../net/guarded-fetch.ts'
+import { checkOAuthApp, optionError, type Complainant, type OAuthAppOptions } from './checked-options.ts'
+import { defineFields, type FieldMeta } from './field-set.ts'
+import type {
+  ClientCredentialsMethod,
+  ConnectDefinition,
+  DeviceMethod,
+  FieldSet,
+  Identified,
+  KeyMethod,
+  Method,
+  MethodFields,
+  OAuth2Method,
+  ProviderContext,
+  TokenEndpointProfile,
+  TokenSet,
+} from './integration.ts'
+import { checkingCredentials, requestJson, type JsonReply, type JsonRequest } from './json-request.ts'
+
+/** What definitions have to reach their provider. */
+export interface ProviderTools {
+  /** Reaches public https hosts only; give it to SDKs that take a fetch. */
+  readonly fetch: GuardedFetch
+  /**
+   * Sends JSON and reads JSON; throws coded errors that tasks know how to retry: `rate_limited` with the provider's
+   * `Retry-After`, `provider_unavailable`, `provider_rejected`.
+   */
+  request(url: string, request?: JsonRequest): Promise<JsonReply>
+}
+
+/** Fixed, or made of the fields. */
+export type Address = string | ((fields: MethodFields) => string)
+
+/** What `identify` of a definition gets beside the token. */
+export interface IdentifyContext extends ProviderContext, ProviderTools {
+  /** The token with all that came with it: `idClaims` where the method has `oidc`, `members` it asked for. */
+  readonly tokens: TokenSet
+}
+
+interface Identifying {
+  readonly tokenUrl: Address
+  /** Who the token belongs to. A refusal with status 401 becomes `credentials_rejected`. */
+  identify(token: string, context: IdentifyContext): Promise<Identified>
+}
+
+type Fixed = 'id' | 'client' | 'authorizationUrl' | 'deviceAuthorizationUrl' | keyof Identifying
+
+/** Connecting by OAuth 2. What is left out: PKCE on, Basic client authentication, scopes separated by spaces. */
+export interface OAuth2Definition extends Omit<Partial<OAuth2Method>, Fixed>, Identifying {
+  /** Where the user goes. */
+  readonly authorizationUrl: Address
+}
+
+/** Connecting by a code that the user types at the provider. The same defaults. */
+export interface DeviceDefinition extends Omit<Partial<DeviceMethod>, Fixed>, Identifying {
+  /** Where the code comes from. */
+  readonly deviceAuthorizationUrl: Address
+}
+
+/** Connecting with an app that the account made itself. Its form asks for id and secret unless `fields` says more. */
+export interface ClientCredentialsDefinition
+  extends Omit<Partial<ClientCredentialsMethod>, Fixed>, Identifying {}
+
+/** Connecting with a typed key, or with a user name and password. */
+export interface KeyDefinition {
+  /** (default `API key`, `User name and password`) */
+  readonly label?: string
+  /** By `defineFields` (default one secret field `apiKey`, or `username` and `password`). */
+  readonly fields?: FieldSet
+  /** Whose credentials they are. A refusal with status 401 becomes an error at the field. */
+  verify(context: ProviderContext & ProviderTools): Promise<Identified>
+}
+
+/** Ways to connect; at least one. */
+export interface MethodDefinitions {
+  /** Needs the host's app (`oauth`). */
+  readonly oauth2?: OAuth2Definition
+  /** Needs the host's app (`oauth`). */
+  readonly device?: DeviceDefinition
+  readonly clientCredentials?: ClientCredentialsDefinition
+  readonly apiKey?: KeyDefinition
+  readonly basic?: KeyDefinition
+}
+
+/** What `getAuth` answers for methods. */
+export type AuthOfMethods<Methods extends MethodDefinitions> =
+  | (Methods extends { readonly oauth2: OAuth2Definition } ? OAuth2Auth : never)
+  | (Methods extends { readonly device: DeviceDefinition } ? OAuth2Auth : never)
+  | (Methods extends { readonly clientCredentials: ClientCredentialsDefinition } ? OAuth2Auth : never)
+  | (Methods extends { readonly apiKey: KeyDefinition } ? ApiKeyAuth : never)
+  | (Methods extends { readonly basic: KeyDefinition } ? BasicAuth : never)
+
+/** What the host chose for its integration. */
+export interface MethodChoice {
+  /** The host's app at the provider. */
+  readonly oauth: OAuthAppOptions | undefined
+  /** Only these of the methods; undefined means all that can be offered. */
+  readonly only: readonly MethodId[] | undefined
+}
+
+/**
+ * The methods of a definition, in the order in which they are offered. Those that need the host's app are left out
+ * without one.
+ *
+ * @throws {@link AuthFlowError} `missing_option` when nothing is left, `invalid_option` for a method that cannot work
+ */
+export function connectDefinition(
+  self: Complainant,
+  methods: MethodDefinitions,
+  { oauth, only }: MethodChoice,
+): ConnectDefinition {
+  const { oauth2, device, clientCredentials, apiKey, basic } = methods
+  const made: Method[] = [
+    ...(oauth2 && oauth ? [oauth2Method(self, oauth2, oauth)] : []),
+    ...(device && oauth ? [deviceMethod(self, device, oauth)] : []),
+    ...(clientCredentials ? [clientCredentialsMethod(self, clientCredentials)] : []),
+    ...(apiKey ? [keyMethod(self, 'apiKey', apiKey)] : []),
+    ...(basic ? [keyMethod(self, 'basic', basic)] : []),
+  ]
+  const unknown = only?.find((id) => !Object.hasOwn(methods, id))
+  if (unknown !== undefined) {
+    throw optionError('invalid_option', self, { option: 'methods', what: `has no ${unknown} to offer.` })
+  }
+  const list = made.filter(({ id }) => only?.includes(id) ?? true)
+  if (list.length > 0) return { methods: list }
+  throw optionError('missing_option', self, { option: 'oauth', what: 'is needed with `connect: true`.' })
+}
+
+/** What {@link ProviderTools} of one integration do. */
+export const toolsOf = (self: Complainant, fetch: GuardedFetch): ProviderTools => ({
+  fetch,
+  request: (url, request) => requestJson(self, fetch, url, request),
+})
+
+function oauth2Method(self: Complainant, definition: OAuth2Definition, oauth: OAuthAppOptions): OAuth2Method {
+  const { authorizationUrl, tokenUrl, identify, ...rest } = definition
+  const defaults = { label: `Sign in with ${self.name}`, pkce: 'S256', ...careful } as const
+  const { clientAuth = defaults.clientAuth, pkce = defaults.pkce } = rest
+  if (pkce !== 'S256' && pkce.off.trim() === '') fail(self, 'pkce.off', 'must say why.')
+  if (rest.oidc && !rest.issuer) fail(self, 'issuer', 'is needed with `oidc`.')
+  checkProof(self, rest)
+  return {
+    ...defaults,
+    ...rest,
+    id: 'oauth2',
+    client: checkOAuthApp(self, oauth, clientAuth),
+    authorizationUrl: addressOf(self, 'authorizationUrl', authorizationUrl),
+    ...identifying(self, { tokenUrl, identify }),
+  }
+}
+
+function deviceMethod(self: Complainant, definition: DeviceDefinition, oauth: OAuthAppOptions): DeviceMethod {
+  const { deviceAuthorizationUrl, tokenUrl, identify, ...rest } = definition
+  const { clientAuth = careful.clientAuth } = rest
+  checkProof(self, rest)
+  return {
+    label: `Sign in with ${self.name} on another device`,
+    ...careful,
+    ...rest,
+    id: 'device',
+    client: checkOAuthApp(self, oauth, clientAuth),
+    deviceAuthorizationUrl: addressOf(self, 'deviceAuthorizationUrl', deviceAuthorizationUrl),
+    ...identifying(self, { tokenUrl, identify }),
+  }
+}
+
+function clientCredentialsMethod(
+  self: Complainant,
+  definition: ClientCredentialsDefinition,
+): ClientCredentialsMethod {
+  const { tokenUrl, identify, ...rest } = definition
+  if (rest.clientAuth === 'privateKeyJwt' || rest.clientAuth === 'none') {
+    fail(self, 'clientCredentials.clientAuth', 'must be basic, basicRaw or post: the account types a secret.')
+  }
+  return {
+    label: 'Client credentials',
+    ...careful,
+    rotation: 'none',
+    scopes: [],
+    fields: defineFields(defaultFields.clientCredentials),
+    ...rest,
+    id: 'clientCredentials',
+    ...identifying(self, { tokenUrl, identify }, secretFields.clientCredentials),
+  }
+}
+
+const careful = {
+  scopeSeparator: ' ',
+  scopeLabels: {},
+  clientAuth: 'basic',
+  // An old refresh token may be dead, and using it may end the grant.
+  rotation: 'strict',
+} as const satisfies Partial<TokenEndpointProfile>
+
+function checkProof(self: Complainant, { clientAuth, issuer }: Partial<TokenEndpointProfile>): void {
+  if (clientAuth === 'privateKeyJwt' && !issuer)
+    fail(self, 'issuer', 'is needed with `clientAuth: "privateKeyJwt"`: it is the audience.')
+}
+
+function fail(self: Complainant, option: string, what: string): never {
+  throw optionError('invalid_option', self, { option, what })
+}
+
+/** A fixed address is looked at when the integration is made; one made of the fields when it is used. */
+function addressOf(self: Complainant, option: string, address: Address): (fields: MethodFields) => string {
+  if (typeof address !== 'string') return address
+  if (!URL.canParse(address)) fail(self, option, 'must be an absolute URL.')
+  return () => address
+}
+
+function identifying(
+  self: Complainant,
+  { tokenUrl, identify }: Identifying,
+  field?: string,
+): Pick<TokenEndpointProfile, 'tokenUrl' | 'identify'> {
+  return {
+    tokenUrl: addressOf(self, 'tokenUrl', tokenUrl),
+    identify: (tokens, context) => {
+      const tools = toolsOf(self, context.fetch)
+      const ask = () => identify(tokens.accessToken, { ...context, ...tools, tokens })
+      return checkingCredentials(self, ask, field)
+    },
+  }
+}
+
+const defaultFields = {
+  apiKey: z.object({
+    apiKey: z.string().meta({
+      title: 'API key',
+      secret: true,
+      normalise: ['trim'],
+      autocomplete: 'off',
+    } satisfies FieldMeta),
+  }),
+  basic: z.object({
+    username: z.string().meta({
+      title: 'User name',
+      normalise: ['trim'],
+      autocomplete: 'username',
+    } satisfies FieldMeta),
+    password: z
+      .string()
+      .meta({ title: 'Password', secret: true, autocomplete: 'current-password' } satisfies FieldMeta),
+  }),
+  clientCredentials: z.object({
+    clientId: z
+      .string()
+      .meta({ title: 'Client id', normalise: ['trim'], autocomplete: 'off' } satisfies FieldMeta),
+    clientSecret: z.string().meta({
+      title: 'Client secret',
+      secret: true,
+      normalise: ['trim'],
+      autocomplete: 'off',
+    } satisfies FieldMeta),
+  }),
+} as const
+
+const defaultLabels = { apiKey: 'API key', basic: 'User name and password' } as const
+
+const secretFields = { apiKey: 'apiKey', basic: 'password', clientCredentials: 'clientSecret' } as const
+
+function keyMethod(
+  self: Complainant,
+  id: KeyMethod['id'],
+  { label, fields, verify }: KeyDefinition,
+): KeyMethod {
+  return {
+    id,
+    label: label ?? defaultLabels[id],
+    fields: fields ?? defineFields(defaultFields[id]),
+    verify: (context) => {
+      const tools = toolsOf(self, context.fetch)
+      return checkingCredentials(self, () => verify({ ...context, ...tools }), secretFields[id])
+    },
+  }
+}
