@@ -56,6 +56,12 @@ export type Auth = OAuth2Auth | ApiKeyAuth | BasicAuth
 /** `active`: usable. `needs_reauth`: the user has to authorise again. `disconnected`: ended on purpose. */
 export type ConnectionState = 'active' | 'needs_reauth' | 'disconnected'
 
+/** The host's own facts about a connection: a JSON object of at most 4 KB. */
+export type Metadata = { readonly [key: string]: MetadataValue }
+
+/** A value in {@link Metadata}. */
+export type MetadataValue = string | number | boolean | null | readonly MetadataValue[] | Metadata
+
 /** One account's grant to one integration, without its credentials. */
 export interface Connection {
   /** Stable for the pair of account and integration. */
@@ -74,6 +80,10 @@ export interface Connection {
   readonly identity: Identity
   /** Granted scopes; empty where the provider has none. */
   readonly scopes: readonly string[]
+  /** Scopes that were asked for; those not among `scopes` the user or the provider left out. Absent for keys. */
+  readonly requestedScopes?: readonly string[]
+  /** What the host noted about it. Backends see it, pages never do. */
+  readonly metadata?: Metadata
   /** Values of fields that are not secret. */
   readonly fields: Readonly<Record<string, string>>
   /** ISO 8601 instants. */

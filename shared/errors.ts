@@ -276,6 +276,8 @@ export interface ErrorDetails {
   readonly option?: string
   /** Scopes that are missing. */
   readonly missingScopes?: readonly string[]
+  /** Scopes that a flow has to ask for, so that nothing is missing afterwards and nothing is lost. */
+  readonly scopes?: readonly string[]
   /** Milliseconds to wait before trying again. */
   readonly retryAfterMs?: number
   /** HTTP status of the provider's answer. */

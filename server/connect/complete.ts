@@ -1,19 +1,23 @@
 // Keeps a verified grant: the connection, the flow's end, the spent token and the audit row in one transaction. Until
 // it is written nothing has changed; an old connection stays as it was when the new grant is refused.
 
+import type { Metadata } from '../../shared/auth.ts'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { insertStep, updateStep, type NewDocument, type Step } from '../store/store.ts'
-import { auditStep } from './audit.ts'
+import { changeSteps, changeTime } from './changes.ts'
 import { connectionIdOf, credentialLeaseOf } from './connection-id.ts'
 import type { ConnectContext } from './context.ts'
 import { requireStage } from './flow.ts'
 import type { FinishParts } from './flow-parts.ts'
 import { endOf } from './flow-store.ts'
 import type { Grant } from './grant.ts'
+import { identityKeyOf } from './identity-key.ts'
 import type { ConnectionRecord, FlowRecord } from './records.ts'
 import { noRefresh } from './refresh-state.ts'
 import { secretBox } from './secrets.ts'
 import { connectionSet, flowSet, tokenSet } from './sets.ts'
+import { placeGrant, tellMembersOf } from './shared-grant.ts'
+import { callOffSteps } from './teardown-overlap.ts'
 import { connectionView } from './views.ts'
 
 /** Tries against others who change the same connection at the same time. */
@@ -33,6 +37,7 @@ export async function completeFlow(parts: FinishParts, flow: FlowRecord, grant: 
       if (!record) continue
       flows.changed(flow.id)
       await context.changed({ type: 'connected', connection: connectionView(record) })
+      await tellMembersOf(context, record)
       const done = await flows.find(flow.id)
       if (done) return done
     }
@@ -46,19 +51,15 @@ export async function completeFlow(parts: FinishParts, flow: FlowRecord, grant: 
 /** A grant that can't be kept is not left open at the provider; whether that works does not change the outcome. */
 async function giveUp({ context, teardowns }: FinishParts, flow: FlowRecord, grant: Grant): Promise<void> {
   const { integration, accountId } = flow
-  const { fields, scopes, secrets, identity } = grant
+  const { fields, scopes, secrets, identity, via } = grant
   const connectionId = connectionIdOf(integration, accountId)
   const identityKey = identityKeyOf(context, integration, identity.id)
   try {
-    await teardowns.abandon({ connectionId, integration, accountId, identityKey, fields, scopes, secrets })
+    const place = { connectionId, integration, accountId, identityKey }
+    await teardowns.abandon({ ...place, fields, scopes, secrets, via })
   } catch (error) {
     context.log.warn({ err: error, integration, connectionId }, 'a refused grant could not be given up')
   }
-}
-
-/** Names the identity without telling it, by a key of the vault. */
-function identityKeyOf({ vault }: ConnectContext, integration: string, identityId: string): string {
-  return vault.blindIndex('identity', integration, identityId)
 }
 
 /** The connection as written; undefined when it moved meanwhile and another try makes sense. */
@@ -67,26 +68,28 @@ async function trySwap(
   flow: FlowRecord,
   grant: Grant,
 ): Promise<NewDocument<ConnectionRecord> | undefined> {
-  const { context, teardowns } = parts
+  const { context } = parts
   const { store } = context
   const id = connectionIdOf(flow.integration, flow.accountId)
   const existing = await store.get(connectionSet, id)
   judge(existing, flow, grant)
+  const token = await store.get(tokenSet, flow.tokenId)
   // A new fence ends a refresh of the old grant that may be going on: its result is not accepted any more.
   const fence = await store.takeFence(credentialLeaseOf(id))
-  const record = connectionOf(context, { id, existing, fence }, flow, grant)
+  const metadata = token?.metadata ?? existing?.metadata ?? null
+  const draft = connectionOf(context, { id, existing, fence, metadata }, flow, grant)
+  const { record, steps: sharing } = await placeGrant(context, draft, { existing, grant })
   const swap = existing ? replaceStep(existing, record) : insertStep(connectionSet, record)
-  const steps = [swap, endStep(flow, record, store.now()), ...spendSteps(flow, store.now())]
+  const steps = [swap, ...sharing, endStep(flow, record, store.now()), ...spendSteps(flow, store.now())]
   const isNew = !existing || existing.state === 'disconnected'
-  const key = (await store.get(tokenSet, flow.tokenId))?.mintedBy ?? null
-  const audit = auditStep(store.now(), {
+  const told = changeSteps(context, {
     action: isNew ? 'connection.connected' : 'connection.reconnected',
-    actor: { name: flow.actor, key },
+    actor: { name: flow.actor, key: token?.mintedBy ?? null },
     connection: record,
-    identityId: record.identity.id,
   })
-  const forget = await teardowns.forgetSteps(id, record.identityKey)
-  if (await store.transact([...steps, audit, ...forget])) return record
+  const { integration, identityKey } = record
+  const callOff = await callOffSteps(context, { integration, identityKey }, grant)
+  if (await store.transact([...steps, ...told, ...callOff])) return record
   await explain(parts, flow)
   return undefined
 }
@@ -120,11 +123,16 @@ function judge(existing: ConnectionRecord | undefined, flow: FlowRecord, grant: 
 
 function connectionOf(
   context: ConnectContext,
-  place: { readonly id: string; readonly existing: ConnectionRecord | undefined; readonly fence: number },
+  place: {
+    readonly id: string
+    readonly existing: ConnectionRecord | undefined
+    readonly fence: number
+    readonly metadata: Metadata | null
+  },
   flow: FlowRecord,
   grant: Grant,
 ): NewDocument<ConnectionRecord> {
-  const now = context.store.now()
+  const updatedAt = changeTime(context, place.existing)
   const { integration, accountId } = flow
   const { secrets, ...rest } = grant
   return {
@@ -136,8 +144,10 @@ function connectionOf(
     state: 'active',
     reason: null,
     identityKey: identityKeyOf(context, integration, grant.identity.id),
-    createdAt: place.existing?.createdAt ?? now,
-    updatedAt: now,
+    metadata: place.metadata,
+    grantId: null,
+    createdAt: place.existing?.createdAt ?? updatedAt,
+    updatedAt,
     secrets: secretBox(context.vault, 'credential').seal({ id: place.id, integration, accountId }, secrets),
     credFence: place.fence,
     ...noRefresh,

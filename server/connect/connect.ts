@@ -1,6 +1,6 @@
 // The connect service as the HTTP layer, the jobs and AuthFlow see it. No Koa, no tRPC here.
 
-import type { Auth, Connection } from '../../shared/auth.ts'
+import type { Auth, Connection, Metadata } from '../../shared/auth.ts'
 import type { FieldValues } from '../../shared/fields.ts'
 import type {
   ConnectMethod,
@@ -12,6 +12,7 @@ import type {
   Page,
   StartForm,
 } from '../../shared/flow.ts'
+import type { AuditQuery, AuditRow } from './audit-list.ts'
 
 /** The bearer of a connect token at one request. Every call checks token, origin, purpose, account and integration. */
 export interface TokenCaller {
@@ -59,7 +60,12 @@ export interface AuthRequest {
   readonly rejectedTokenHash?: string
   /** Scopes the caller is about to need: `insufficient_scope` when one was not granted. */
   readonly scopes?: readonly string[]
+  /** `identity.id` that the caller has acted as before: `identity_changed` when the account is another one by now. */
+  readonly identityId?: string
 }
+
+/** Who reads a credential, for the audit trail: a backend by the id of its secret key, or a run. */
+export type AuthReader = { readonly key: string } | { readonly run: string }
 
 /** What `getAuth` answers, with the version of the credential it came from. */
 export type ResolvedAuth = Auth
@@ -181,6 +187,8 @@ export interface Connect {
   listConnections(query: {
     accountId?: string
     integration?: string
+    /** `identity.id` at the provider; needs `integration`. */
+    identity?: string
     limit?: number
     cursor?: string
   }): Promise<Page<Connection>>
@@ -188,15 +196,26 @@ export interface Connect {
   getConnection(query: { integration: string; accountId: string }): Promise<Connection>
   findConnection(query: { integration: string; accountId: string }): Promise<Connection | undefined>
   /** Throws `not_connected` when there is none or it is disconnected already. */
-  disconnect(query: { integration: string; accountId: string }, actor: string): Promise<Connection>
+  disconnect(
+    query: { integration: string; accountId: string; forget?: boolean },
+    actor: string,
+  ): Promise<Connection>
+  /** Replaces the host's own facts; null deletes them. Throws `not_connected`, `invalid_input`. */
+  setMetadata(
+    query: { integration: string; accountId: string; metadata: Metadata | null },
+    actor: string,
+  ): Promise<Connection>
+  /** The audit trail, newest first. */
+  listAudit(query: AuditQuery): Promise<Page<AuditRow>>
 
   /**
-   * Live credentials, refreshed when needed: one refresh for any number of callers in any number of processes.
+   * Live credentials, refreshed when needed: one refresh for any number of callers in any number of processes. The audit
+   * trail tells who had them: `reader`, by default the host's own process.
    *
-   * @throws {@link AuthFlowError} `not_connected`, `needs_reauth`, `insufficient_scope`, `refresh_failed`,
-   *   `unknown_integration`, `client_misconfigured`
+   * @throws {@link AuthFlowError} `not_connected`, `needs_reauth`, `identity_changed`, `insufficient_scope`,
+   *   `refresh_failed`, `unknown_integration`, `client_misconfigured`
    */
-  getAuth(request: AuthRequest): Promise<ResolvedAuth>
+  getAuth(request: AuthRequest, reader?: AuthReader): Promise<ResolvedAuth>
 
   /** One round of upkeep: interrupted refreshes, teardowns whose grant is not revoked yet. */
   sweep(): Promise<void>

@@ -51,7 +51,7 @@ async function tokenOf(): Promise<string> {
   return auth.accessToken
 }
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 1_500; tries += 1) {
     if (await condition()) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
@@ -59,7 +59,7 @@ async function until(what: string, condition: () => Promise<boolean>): Promise<v
 }
 const openTeardowns = async () => {
   const query = { index: 'byConnection', equals: connectionIdOf(integration, accountId), limit: 10 }
-  return (await store.list(teardownSet, query)).items
+  return (await store.list(teardownSet, query)).items.filter(({ kind }) => kind === 'teardown')
 }
 
 describe('Connect.listConnections', () => {
@@ -160,21 +160,22 @@ describe('Connect.disconnect', () => {
     const token = await tokenOf()
     provider.down = true
     await connect.disconnect(key(), 'web')
-    await until('the first try', async () => (await openTeardowns())[0]?.attempts === 1)
-    await until('its failure', async () =>
-      bench.logged.some(({ message }) => message.includes('could not be ended')),
-    )
+    await until('the failure of the first try', async () => (await openTeardowns())[0]?.lastError !== null)
     const [noted] = await openTeardowns()
-    assert.ok(
-      noted && noted.dueAt > store.now() && noted.expireAt && noted.expireAt <= store.now() + 24 * 3_600_000,
-    )
+    assert.ok(noted)
+    assert.deepEqual([noted.attempts, noted.claimedUntil], [1, null])
+    assert.equal(noted.lastError, 'provider_unavailable')
+    assert.ok(noted.dueAt > noted.createdAt && noted.giveUpAt === noted.createdAt + 24 * 3_600_000)
+    // Put off for as long as this test may take on any machine: not before it is due.
+    await store.update(teardownSet, noted.id, {}, { set: { dueAt: store.now() + 3_600_000 } })
     provider.down = false
     await connect.sweep()
-    assert.equal(await meStatus(token), 200, 'not before it is due')
+    assert.equal(await meStatus(token), 200)
     await store.update(teardownSet, noted.id, {}, { set: { dueAt: store.now() } })
+    // A round that takes long goes on by itself after 2 s.
     await connect.sweep()
-    assert.equal(await meStatus(token), 401)
-    assert.deepEqual(await openTeardowns(), [])
+    await until('the revocation', async () => (await meStatus(token)) === 401)
+    await until('the end of the teardown', async () => (await openTeardowns()).length === 0)
   })
 
   it('does not hold up the round of upkeep when the provider hangs', async () => {

@@ -1,20 +1,21 @@
-// Connections: reading them, and ending one. There is one record per integration and account; ending it keeps the record
-// and moves the credential out in the same write.
+// Connections: reading them, and what the host notes about them. There is one record per integration and account.
 
-import type { Connection } from '../../shared/auth.ts'
+import type { Connection, Metadata } from '../../shared/auth.ts'
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { Page } from '../../shared/flow.ts'
 import { checkAccountId } from '../../shared/ids.ts'
-import { updateStep } from '../store/store.ts'
-import { auditStep, type Actor } from './audit.ts'
-import { connectionIdOf, credentialLeaseOf } from './connection-id.ts'
+import { updateStep, type ListQuery } from '../store/store.ts'
+import type { Actor } from './audit.ts'
+import { changeSteps, changeTime } from './changes.ts'
+import { connectionIdOf } from './connection-id.ts'
 import type { ConnectContext } from './context.ts'
+import { disconnect } from './disconnect.ts'
+import { identityKeyOf } from './identity-key.ts'
+import { checkMetadata } from './metadata.ts'
 import type { ConnectionRecord } from './records.ts'
-import { noRefresh } from './refresh-state.ts'
-import { secretBox } from './secrets.ts'
 import { connectionSet } from './sets.ts'
 import type { Teardowns } from './teardown.ts'
-import { connectionView } from './views.ts'
+import { connectionView, fullConnectionView } from './views.ts'
 
 const defaultLimit = 20
 const maxLimit = 100
@@ -30,6 +31,8 @@ export interface ConnectionKey {
 export interface ConnectionQuery {
   readonly accountId?: string
   readonly integration?: string
+  /** `identity.id` at the provider; needs `integration`. */
+  readonly identity?: string
   /** 1 to 100 (default 20). */
   readonly limit?: number
   readonly cursor?: string
@@ -37,26 +40,31 @@ export interface ConnectionQuery {
 
 /** Connections of one connect service. */
 export interface Connections {
-  /** Newest first, in every state. Throws `invalid_input`. */
+  /**
+   * Newest first, in every state; a page may hold fewer than there are and still have a cursor. Throws `invalid_input`.
+   */
   list(query: ConnectionQuery): Promise<Page<Connection>>
-  /** Those of the account to the integrations that are not disconnected. */
+  /** Those of the account to the integrations that are not disconnected, as pages may see them. */
   listOf(accountId: string, integrations: readonly string[]): Promise<Connection[]>
   find(key: ConnectionKey): Promise<Connection | undefined>
   /** Throws `not_connected`. */
   get(key: ConnectionKey): Promise<Connection>
   /**
-   * Ends a connection: its credential is unreadable once this resolves, whether or not the provider can be reached.
+   * Ends a connection: its credential is unreadable once this resolves, whether or not the provider can be reached. With
+   * `forget` the record goes too, also of one that was disconnected before.
    *
    * @throws {@link AuthFlowError} `not_connected` when there is none or it is disconnected already
    */
-  disconnect(key: ConnectionKey, actor: Actor): Promise<Connection>
+  disconnect(key: ConnectionKey, actor: Actor, forget?: boolean): Promise<Connection>
+  /** Replaces what the host noted; null deletes it. Throws `not_connected`, `invalid_input`. */
+  setMetadata(key: ConnectionKey, metadata: Metadata | null, actor: Actor): Promise<Connection>
 }
 
 /** The connections of a connect service. */
 export function createConnections(context: ConnectContext, teardowns: Teardowns): Connections {
   const find = async (key: ConnectionKey): Promise<Connection | undefined> => {
     const record = await findRecord(context, key)
-    return record && connectionView(record)
+    return record && fullConnectionView(record)
   }
   return {
     find,
@@ -71,7 +79,8 @@ export function createConnections(context: ConnectContext, teardowns: Teardowns)
       if (!found) throw notConnected(key)
       return found
     },
-    disconnect: (key, actor) => disconnect(context, teardowns, { key, actor }),
+    disconnect: (key, actor, forget = false) => disconnect({ context, teardowns }, { key, actor, forget }),
+    setMetadata: (key, metadata, actor) => setMetadata(context, key, { metadata, actor }),
   }
 }
 
@@ -88,89 +97,59 @@ export const notConnected = ({ integration, accountId }: ConnectionKey): AuthFlo
   new AuthFlowError('not_connected', undefined, { details: { integration, accountId } })
 
 async function listConnections(context: ConnectContext, query: ConnectionQuery): Promise<Page<Connection>> {
-  const { accountId, integration, limit = defaultLimit, cursor } = query
+  const { accountId, integration, identity, limit = defaultLimit, cursor } = query
   if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) {
     throw new AuthFlowError('invalid_input', `limit must be a whole number from 1 to ${maxLimit}.`)
   }
   if (accountId !== undefined && integration !== undefined) {
     const record = await findRecord(context, { accountId, integration })
-    return { items: record ? [connectionView(record)] : [] }
+    const isWanted = record && (identity === undefined || record.identity.id === identity)
+    return { items: isWanted ? [fullConnectionView(record)] : [] }
   }
   const page = await context.store.list(connectionSet, {
-    ...indexFor(query),
+    ...indexFor(context, query),
     order: 'desc',
     limit,
     ...(cursor === undefined ? {} : { cursor }),
   })
-  const items = page.items.map(connectionView)
+  const items = page.items.filter(({ kind }) => kind === 'connection').map(fullConnectionView)
   return page.cursor === undefined ? { items } : { items, cursor: page.cursor }
 }
 
-function indexFor({ accountId, integration }: ConnectionQuery): { index: string; equals: string } {
+function indexFor(
+  context: ConnectContext,
+  { accountId, integration, identity }: ConnectionQuery,
+): Pick<ListQuery<ConnectionRecord>, 'index' | 'equals'> {
+  if (identity !== undefined) {
+    if (integration === undefined) {
+      throw new AuthFlowError(
+        'invalid_input',
+        'identity needs an integration: ids are those of one provider.',
+      )
+    }
+    return { index: 'byIdentity', equals: identityKeyOf(context, integration, identity) }
+  }
   if (accountId !== undefined) return { index: 'byAccount', equals: checkAccountId(accountId) }
   if (integration !== undefined) return { index: 'byIntegration', equals: integration }
   return { index: 'all', equals: 'connection' }
 }
 
-async function disconnect(
+async function setMetadata(
   context: ConnectContext,
-  teardowns: Teardowns,
-  request: { readonly key: ConnectionKey; readonly actor: Actor },
+  key: ConnectionKey,
+  { metadata, actor }: { readonly metadata: Metadata | null; readonly actor: Actor },
 ): Promise<Connection> {
-  const { store } = context
-  const { key, actor } = request
+  const checked = metadata === null ? null : checkMetadata(metadata)
   for (let tries = 0; tries < maxTries; tries += 1) {
     const record = await findRecord(context, key)
-    if (!record || record.state === 'disconnected') throw notConnected(key)
-    // The fence ends a refresh that may be going on. If it saved after the read, the version does not match and the next
-    // round takes the newer tokens along.
-    const fence = await store.takeFence(credentialLeaseOf(record.id))
-    const now = store.now()
-    const change: Partial<ConnectionRecord> = {
-      ...noRefresh,
-      state: 'disconnected',
-      reason: null,
-      secrets: {},
-      expiresAt: null,
-      credFence: fence,
-      updatedAt: now,
-    }
-    const note = noteGrant(context, teardowns, record)
-    const match = { version: record.version, credFence: { lessThan: fence } }
-    const written = await store.transact([
-      updateStep(connectionSet, record.id, match, { set: change }),
-      auditStep(now, {
-        action: 'connection.disconnected',
-        actor,
-        connection: record,
-        identityId: record.identity.id,
-      }),
-      ...(note ? [note.step] : []),
+    if (!record) throw notConnected(key)
+    const set = { metadata: checked, updatedAt: changeTime(context, record) }
+    const after = { ...record, ...set }
+    const written = await context.store.transact([
+      updateStep(connectionSet, record.id, { version: record.version }, { set }),
+      ...changeSteps(context, { action: 'connection.metadata_changed', actor, connection: after }),
     ])
-    if (!written) continue
-    if (note) teardowns.runSoon(note.id)
-    const connection = connectionView({ ...record, ...change })
-    await context.changed({ type: 'disconnected', connection })
-    return connection
+    if (written) return fullConnectionView(after)
   }
   throw new AuthFlowError('conflict')
-}
-
-/** A credential that can't be read any more is dropped: disconnecting must not depend on a lost key. */
-function noteGrant(
-  context: ConnectContext,
-  teardowns: Teardowns,
-  record: ConnectionRecord,
-): ReturnType<Teardowns['note']> {
-  const { id: connectionId, integration, accountId, identityKey, fields, scopes } = record
-  try {
-    const secrets = secretBox(context.vault, 'credential').openAll(record, record.secrets)
-    return teardowns.note({ connectionId, integration, accountId, identityKey, fields, scopes, secrets })
-  } catch (error) {
-    context.log.warn(
-      { err: error, connectionId, integration },
-      'the grant of a connection can not be ended at the provider',
-    )
-    return undefined
-  }
 }

@@ -4,6 +4,7 @@ import type { Auth, Identity } from '../../shared/auth.ts'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { MethodId } from '../../shared/flow.ts'
 import type { Identified, TokenSet } from '../integrations/integration.ts'
+import { endOf } from './refresh-state.ts'
 import { fieldSecrets, tokenSecrets } from './secrets.ts'
 
 /** Credentials with the account they belong to, verified at the provider and kept nowhere yet. */
@@ -15,7 +16,10 @@ export interface Grant {
   readonly secrets: Readonly<Record<string, string>>
   readonly issuedAt: number
   readonly expiresAt: number | null
+  /** Granted. */
   readonly scopes: readonly string[]
+  /** Asked for; null where nobody asks. */
+  readonly requested: readonly string[] | null
   readonly fields: Readonly<Record<string, string>>
   readonly identity: Identity
 }
@@ -74,8 +78,9 @@ export function oauthGrant(
     via: flow.via ?? 'oauth2',
     secrets: { ...tokenSecrets(tokens), ...fieldSecrets(flow.values.secret) },
     issuedAt: flow.now,
-    expiresAt: tokens.expiresAt ?? null,
+    expiresAt: endOf(tokens, flow.now),
     scopes: tokens.scopes ?? identified.scopes ?? flow.askedFor,
+    requested: flow.askedFor,
     fields: { ...flow.values.open, ...identified.fields },
     identity: identified.identity,
   }
@@ -94,6 +99,7 @@ export function keyGrant(
     issuedAt: flow.now,
     expiresAt: null,
     scopes: identified.scopes ?? [],
+    requested: null,
     fields: { ...flow.values.open, ...identified.fields },
     identity: identified.identity,
   }

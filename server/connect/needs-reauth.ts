@@ -2,11 +2,13 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import { updateStep } from '../store/store.ts'
-import { auditStep, ourselves } from './audit.ts'
+import { ourselves } from './audit.ts'
+import { changeSteps, changeTime } from './changes.ts'
 import type { ConnectContext } from './context.ts'
 import type { ConnectionRecord } from './records.ts'
 import { noRefresh } from './refresh-state.ts'
 import { connectionSet } from './sets.ts'
+import { tellMembers } from './shared-grant.ts'
 import { connectionView } from './views.ts'
 
 /**
@@ -18,15 +20,16 @@ export async function markNeedsReauth(
   record: ConnectionRecord,
   reason: string,
 ): Promise<boolean> {
-  const now = context.store.now()
-  const set = { ...noRefresh, state: 'needs_reauth' as const, reason, updatedAt: now }
+  const updatedAt = changeTime(context, record)
+  const set = { ...noRefresh, state: 'needs_reauth' as const, reason, updatedAt }
+  const mark = updateStep(connectionSet, record.id, { version: record.version, state: 'active' }, { set })
+  if (record.kind === 'grant') return markShared(context, { ...record, ...set }, mark)
   const marked = await context.store.transact([
-    updateStep(connectionSet, record.id, { version: record.version, state: 'active' }, { set }),
-    auditStep(now, {
+    mark,
+    ...changeSteps(context, {
       action: 'connection.needs_reauth',
       actor: ourselves,
-      connection: record,
-      identityId: record.identity.id,
+      connection: { ...record, ...set },
       reason,
     }),
   ])
@@ -34,6 +37,18 @@ export async function markNeedsReauth(
     const connection = connectionView({ ...record, ...set })
     await context.changed({ type: 'needs_reauth', connection })
   }
+  return marked
+}
+
+/** Marks a credential that several connections share, and with it the connections. */
+async function markShared(
+  context: ConnectContext,
+  grant: ConnectionRecord,
+  mark: ReturnType<typeof updateStep>,
+): Promise<boolean> {
+  const marked = await context.store.transact([mark])
+  // A process that dies here leaves the connections to whoever asks for their credential next.
+  if (marked) await tellMembers(context, grant)
   return marked
 }
 

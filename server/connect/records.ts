@@ -1,6 +1,6 @@
 // What the connect service stores. Every instant is in ms; every secret is sealed before it gets here.
 
-import type { Auth, Connection, ConnectionState, Identity } from '../../shared/auth.ts'
+import type { Auth, Connection, ConnectionState, Identity, Metadata } from '../../shared/auth.ts'
 import type { ErrorReply, FieldError } from '../../shared/errors.ts'
 import type { ConnectMethod, ConnectPurpose, FlowStage } from '../../shared/flow.ts'
 import type { StoredDocument } from '../store/store.ts'
@@ -16,11 +16,26 @@ export interface TokenRecord extends StoredDocument {
   readonly scopes: readonly string[] | null
   /** Who acts, for the audit trail. */
   readonly actor: string
+  /** The host's own facts for the connection; null leaves those that are there. */
+  readonly metadata?: Metadata | null
   /** Id of the secret key that minted it. */
   readonly mintedBy: string
   readonly expiresAt: number
   /** When its one connection was made; null while it is unused. */
   readonly spentAt: number | null
+  /** Present when this is the token of a link: it opens a landing page and is no bearer of anything else. */
+  readonly link?: LinkFacts
+}
+
+/** What a link was minted with beside its token. */
+export interface LinkFacts {
+  /** Exact URL that the browser goes to with the flow's id. */
+  readonly returnUrl: string
+  readonly locale: string | null
+  /** Normalised values of the method's fields, none of them secret. */
+  readonly values: Readonly<Record<string, string>>
+  /** When its button was pressed; null while it is unused. */
+  readonly openedAt: number | null
 }
 
 /** A flow. Its id was made by the browser. */
@@ -51,6 +66,16 @@ export interface FlowRecord extends StoredDocument {
   readonly device?: PendingDevice
   /** True while the provider is to be asked about the code; for the index of the sweep. */
   readonly deviceOpen?: boolean
+  /** Present when a link began it: the host has to confirm it before the code is exchanged. */
+  readonly confirmation?: Confirmation
+}
+
+/** What a flow that was begun by a link waits for. */
+export interface Confirmation {
+  /** The trip whose answer is parked. */
+  readonly tripId: string
+  /** Until when the host may confirm; null while there is no answer, and once it was taken. */
+  readonly by: number | null
 }
 
 /** A code of the device grant that waits for the user. */
@@ -86,6 +111,10 @@ export interface AuthorizationRecord extends StoredDocument {
   readonly consumedAt: number | null
   /** When the state stops to be accepted. */
   readonly endsAt: number
+  /** Sealed: the provider's answer between the POST that brought it, or the callback, and the exchange. */
+  readonly parked?: string | null
+  /** SHA-256 of the handle under which a posted answer is fetched by the browser. */
+  readonly handleHash?: string | null
 }
 
 /** A refresh that was begun. Written before the provider is called. */
@@ -98,8 +127,11 @@ export interface RefreshIntent {
 
 /** A connection with its sealed credential. Its id is a digest of integration and account. */
 export interface ConnectionRecord extends StoredDocument {
-  /** Constant, so that all connections can be listed by one index. */
-  readonly kind: 'connection'
+  /**
+   * Constant, so that all connections can be listed by one index. `grant`: no connection, but the credential that several
+   * share, see shared-grant.ts; its `accountId` is empty.
+   */
+  readonly kind: 'connection' | 'grant'
   readonly integration: string
   readonly accountId: string
   readonly state: ConnectionState
@@ -110,10 +142,20 @@ export interface ConnectionRecord extends StoredDocument {
   readonly identity: Identity
   /** Keyed digest of integration and identity: finds other holders of one grant. */
   readonly identityKey: string
+  /** Granted. */
   readonly scopes: readonly string[]
+  /** Asked for when it was connected last, and what a reconnect asks for again; null where nobody asks. */
+  readonly requested?: readonly string[] | null
   readonly fields: Readonly<Record<string, string>>
+  /** The host's own facts. */
+  readonly metadata?: Metadata | null
   readonly createdAt: number
+  /** Rises with every change that the host is told of. */
   readonly updatedAt: number
+  /** Id of the record that has the credential, where the connection shares one; `secrets` is empty then. */
+  readonly grantId?: string | null
+  /** Of a shared credential: how many connections that are not disconnected use it. */
+  readonly holders?: number
   /** Sealed secrets by field name: `accessToken`, `refreshToken`, `field.<name>`. Empty when disconnected. */
   readonly secrets: Readonly<Record<string, string>>
   /** When the access token was issued and when it ends; null when it does not end. */
@@ -135,12 +177,15 @@ export interface ConnectionRecord extends StoredDocument {
 
 /** A grant that is to be ended at the provider. */
 export interface TeardownRecord extends StoredDocument {
-  /** Constant, so that due ones can be listed by one index. */
-  readonly kind: 'teardown'
+  /** `teardown` while there is something to do; `ended` for a moment after, without secrets, see teardown-overlap.ts. */
+  readonly kind: 'teardown' | 'ended'
   readonly connectionId: string
   readonly integration: string
   readonly accountId: string
-  readonly identityKey: string
+  /** Null where the provider did not say whose grant it is. */
+  readonly identityKey: string | null
+  /** The method that the grant came by (default `oauth2`). */
+  readonly via?: ConnectMethod['id']
   readonly fields: Readonly<Record<string, string>>
   /** Sealed for this record: nothing else can open it. */
   readonly secrets: Readonly<Record<string, string>>
@@ -148,30 +193,79 @@ export interface TeardownRecord extends StoredDocument {
   readonly attempts: number
   readonly dueAt: number
   readonly createdAt: number
+  /** Until when a process is asking the provider; null while none is. */
+  readonly claimedUntil: number | null
+  /** Code of the last failure. */
+  readonly lastError: string | null
+  /** When it is given up and the secrets are deleted. */
+  readonly giveUpAt: number
+  /** When the provider was last asked with success; null before. */
+  readonly endedAt: number | null
 }
 
-/** What changed about a connection. */
+/** What happened, as the audit trail names it. */
 export type AuditAction =
   | 'connection.connected'
   | 'connection.reconnected'
-  | 'connection.needs_reauth'
   | 'connection.recovered'
+  | 'connection.needs_reauth'
   | 'connection.disconnected'
+  | 'connection.forgotten'
+  | 'connection.metadata_changed'
+  | 'connection.renamed'
+  | 'credential.read'
   | 'grant.revoked'
   | 'grant.kept'
+  | 'grant.not_revoked'
+  | 'webhook.undelivered'
+  | 'account.renamed'
+  | 'integration.renamed'
 
 /** One row of the audit trail, written with the change it tells of. */
 export interface AuditRecord extends StoredDocument {
+  /** Constant, so that all rows can be listed by one index. */
+  readonly kind: 'audit'
   readonly at: number
   readonly action: AuditAction
-  /** The host's user, the secret key or `authflow` itself. */
+  /** The host's user, the secret key, a run or `authflow` itself. */
   readonly actor: string
-  /** Id of the secret key that let the actor in; null for authflow itself. */
+  /** Id of the secret key that let the actor in; null for authflow itself and for runs. */
   readonly key: string | null
-  readonly connectionId: string
-  readonly integration: string
-  readonly accountId: string
+  /** Null for what is about no single connection. */
+  readonly connectionId: string | null
+  readonly integration: string | null
+  readonly accountId: string | null
   /** Identity after the change, or why. */
   readonly identityId: string | null
   readonly reason: string | null
+  /** How often it happened in the minute of the row: more than 1 for reads of a credential only. */
+  readonly count: number
+}
+
+/** What a change of a connection is called where the host hears of it. */
+export type ConnectionEventName =
+  | 'authflow.connection.connected'
+  | 'authflow.connection.needs_reauth'
+  | 'authflow.connection.disconnected'
+  | 'authflow.connection.renamed'
+  | 'authflow.connection.revocation_failed'
+
+/** A change that is still to be told to one target. Written with the change, removed when the target has it. */
+export interface NoticeRecord extends StoredDocument {
+  /** `events` for the job engine, else the id of a webhook endpoint. */
+  readonly target: string
+  /** Digest of target and connection: in a lane the oldest goes first. */
+  readonly lane: string
+  /** The same for every target and every try. */
+  readonly messageId: string
+  readonly name: ConnectionEventName
+  readonly connectionId: string
+  readonly integration: string
+  readonly accountId: string
+  /** When it happened; rises with every change of one connection. */
+  readonly at: number
+  /** JSON text of {@link ConnectionEvent}. */
+  readonly body: string
+  readonly attempts: number
+  readonly dueAt: number
 }

@@ -6,6 +6,7 @@ import type {
   AuthorizationRecord,
   ConnectionRecord,
   FlowRecord,
+  NoticeRecord,
   TeardownRecord,
   TokenRecord,
 } from './records.ts'
@@ -27,6 +28,7 @@ export const connectionSet = defineSet<ConnectionRecord>('connections', {
   byAccount: ['accountId', 'createdAt'],
   byIntegration: ['integration', 'createdAt'],
   byIdentity: ['identityKey', 'createdAt'],
+  byGrant: ['grantId', 'createdAt'],
   openRefreshes: ['refreshOpen', 'refreshStartedAt'],
 })
 
@@ -34,12 +36,22 @@ export const connectionSet = defineSet<ConnectionRecord>('connections', {
 export const teardownSet = defineSet<TeardownRecord>('teardowns', {
   due: ['kind', 'dueAt'],
   byConnection: ['connectionId', 'createdAt'],
+  byIdentity: ['identityKey', 'createdAt'],
 })
 
 /** The audit trail. */
 export const auditSet = defineSet<AuditRecord>('audit', {
+  all: ['kind', 'at'],
   byConnection: ['connectionId', 'at'],
   byAccount: ['accountId', 'at'],
+  byIntegration: ['integration', 'at'],
+  byAction: ['action', 'at'],
+})
+
+/** Changes that somebody is still to be told of. */
+export const noticeSet = defineSet<NoticeRecord>('connection_notices', {
+  due: ['target', 'dueAt'],
+  lane: ['lane', 'at'],
 })
 
 /** Every set of the connect service, for {@link Store.migrate}. */
@@ -50,4 +62,5 @@ export const connectSets: readonly DocumentSet<StoredDocument>[] = [
   connectionSet,
   teardownSet,
   auditSet,
+  noticeSet,
 ]

@@ -6,9 +6,9 @@ import type { Method } from '../integrations/integration.ts'
 import { findMethod, type Connectable } from './context.ts'
 import type { ConnectionRecord, FlowRecord, PendingDevice } from './records.ts'
 
-/** A connection without its credentials. */
+/** A connection without its credentials, as pages may see it. */
 export function connectionView(record: Omit<ConnectionRecord, 'version'>): Connection {
-  const { id, integration, accountId, state, reason, method, identity, scopes, fields } = record
+  const { id, integration, accountId, state, reason, method, identity, scopes, requested, fields } = record
   return {
     id,
     integration,
@@ -18,10 +18,17 @@ export function connectionView(record: Omit<ConnectionRecord, 'version'>): Conne
     method,
     identity,
     scopes,
+    ...(requested ? { requestedScopes: requested } : {}),
     fields,
     createdAt: new Date(record.createdAt).toISOString(),
     updatedAt: new Date(record.updatedAt).toISOString(),
   }
+}
+
+/** A connection without its credentials, as the host's backends see it: with what they noted about it. */
+export function fullConnectionView(record: Omit<ConnectionRecord, 'version'>): Connection {
+  const { metadata } = record
+  return { ...connectionView(record), ...(metadata ? { metadata } : {}) }
 }
 
 /** What a page may know before anybody signs in. */
