@@ -32,10 +32,13 @@ export interface AttemptLeave {
   readonly permit: Permit
 }
 
+/** What came of an attempt: a credential that was saved, an error that only the host can mend, or something else. */
+export type AttemptOutcome = 'saved' | 'other' | AuthFlowError
+
 /**
  * Refreshes the credential of a record that was read under the lease. Resolves when its outcome is written: a new
  * credential, a failure with the time of the next try, or `needs_reauth`. Also when another changed the record
- * meanwhile; the caller reads again in every case. What it resolves with is an error that only the host can mend.
+ * meanwhile; the caller reads again in every case.
  *
  * @throws {@link AuthFlowError} `unreadable_ciphertext`, and the store's
  */
@@ -43,7 +46,7 @@ export async function attemptRefresh(
   parts: AttemptParts,
   leave: AttemptLeave,
   record: ConnectionRecord,
-): Promise<AuthFlowError | undefined> {
+): Promise<AttemptOutcome> {
   const { context } = parts
   const { lease, permit } = leave
   const secrets = secretBox(context.vault, 'credential').openAll(record, record.secrets)
@@ -54,10 +57,10 @@ export async function attemptRefresh(
   if (interrupted && interrupted.fence < lease.fence) context.metrics.leaseStolen('credential')
   if (interrupted && !mayRepeat(method.rotation, interrupted, context.store.now())) {
     await markNeedsReauth(context, record, 'refresh_outcome_unknown')
-    return undefined
+    return 'other'
   }
   const opened = await writeIntent(context, lease, record)
-  if (!opened) return undefined
+  if (!opened) return 'other'
   let tokens: TokenSet
   try {
     tokens = await renewTokens({ method, fields, fetch: context.fetch }, secrets['refreshToken'])
@@ -70,7 +73,7 @@ export async function attemptRefresh(
   const saved = await saveRefreshed(parts, lease, { opened, tokens })
   context.metrics.refreshWindow(record.integration, performance.now() - answeredAt)
   context.metrics.refreshEnded(record.integration, saved ? 'refreshed' : 'superseded')
-  return undefined
+  return saved ? 'saved' : 'other'
 }
 
 /** Says what is about to happen before it does, which also proves that the store can be written. */
@@ -90,7 +93,7 @@ async function writeFailure(
   context: ConnectContext,
   opened: ConnectionRecord,
   error: unknown,
-): Promise<AuthFlowError | undefined> {
+): Promise<AttemptOutcome> {
   const { store, metrics } = context
   const failure = toAuthFlowError(error)
   const { code, details } = failure
@@ -101,7 +104,7 @@ async function writeFailure(
     // Only if nothing was written since: another may have refreshed in between, then the refusal is of an old token.
     const marked = await markNeedsReauth(context, opened, reason)
     metrics.refreshEnded(opened.integration, marked ? 'needs_reauth' : 'superseded')
-    return undefined
+    return 'other'
   }
   const misconfigured = isMisconfigured(failure)
   const waitMs = misconfigured
@@ -117,7 +120,7 @@ async function writeFailure(
   }
   await store.update(connectionSet, opened.id, { version: opened.version }, { set })
   metrics.refreshEnded(opened.integration, misconfigured ? 'misconfigured' : 'failed')
-  return misconfigured ? failure : undefined
+  return misconfigured ? failure : 'other'
 }
 
 const isMisconfigured = ({ code }: AuthFlowError): boolean =>

@@ -9,7 +9,7 @@ import { auditStep, ourselves } from './audit.ts'
 import type { ConnectContext } from './context.ts'
 import type { HeldLease } from './held-lease.ts'
 import type { ConnectionRecord } from './records.ts'
-import { noRefresh } from './refresh-state.ts'
+import { endOf, noRefresh } from './refresh-state.ts'
 import { secretBox, tokenSecrets } from './secrets.ts'
 import { connectionSet } from './sets.ts'
 import type { Teardowns } from './teardown.ts'
@@ -124,7 +124,7 @@ function changeOf(
     reason: null,
     secrets: { ...opened.secrets, ...sealed },
     issuedAt: now,
-    expiresAt: tokens.expiresAt ?? null,
+    expiresAt: endOf(tokens, now),
     scopes: tokens.scopes ?? opened.scopes,
     credFence: lease.fence,
     updatedAt: now,

@@ -1,6 +1,6 @@
 // When a credential needs a refresh, and what a failed one means for the next. Pure rules over a connection's record.
 
-import type { RefreshRotation } from '../integrations/integration.ts'
+import type { RefreshRotation, TokenSet } from '../integrations/integration.ts'
 import { sha256 } from './digest.ts'
 import { isRenewable } from './grant-method.ts'
 import type { ConnectionRecord, RefreshIntent } from './records.ts'
@@ -51,10 +51,19 @@ function marginOf(record: ConnectionRecord, expiresAt: number): number {
   const least = Math.min(leastLeftMs, leastLeftShare * lifetime)
   const margin = Math.max(least, Math.min(longestMarginMs, marginShare * lifetime))
   // The same for every process that asks, else the most impatient one decides.
-  const spread =
-    (Buffer.from(sha256(`${record.id} ${record.credFence}`)).readUInt16BE(0) / 0xffff) * marginSpread
+  const digest = Buffer.from(sha256(`${record.id} ${record.credFence}`), 'base64url')
+  const spread = (digest.readUInt16BE(0) / 0xffff) * marginSpread
   return margin * (1 + spread)
 }
+
+/**
+ * When a token set ends by the store's clock, which every process judges it by; null when it does not end. Its own
+ * instant is by the clock of this process, which may differ from that of a database by more than a token lives.
+ *
+ * @param now the store's
+ */
+export const endOf = ({ expiresAt }: Pick<TokenSet, 'expiresAt'>, now: number): number | null =>
+  expiresAt === undefined ? null : now + expiresAt - Date.now()
 
 /** Wait before the next try after `failures` in a row: doubles from 1 s to 5 min, spread over the upper half. */
 export function backoffMs(failures: number): number {

@@ -11,7 +11,7 @@ import { grantMethodOf } from './grant-method.ts'
 import { createLeaseKeeper, type HeldLease, type LeaseKeeper } from './held-lease.ts'
 import { markNeedsReauth, needsReauth } from './needs-reauth.ts'
 import type { ConnectionRecord } from './records.ts'
-import { attemptRefresh, refreshFailed } from './refresh-attempt.ts'
+import { attemptRefresh, refreshFailed, type AttemptOutcome } from './refresh-attempt.ts'
 import { createBreakers, type Breakers, type Permit } from './refresh-breaker.ts'
 import { leastLeftMs, refreshNeed, type RefreshNeed } from './refresh-state.ts'
 import { connectionSet } from './sets.ts'
@@ -78,7 +78,7 @@ export function createRefresher(context: ConnectContext, teardowns: Teardowns): 
       }
       const first = await within(waitForMs + 1_000, fly(record.id, goal), late)
       // The flight may have been another caller's, who did not know that the provider refused the token.
-      if (need(first) !== 'required') return first
+      if (!isRejected(first)) return first
       return within(waitForMs + 1_000, fly(record.id, goal), late)
     },
     async sweep() {
@@ -134,10 +134,12 @@ async function refreshLoop(parts: RefreshParts, id: string, goal: Goal): Promise
     })
     if (lease) {
       attempts += 1
-      const failure = await underLease(parts, { lease, permit, id, goal })
-      if (failure && need === 'early') return record
-      if (failure) throw failure
-      continue
+      const outcome = await underLease(parts, { lease, permit, id, goal })
+      // Whatever is wrong with what the provider just gave, asking again at once would not mend it.
+      if (outcome === 'saved') return readUsable(context, id)
+      if (outcome === 'other') continue
+      if (need === 'early') return record
+      throw outcome
     }
     permit.abandon()
     if (!goal.patient || performance.now() > giveUpAt) return unrefreshed(context, record, need)
@@ -175,11 +177,11 @@ interface Turn {
 }
 
 /** One turn with the lease, which is given back in the end, whatever comes of it. */
-async function underLease(parts: RefreshParts, turn: Turn): Promise<AuthFlowError | undefined> {
+async function underLease(parts: RefreshParts, turn: Turn): Promise<AttemptOutcome> {
   const { lease, permit } = turn
   try {
     const record = await readUnderLease(parts, turn)
-    return record && (await attemptRefresh(parts, { lease, permit }, record))
+    return record ? await attemptRefresh(parts, { lease, permit }, record) : 'other'
   } finally {
     permit.abandon()
     await lease.release()
