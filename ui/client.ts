@@ -82,7 +82,7 @@ export function createConnectClient(endpoint: string): ConnectCall {
 
 /** An HTTP link is the last of its chain. */
 const isLast = (): never => {
-  throw new TypeError('no link follows')
+  throw new TypeError()
 }
 
 const observableToPromise = <T>(observable: Observable<T, unknown>): Promise<T> =>

@@ -1,9 +1,10 @@
 // The events of the elements, typed. They are dispatched on <auth-flow>, bubble and cross shadow roots. Only what the
 // user or the server does makes events; setting a property does not.
 
-import type { Auth, Connection } from '../shared/auth.ts'
+import type { Connection } from '../shared/auth.ts'
 import type { ErrorReply } from '../shared/errors.ts'
 import type { FieldValues } from '../shared/fields.ts'
+import type { MethodId } from '../shared/flow.ts'
 import type { FlowState } from './flow/machine.ts'
 
 /** Why a panel was opened or closed. */
@@ -18,7 +19,7 @@ export interface AuthFlowEvents {
   /** The panel is about to close. Cancelable. */
   'auth-close': CustomEvent<{ readonly reason: PanelReason }>
   /** The form is valid and about to be sent. The only event that holds values, secret ones too. Cancelable. */
-  'auth-submit': CustomEvent<{ readonly method: Auth['type']; readonly values: FieldValues }>
+  'auth-submit': CustomEvent<{ readonly method: MethodId; readonly values: FieldValues }>
   /** The flow went from one state to another. */
   'auth-state-change': CustomEvent<{ readonly from: FlowState; readonly to: FlowState }>
   /** The browser blocked the window; the panel is about to open, to show a button for it. Cancelable. */

@@ -1,6 +1,8 @@
 // What `authflow/ui` exports: element classes, the flow without elements, and the page's settings. No side effects:
 // the elements are defined by `authflow/define`.
 
+export { AuthConnectionsElement } from './elements/auth-connections.ts'
+export { registerMessages } from './elements/auth-element.ts'
 export { AuthFlowElement } from './elements/auth-flow.ts'
 export { AuthFormElement } from './elements/auth-form.ts'
 export { AuthPanelElement } from './elements/auth-panel.ts'
@@ -9,6 +11,12 @@ export { AuthTriggerElement } from './elements/auth-trigger.ts'
 export type { FieldContext } from './elements/form-markup.ts'
 export type { AuthFlowEvents, EventDetail, PanelReason } from './events.ts'
 export { configureAuthFlow, type AuthFlowConfiguration } from './flow/configure.ts'
+export {
+  createConnections,
+  type ConnectionList,
+  type ConnectionsOptions,
+  type ConnectionsSnapshot,
+} from './flow/connections.ts'
 export { ConnectError } from './flow/connect-error.ts'
 export { createAuthFlow } from './flow/create-auth-flow.ts'
 export type { AuthFlowOptions, ConnectFlow, FlowSnapshot } from './flow/flow.ts'

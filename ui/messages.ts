@@ -25,6 +25,8 @@ export interface StatusMessages {
   readonly none?: string
   /** What `{place}` becomes in the other texts where the place is known. */
   readonly in?: string
+  /** What to say of an error without a text of its own, instead of the server's. */
+  readonly error?: string
   /** Texts by error code, instead of the server's. */
   readonly errors?: Readonly<Partial<Record<ErrorCode, string>>>
 }

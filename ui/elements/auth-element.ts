@@ -1,7 +1,8 @@
 // What the elements share: how a part finds its <auth-flow>, and the controls that the author marks with
 // `data-auth-action`. No element has a shadow root, and none but <auth-form> and <auth-status> has children of its own.
 
-import { ReactiveElement } from '@lit/reactive-element'
+import { ReactiveElement, type PropertyDeclarations } from '@lit/reactive-element'
+import type { AuthFlowEvents, EventDetail } from '../events.ts'
 import type { FlowSnapshot } from '../flow/flow.ts'
 import { statusEnglish, type Messages, type StatusMessages } from '../messages.ts'
 import type { AuthFlowElement } from './auth-flow.ts'
@@ -12,8 +13,24 @@ const parts = new Set<AuthPart>()
 /** Lets every part look for its flow again. */
 export const linkParts = (): void => parts.forEach((part) => part.link())
 
+const languages = new Map<string, Partial<Messages>>()
+
+/**
+ * Gives the elements texts in a language, for everything below the nearest `lang` attribute of that language. `de` serves
+ * `de-AT`, too, where that has no texts of its own. Called again for a language, it replaces its texts.
+ */
+export function registerMessages(language: string, messages: Partial<Messages>): void {
+  languages.set(language.toLowerCase(), messages)
+  linkParts()
+}
+
 /** Base of all elements: light DOM, and `data-auth-action`. */
 export abstract class AuthElement extends ReactiveElement {
+  static override properties: PropertyDeclarations = { messages: { attribute: false } }
+
+  /** Texts instead of those of the language; a flow's serve its parts, too. */
+  declare messages: Partial<Messages> | undefined
+
   constructor() {
     super()
     // Whoever points at or goes into any part is about to need it.
@@ -22,21 +39,38 @@ export abstract class AuthElement extends ReactiveElement {
     this.addEventListener('click', (event) => {
       const control = event.target instanceof Element && event.target.closest('[data-auth-action]')
       const action = control && control.getAttribute('data-auth-action')
-      const flow = this.flowElement
-      if (!action || !flow || event.defaultPrevented) return
       // Inside a host's form every button would submit it.
-      event.preventDefault()
-      if (action === 'start') flow.start()
-      else if (isAction(action)) void flow.flow[action]()
+      if (action && !event.defaultPrevented && this.act(action)) event.preventDefault()
     })
+  }
+
+  /** Does what a control says; false where there is nobody to do it. */
+  protected act(action: string): boolean {
+    const flow = this.flowElement
+    if (action === 'start') flow?.start()
+    else if (isAction(action)) void flow?.flow[action]()
+    return !!flow
+  }
+
+  /** Dispatches an event; false when it was canceled. */
+  emit<Name extends keyof AuthFlowEvents>(name: Name, detail: EventDetail<Name>): boolean {
+    return this.dispatchEvent(
+      new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true }),
+    )
   }
 
   /** The flow that the element belongs to. */
   abstract get flowElement(): AuthFlowElement | undefined
 
-  /** The texts to show: the author's, else those in English; of controls only the author's. */
+  /** The texts to show: the author's, else those of the language, else those in English; of controls not the English. */
   get texts(): StatusMessages & Partial<Messages> {
-    return { ...statusEnglish, ...this.flowElement?.messages }
+    const language = (this.closest<HTMLElement>('[lang]')?.lang ?? '').toLowerCase()
+    return {
+      ...statusEnglish,
+      ...(languages.get(language) ?? languages.get(language.replace(/-.*/, ''))),
+      ...this.flowElement?.messages,
+      ...this.messages,
+    }
   }
 
   /** The author's markup is the content: there is no shadow root. */
@@ -50,7 +84,7 @@ const isAction = (value: string): value is 'cancel' | 'retry' | 'reopen' | 'reco
 
 /** Base of the elements that show a flow: inside <auth-flow>, or anywhere with `for` and the flow's id. */
 export abstract class AuthPart extends AuthElement {
-  static override properties = { htmlFor: { attribute: 'for' } }
+  static override properties: PropertyDeclarations = { htmlFor: { attribute: 'for' } }
 
   /** Id of the <auth-flow> that this element belongs to, where it does not stand inside it. */
   declare htmlFor: string | undefined

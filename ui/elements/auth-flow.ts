@@ -2,13 +2,12 @@
 
 import type { Connection } from '../../shared/auth.ts'
 import type { IntegrationView } from '../../shared/flow.ts'
-import type { AuthFlowEvents, EventDetail, PanelReason } from '../events.ts'
+import type { PanelReason } from '../events.ts'
 import { onceConfigured } from '../flow/configure.ts'
 import { createAuthFlow } from '../flow/create-auth-flow.ts'
 import type { AuthFlowOptions, ConnectFlow, FlowSnapshot } from '../flow/flow.ts'
 import { cleanReturnUrl, findPending } from '../flow/pending.ts'
 import type { ConnectTokenSource } from '../flow/token.ts'
-import type { Messages } from '../messages.ts'
 import { AuthElement, linkParts, type AuthPart } from './auth-element.ts'
 import { set } from './dom.ts'
 import { announce, statusText } from './status-text.ts'
@@ -53,7 +52,6 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
     identity: {},
     connectToken: { attribute: false },
     definition: { attribute: false },
-    messages: { attribute: false },
   }
 
   /** Id of the integration at the server. */
@@ -86,8 +84,6 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   declare connectToken: ConnectTokenSource | undefined
   /** The integration's description, where the page has it already. */
   declare definition: IntegrationView | undefined
-  /** Texts instead of the English ones. */
-  declare messages: Partial<Messages> | undefined
 
   /** True while the panel is open. */
   open = false
@@ -181,13 +177,6 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
     if (!this.open || !this.emit('auth-close', { reason })) return
     this.open = false
     this.repaint()
-  }
-
-  /** Dispatches an event; false when it was canceled. */
-  emit<Name extends keyof AuthFlowEvents>(name: Name, detail: EventDetail<Name>): boolean {
-    return this.dispatchEvent(
-      new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true }),
-    )
   }
 
   /** Writes the flow's state onto an element, for CSS. */

@@ -29,7 +29,7 @@ let count = 0
  * @cssState data-state, data-connection, data-busy, data-open - attributes, written once something happened
  */
 export class AuthFormElement extends AuthPart {
-  static override properties = { ...AuthPart.properties, renderField: { attribute: false } }
+  static override properties = { renderField: { attribute: false } }
 
   /** Makes the markup of a field; undefined for the default. */
   declare renderField: ((context: FieldContext) => Node | undefined) | undefined
@@ -97,7 +97,7 @@ export class AuthFormElement extends AuthPart {
     this.#shown = flow
     const error = localError(
       'nested_form',
-      'A form cannot stand in a form: put <auth-form> elsewhere, with `for` and the id of its flow.',
+      'A form cannot stand in a form: put <auth-form> elsewhere, with `for`.',
     )
     // oxlint-disable-next-line no-console -- a mistake in the markup, which only its author can mend
     console.error(error.message, this)

@@ -159,9 +159,9 @@ describe('connecting with a key', () => {
     const flow = await fixture(page('kinds', { account }))
     const asked: string[] = []
     let kept: unknown
-    flow.connectToken = async ({ integration, purpose }) => {
+    flow.connectToken = async ({ integrations, purpose }) => {
       asked.push(purpose)
-      const body = JSON.stringify({ integration, purpose })
+      const body = JSON.stringify({ integrations, purpose })
       const minted = await (await fetch(`${server.backend}/${account}`, { method: 'POST', body })).json()
       // A host that hands out the same token once more.
       if (purpose === 'create' && asked.filter((one) => one === 'create').length !== 2) kept = minted.token

@@ -8,7 +8,8 @@ import { make } from './dom.ts'
 export function statusText(snapshot: FlowSnapshot, messages: StatusMessages): string {
   const { state, error, errors, popup, connectionState } = snapshot
   // Errors at fields are told at the fields.
-  if (error && !errors.length) return messages.errors?.[error.code] ?? error.message
+  if (error && !errors.length)
+    return fill(messages.errors?.[error.code] ?? messages.error ?? error.message, { ...snapshot })
   const key = state === 'authorize' && popup === 'lost' ? popup : state === 'idle' ? connectionState : state
   const place = snapshot.place && fill(messages.in ?? '', { ...snapshot })
   return fill(messages[key] ?? '', { ...snapshot, place })

@@ -7,18 +7,16 @@ import type { ErrorCode, ErrorDetails, ErrorReply } from '../../shared/errors.ts
 export class ConnectError extends Error implements ErrorReply {
   override readonly name = 'AuthFlowError'
   /** Stable code of the error table. */
-  readonly code: ErrorCode
+  declare readonly code: ErrorCode
   /** True when the same step may succeed later without any change. */
-  readonly retryable: boolean
+  declare readonly retryable: boolean
   /** Structured facts: `fields`, `retryAfterMs`, … */
-  readonly details: ErrorDetails
+  declare readonly details: ErrorDetails
 
   /** @param reply what the server answered, or what {@link localError} makes */
-  constructor({ code, message, retryable, details }: ErrorReply, cause?: unknown) {
-    super(message, { cause })
-    this.code = code
-    this.retryable = retryable
-    this.details = details
+  constructor(reply: ErrorReply, cause?: unknown) {
+    super(reply.message, { cause })
+    Object.assign(this, reply)
   }
 }
 
@@ -31,6 +29,13 @@ export const localError = (
 
 /** The page's own policy forbids what was tried. */
 export const policyError = (cause?: unknown): ConnectError =>
-  localError('csp_blocked', 'Content-Security-Policy: allow the server in connect-src and form-action.', {
+  localError('csp_blocked', 'CSP: allow the server in connect-src and form-action.', {
     cause,
   })
+
+/** What was thrown as a {@link ConnectError}. Anything else is a mistake, which is reported and told as `internal`. */
+export function asConnectError(thrown: unknown): ConnectError {
+  if (thrown instanceof ConnectError) return thrown
+  reportError(thrown)
+  return localError('internal', 'Something went wrong.', { cause: thrown })
+}

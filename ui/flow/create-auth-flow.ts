@@ -9,7 +9,7 @@ import {
   type FlowView,
   type StartForm,
 } from '../../shared/flow.ts'
-import { ConnectError, localError, policyError } from './connect-error.ts'
+import { asConnectError, ConnectError, localError, policyError } from './connect-error.ts'
 import {
   firstSnapshot,
   fromConnection,
@@ -83,8 +83,8 @@ class FlowStore implements ConnectFlow {
     return this.#loading
   }
 
-  async refresh(): Promise<void> {
-    this.#set(fromConnection(await this.#server.connection()))
+  async refresh(known?: Connection | null): Promise<void> {
+    this.#set(fromConnection(known === undefined ? await this.#server.connection() : known))
   }
 
   start(): void {
@@ -200,11 +200,7 @@ class FlowStore implements ConnectFlow {
   }
 
   #fail(thrown: unknown): void {
-    const error =
-      thrown instanceof ConnectError
-        ? thrown
-        : localError('internal', 'Something went wrong.', { cause: thrown })
-    if (error !== thrown) reportError(thrown)
+    const error = asConnectError(thrown)
     this.#forget()
     this.#popup?.close()
     const errors = error.details.fields ?? []

@@ -20,7 +20,7 @@ export interface AuthFlowOptions {
   readonly accountId?: string | undefined
   /** The connect server (default: the one of `configureAuthFlow`). */
   readonly endpoint?: string | undefined
-  /** URL of the host's backend that mints connect tokens: POST with cookies, body `{ integration, purpose }`. */
+  /** URL of the host's backend that mints connect tokens: POST with cookies, body `{ integration, integrations, purpose }`. */
   readonly tokenUrl?: string | undefined
   /** A connect token or a function that gets one; goes before `tokenUrl`. */
   readonly connectToken?: ConnectTokenSource | undefined

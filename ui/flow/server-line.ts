@@ -8,7 +8,7 @@ import { createConnectClient, type ConnectCall } from '../client.ts'
 import { resolveEndpoint } from './configure.ts'
 import { ConnectError } from './connect-error.ts'
 import type { AuthFlowOptions } from './flow.ts'
-import { createTokens, type ConnectTokens } from './token.ts'
+import { createTokens, withToken, type ConnectTokens } from './token.ts'
 import { watchFlow, type Watch } from './watching.ts'
 
 /** One flow record at the server. */
@@ -126,14 +126,7 @@ export class ServerLine {
     return this.#with(purpose, (bearer) => this.#call('flows.cancel', { flowId }, { token: bearer }), token)
   }
 
-  /** A call with a token of the purpose. One that has expired or is spent is replaced once. */
-  async #with<T>(purpose: ConnectPurpose, send: (token: string) => Promise<T>, known?: string): Promise<T> {
-    try {
-      return await send(known || (await this.tokens.get(purpose)))
-    } catch (error) {
-      if (!(error instanceof ConnectError && /^token_(expired|spent)$/.test(error.code))) throw error
-      this.tokens.drop(purpose)
-      return send(await this.tokens.get(purpose))
-    }
+  #with<T>(purpose: ConnectPurpose, send: (token: string) => Promise<T>, known?: string): Promise<T> {
+    return withToken(this.tokens, purpose, send, known)
   }
 }

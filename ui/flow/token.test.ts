@@ -31,7 +31,12 @@ describe('createTokens', () => {
       asked.map(({ purpose }) => purpose),
       ['create', 'manage', 'manage'],
     )
-    assert.deepEqual(asked[0], { integration: 'slack', accountId: '1', purpose: 'create' })
+    assert.deepEqual(asked[0], {
+      integration: 'slack',
+      integrations: ['slack'],
+      accountId: '1',
+      purpose: 'create',
+    })
   })
 
   it('keeps a bare token until it is dropped', async () => {
@@ -90,7 +95,28 @@ describe('createTokens with tokenUrl', () => {
       response.end(JSON.stringify({ token: tokenOf('a'), expiresAt: inMs(900_000) }))
     }
     assert.equal(await tokensFrom(url).get('reconnect'), tokenOf('a'))
-    assert.deepEqual(seen, ['POST', 'application/json', { integration: 'slack', purpose: 'reconnect' }])
+    assert.deepEqual(seen, [
+      'POST',
+      'application/json',
+      { integration: 'slack', integrations: ['slack'], purpose: 'reconnect' },
+    ])
+  })
+
+  it('names all integrations of a list', async () => {
+    const seen: unknown[] = []
+    answer = (_, body, response) => {
+      seen.push(JSON.parse(body))
+      response.end(JSON.stringify({ token: tokenOf('a'), expiresAt: inMs(900_000) }))
+    }
+    await createTokens({ integrations: ['slack', 'github'], tokenUrl: url }).get('manage')
+    assert.deepEqual(seen, [{ integrations: ['slack', 'github'], purpose: 'manage' }])
+  })
+
+  it('is connect_token_invalid for an answer without a token', async () => {
+    for (const body of ['null', '{}', '[]', '{"token":7}', '"ctk_ct_"']) {
+      answer = (_, __, response) => response.end(body)
+      await assert.rejects(tokensFrom(url).get('create'), hasCode('connect_token_invalid'))
+    }
   })
 
   it('is token_request_failed, to be tried again, for a refusal and for what is no JSON', async () => {

@@ -7,8 +7,10 @@ import { ConnectError, localError } from './connect-error.ts'
 
 /** What a token source is asked for. */
 export interface ConnectTokenNeed {
-  /** The integration's id. */
-  readonly integration: string
+  /** The integration's id; undefined for a list of several. */
+  readonly integration: string | undefined
+  /** The integrations that the token must be good for: the one, or those of the list. */
+  readonly integrations: readonly string[]
   /** As the page claims it; the backend decides by its own session. */
   readonly accountId: string | undefined
   /** What the token is for. */
@@ -24,7 +26,10 @@ export type ConnectTokenSource =
 
 /** Whose tokens, and where from; read for every token. */
 export interface TokenOptions {
-  readonly integration: string
+  /** The integration of a flow. */
+  readonly integration?: string
+  /** The integrations of a list. */
+  readonly integrations?: readonly string[]
   readonly accountId?: string | undefined
   readonly tokenUrl?: string | undefined
   readonly connectToken?: ConnectTokenSource | undefined
@@ -64,18 +69,19 @@ export function createTokens(options: TokenOptions): ConnectTokens {
 }
 
 async function mint(
-  options: TokenOptions,
+  { integration, integrations = [integration ?? ''], accountId, tokenUrl, connectToken }: TokenOptions,
   purpose: ConnectPurpose,
 ): Promise<{ token: string; until: number }> {
-  const { integration, accountId, tokenUrl, connectToken } = options
   const source = connectToken || (tokenUrl ? tokenFrom(tokenUrl) : configuration()?.connectToken)
-  const asked = async (): Promise<unknown> =>
-    typeof source === 'function' ? source({ integration, accountId, purpose }) : source
-  const reply = await asked().catch((error: unknown) => {
+  const ask = async (): Promise<string | ConnectTokenReply | undefined> =>
+    typeof source === 'function' ? source({ integration, integrations, accountId, purpose }) : source
+  const reply = await ask().catch((error: unknown) => {
     throw error instanceof ConnectError ? error : refused({ cause: error })
   })
-  const { token, expiresAt } = isReply(reply) ? reply : { token: reply, expiresAt: '' }
-  if (typeof token !== 'string' || !connectTokenPattern.test(token))
+  const { token = '', expiresAt = '' } =
+    reply && typeof reply === 'object' ? reply : { token: reply, expiresAt: '' }
+  // Whatever a backend answers, the pattern takes nothing but a token.
+  if (!connectTokenPattern.test(token))
     throw localError('connect_token_invalid', 'A connect token begins with ctk_ct_.')
   return { token, until: (Date.parse(expiresAt) || Infinity) - marginMs }
 }
@@ -83,20 +89,37 @@ async function mint(
 const refused = (options: Parameters<typeof localError>[2]): ConnectError =>
   localError('token_request_failed', 'The backend gave no connect token.', options)
 
-const isReply = (value: unknown): value is ConnectTokenReply =>
-  typeof value === 'object' && value !== null && 'token' in value
-
-/** A source that asks the host's backend: POST with its cookies, body `{ integration, purpose }`. */
+/** A source that asks the host's backend: POST with its cookies, body `{ integration, integrations, purpose }`. */
 const tokenFrom =
   (url: string): ConnectTokenSource =>
-  async ({ integration, purpose }) => {
+  async ({ integration, integrations, purpose }) => {
     const response = await fetch(url, {
       method: 'POST',
       credentials: 'include',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ integration, purpose }),
+      body: JSON.stringify({ integration, integrations, purpose }),
       signal: AbortSignal.timeout(requestTimeoutMs),
     })
     if (!response.ok) throw refused({ details: { status: response.status } })
     return response.json()
   }
+
+/**
+ * A call with a token of the purpose, or with the one that is known. One that has expired or is spent is replaced once.
+ *
+ * @throws {@link ConnectError}
+ */
+export async function withToken<T>(
+  tokens: ConnectTokens,
+  purpose: ConnectPurpose,
+  send: (token: string) => Promise<T>,
+  known?: string,
+): Promise<T> {
+  try {
+    return await send(known || (await tokens.get(purpose)))
+  } catch (error) {
+    if (!(error instanceof ConnectError && /^token_(expired|spent)$/.test(error.code))) throw error
+    tokens.drop(purpose)
+    return send(await tokens.get(purpose))
+  }
+}

@@ -1,0 +1,125 @@
+// <auth-connections>: the integrations of an account, each from the author's template with a flow of its own. Renders
+// into one child of its own.
+
+import { onceConfigured } from '../flow/configure.ts'
+import { createConnections, type ConnectionList } from '../flow/connections.ts'
+import type { ConnectTokenSource } from '../flow/token.ts'
+import { AuthElement } from './auth-element.ts'
+import type { AuthFlowElement } from './auth-flow.ts'
+import { frame, make, set } from './dom.ts'
+import { announce } from './status-text.ts'
+
+/**
+ * Lists integrations with the state of each connection. Each is made from the author's `<template>`, which holds an
+ * `<auth-flow>` without attributes; `data-part="name"` in it gets the integration's name. A control with
+ * `data-auth-action="retry"` beside the template reads the list again.
+ *
+ * @summary A list of an account's integrations: connect, reconnect, disconnect.
+ * @tag auth-connections
+ * @attr integrations - Ids of the integrations, separated by spaces
+ * @attr account-id - The account; must match the connect token
+ * @attr endpoint - The connect server; must equal the configured one, if one is
+ * @attr token-url - URL of the host's backend that mints connect tokens; gets `{ integrations, purpose }`
+ * @attr item-class - Classes of each integration's element
+ * @event {CustomEvent} auth-error - the list could not be read; the events of the flows bubble through
+ * @cssPart item - a `data-part` attribute, not a shadow part
+ * @cssState data-state - `idle`, `loading`, `ready`, `failed`; on items `data-integration`
+ */
+export class AuthConnectionsElement extends AuthElement {
+  static override properties = {
+    integrations: {},
+    accountId: { attribute: 'account-id' },
+    endpoint: {},
+    tokenUrl: { attribute: 'token-url' },
+    connectToken: { attribute: false },
+  }
+
+  /** Ids of the integrations, separated by spaces. */
+  declare integrations: string | undefined
+  /** The account; must match the connect token. */
+  declare accountId: string | undefined
+  /** The connect server; must equal the configured one, if one is. */
+  declare endpoint: string | undefined
+  /** URL of the host's backend that mints connect tokens. */
+  declare tokenUrl: string | undefined
+  /** A connect token or a function that gets one; goes before `tokenUrl`. */
+  declare connectToken: ConnectTokenSource | undefined
+
+  readonly #list = frame('data-auth-root')
+  #flows: AuthFlowElement[] = []
+  #store: ConnectionList | undefined
+  #key = ''
+
+  /** Reads the connections again. */
+  async refresh(): Promise<void> {
+    await this.#store?.refresh()
+  }
+
+  /** None: each item has its own. */
+  get flowElement(): undefined {
+    return undefined
+  }
+
+  protected override act(action: string): boolean {
+    if (action === 'retry') void this.refresh()
+    return true
+  }
+
+  protected override updated(): void {
+    const { integrations = '', accountId, endpoint, tokenUrl, connectToken } = this
+    const key = [integrations, accountId, endpoint].join('\n')
+    if (!integrations || key === this.#key) return
+    this.#key = key
+    const ids = integrations.split(' ')
+    const store = createConnections({ integrations: ids, accountId, endpoint, tokenUrl, connectToken })
+    this.#store = store
+    this.#list.role = 'list'
+    store.subscribe(() => store === this.#store && this.#show(store))
+    onceConfigured(endpoint, () => {
+      if (store !== this.#store) return
+      this.append(this.#list)
+      this.#list.replaceChildren(...ids.map((id) => this.#item(id)))
+      this.#flows = [...this.#list.querySelectorAll('auth-flow')]
+      void store.refresh()
+    })
+  }
+
+  #item(integration: string): HTMLElement {
+    const item = make('div', {
+      'data-part': 'item',
+      'data-integration': integration,
+      role: 'listitem',
+      class: this.getAttribute('item-class'),
+    })
+    const template = this.querySelector<HTMLTemplateElement>(':scope > template')
+    if (template) item.append(document.importNode(template.content, true))
+    const flow = item.querySelector('auth-flow') ?? item.appendChild(make('auth-flow'))
+    const { accountId, endpoint, tokenUrl, connectToken, messages } = this
+    Object.assign(flow, { integration, accountId, endpoint, tokenUrl, connectToken, messages, load: 'none' })
+    const name = item.querySelector('[data-part=name]')
+    // What cannot be read now is read, and judged, at the click.
+    flow.flow.load().then(
+      () => name && (name.textContent ||= flow.flow.getSnapshot().name),
+      () => {},
+    )
+    return item
+  }
+
+  #show(store: ConnectionList): void {
+    const { state, connections, error } = store.getSnapshot()
+    set(this, 'data-state', state)
+    if (error) {
+      announce(this.texts.errors?.[error.code] ?? error.message)
+      this.emit('auth-error', error)
+    }
+    if (state !== 'ready') return
+    for (const flow of this.#flows)
+      void flow.flow.refresh(connections.find((one) => one.integration === flow.integration) ?? null)
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'auth-connections': AuthConnectionsElement
+  }
+}

@@ -1,0 +1,74 @@
+import { equal } from '../fixtures/equal.ts'
+import {
+  choice,
+  cleanUp,
+  connectServer,
+  expectAccessible,
+  fixture,
+  inState,
+  kinds,
+  markup,
+  need,
+  openForm,
+  settled,
+} from '../fixtures/page.ts'
+import '../locales/ar.ts'
+import '../locales/de.ts'
+import { registerMessages } from './auth-element.ts'
+
+describe('the language of the elements', () => {
+  before(connectServer)
+  afterEach(() => {
+    cleanUp()
+    document.documentElement.lang = 'en'
+  })
+  const within = (lang: string, inner = markup()): string => `<div lang="${lang}">${inner}</div>`
+
+  it('is that of the nearest lang attribute, also for a region of it', async () => {
+    for (const lang of ['de', 'de-AT', 'DE']) {
+      const flow = await fixture(within(lang))
+      const form = await openForm(flow, choice)
+      equal(need(form, 'legend').textContent, 'Art der Verbindung')
+      cleanUp()
+    }
+    document.documentElement.lang = 'de'
+    const form = await openForm(await fixture(markup()), choice)
+    equal(need(form, 'legend').textContent, 'Art der Verbindung')
+    cleanUp()
+    const inner = await openForm(await fixture(within('en')), choice)
+    equal(need(inner, 'legend').textContent, 'How to connect')
+  })
+
+  it('is English where there are no texts', async () => {
+    const form = await openForm(await fixture(within('nl')), choice)
+    equal(need(form, 'legend').textContent, 'How to connect')
+  })
+
+  it('gives way to the author’s texts, key by key', async () => {
+    const flow = await fixture(within('de'))
+    flow.messages = { methods: 'Wie?' }
+    const form = await openForm(flow, choice)
+    equal([need(form, 'legend').textContent, flow.texts.cancelled], ['Wie?', 'Abgebrochen.'])
+  })
+
+  it('may come later than the element', async () => {
+    const flow = await fixture(within('eo'))
+    flow.definition = kinds
+    await settled()
+    flow.flow.start()
+    flow.flow.cancel()
+    await inState(flow, 'cancelled')
+    equal(need(flow, '[data-part=status]').textContent, 'Cancelled.')
+    registerMessages('eo', { cancelled: 'Nuligita.' })
+    equal(need(flow, '[data-part=status]').textContent, 'Nuligita.')
+  })
+
+  it('words errors at fields, and is accessible from right to left', async () => {
+    const flow = await fixture(`<div dir="rtl" lang="ar">${markup()}</div>`)
+    const form = await openForm(flow, kinds)
+    form.requestSubmit()
+    equal(need(form, '[data-field=workspace] [data-part=error]').textContent, 'هذا الحقل مطلوب.')
+    equal(getComputedStyle(need(form, '[name=apiKey]')).direction, 'ltr')
+    await expectAccessible(flow)
+  })
+})
