@@ -78,6 +78,15 @@ export const errorTable = {
     409,
     'The encryption key is still in use. The message says by what. Run `authflow keys rotate` and try again.',
   ),
+  key_service_unavailable: row(
+    503,
+    'The service that unwraps the encryption keys cannot be reached. Start again later.',
+    retry,
+  ),
+  key_service_refused: row(
+    500,
+    'The service that unwraps the encryption keys refused. The message has its reason; check its permissions and key.',
+  ),
   rotation_running: row(409, 'Another process is rotating the encryption keys. Wait for it to end.', retry),
   environment_mismatch: row(
     500,
@@ -201,6 +210,9 @@ export const errorTable = {
   duplicate_job: row(500, 'Two jobs share one id and version. Give each its own.'),
   invalid_version: row(500, 'A job version is not three numbers such as 1.0.0.'),
   unknown_job: row(404, 'No job has this id.'),
+  duplicate_trigger: row(500, 'Two dynamic triggers share one id. Give each its own.'),
+  unknown_trigger: row(404, 'No dynamic trigger has this id. Make it before the server starts.'),
+  signature_invalid: row(401, 'The signature of the request is missing, wrong or too old.'),
   invalid_payload: row(400, 'The event’s payload does not match the schema of a job that it starts.'),
   event_conflict: row(409, 'An event with this id and another payload was sent before.'),
   event_too_large: row(413, 'An event payload may have 256 KB.'),

@@ -37,8 +37,20 @@ export interface KeyRing {
  *   the entry by its place and never shows any of it
  */
 export function parseKeyRing(text: string | undefined): KeyRing {
-  if (text === undefined || text.trim() === '') throw missing()
-  return createKeyRing(text.split(',').map((entry, index) => parseEntry(entry.trim(), index + 1)))
+  const entries = parseKeyEntries(text, 'encryptionKeys')
+  return createKeyRing(entries.map(({ kid, bytes }) => ({ kid, key: bytes })))
+}
+
+/** One `kid:base64` of a list. */
+export interface KeyEntry {
+  readonly kid: string
+  readonly bytes: Buffer
+}
+
+/** Reads `kid:base64[,kid:base64]` of the option without judging ids and lengths. Throws like {@link parseKeyRing}. */
+export function parseKeyEntries(text: string | undefined, option: string): KeyEntry[] {
+  if (text === undefined || text.trim() === '') throw missing(option)
+  return text.split(',').map((entry, index) => parseEntry(entry.trim(), index + 1, option))
 }
 
 /**
@@ -48,7 +60,7 @@ export function parseKeyRing(text: string | undefined): KeyRing {
  */
 export function createKeyRing(rootKeys: readonly RootKey[]): KeyRing {
   const [current] = rootKeys
-  if (!current) throw missing()
+  if (!current) throw missing('encryptionKeys')
   if (rootKeys.length > maxKeys) throw invalid(`there are more than ${maxKeys}`)
   rootKeys.forEach((rootKey, index) => checkKey(rootKey, rootKeys.slice(0, index)))
 
@@ -63,13 +75,13 @@ export function createKeyRing(rootKeys: readonly RootKey[]): KeyRing {
   }
 }
 
-function parseEntry(entry: string, place: number): RootKey {
-  if (entry === '') throw invalid(`entry ${place} is empty`)
+function parseEntry(entry: string, place: number, option: string): KeyEntry {
+  if (entry === '') throw invalid(`entry ${place} is empty`, option)
   const colon = entry.indexOf(':')
-  if (colon < 0) throw invalid(`entry ${place} has no colon between id and key`)
-  const key = decodeBase64(entry.slice(colon + 1).trim())
-  if (!key) throw invalid(`the key of entry ${place} is not base64`)
-  return { kid: entry.slice(0, colon).trim(), key }
+  if (colon < 0) throw invalid(`entry ${place} has no colon between id and key`, option)
+  const bytes = decodeBase64(entry.slice(colon + 1).trim())
+  if (!bytes) throw invalid(`the key of entry ${place} is not base64`, option)
+  return { kid: entry.slice(0, colon).trim(), bytes }
 }
 
 /** Strict where Node is lenient: a character lost in copying would otherwise make another key of the same length. */
@@ -96,12 +108,12 @@ function checkKey({ kid, key }: RootKey, before: readonly RootKey[]): void {
   }
 }
 
-const missing = (): AuthFlowError =>
-  new AuthFlowError('missing_encryption_key', undefined, { details: { option: 'encryptionKeys' } })
+const missing = (option: string): AuthFlowError =>
+  new AuthFlowError('missing_encryption_key', undefined, { details: { option } })
 
-const invalid = (what: string): AuthFlowError =>
+const invalid = (what: string, option = 'encryptionKeys'): AuthFlowError =>
   new AuthFlowError(
     'invalid_encryption_key',
-    `\`encryptionKeys\` must be \`kid:base64\`, each of ${keyBytes} random bytes, separated by commas: ${what}.`,
-    { details: { option: 'encryptionKeys' } },
+    `\`${option}\` must be \`kid:base64\`, ${option === 'encryptionKeys' ? `each of ${keyBytes} random bytes, ` : ''}separated by commas: ${what}.`,
+    { details: { option } },
   )

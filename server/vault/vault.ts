@@ -5,7 +5,15 @@
  * in `server/sealed-sets.ts`, without which a rotation of the keys would not find them.
  */
 export type SealedRecordType =
-  'canary' | 'index_key' | 'credential' | 'flow' | 'authorization' | 'teardown' | 'run'
+  | 'canary'
+  | 'index_key'
+  | 'credential'
+  | 'flow'
+  | 'authorization'
+  | 'teardown'
+  | 'run'
+  | 'registration'
+  | 'delivery'
 
 /** Where a sealed value belongs. All of it is authenticated: moved anywhere else, the value does not open. */
 export interface SealContext<T extends string = SealedRecordType> {
