@@ -1,6 +1,7 @@
 // Public exports of the server. Importing this runs nothing.
 
 export { AuthFlow } from './authflow.ts'
+export type { StartOptions } from './authflow.ts'
 export type { AuthFlowOptions } from './options.ts'
 export type {
   AuthFor,
@@ -13,6 +14,16 @@ export type {
   ServerApi,
 } from './server-api.ts'
 export type { NextHandler } from './http/app.ts'
+
+export { awsKms } from './vault/aws-kms.ts'
+export type { AwsCredentials, AwsKmsOptions, AwsKmsProvider } from './vault/aws-kms.ts'
+export type { KeyProvider, KeyProviderContext } from './vault/key-provider.ts'
+export type { RootKey } from './vault/key-ring.ts'
+export type { Keys, RetireRequest } from './vault/key-admin.ts'
+export type { KeyState, RetiredKey } from './vault/retire-key.ts'
+export type { KeyUsage } from './vault/key-usage.ts'
+export type { RotateOptions, RotationProgress, RotationResult } from './vault/rotate-keys.ts'
+export type { RotationLeft } from './vault/rotation-pass.ts'
 
 export { eventTrigger } from './triggers/event-trigger.ts'
 export { cronTrigger, intervalTrigger } from './triggers/schedule-trigger.ts'
