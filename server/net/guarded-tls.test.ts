@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
@@ -10,42 +9,11 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { isAuthFlowError } from '../../shared/errors.ts'
+import { selfSigned } from './fixtures/self-signed.ts'
 import { createGuardedFetch } from './guarded-fetch.ts'
 
-const der = (tag: number, ...parts: Uint8Array[]): Buffer => {
-  const content = Buffer.concat(parts)
-  const { length } = content
-  const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255]
-  return Buffer.concat([Buffer.from([tag, ...size]), content])
-}
-const sequence = (...parts: Uint8Array[]): Buffer => der(0x30, ...parts)
-const hex = (text: string): Buffer => Buffer.from(text, 'hex')
-
-/** A certificate for one host name, signed with its own key (RFC 5280 §4.1). */
-function selfSigned(name: string, publicKey: KeyObject, privateKey: KeyObject): string {
-  const ecdsaWithSha256 = sequence(hex('06082a8648ce3d040302'))
-  const subject = sequence(der(0x31, sequence(hex('0603550403'), der(0x0c, Buffer.from(name)))))
-  const validity = sequence(der(0x17, Buffer.from('200101000000Z')), der(0x17, Buffer.from('491231235959Z')))
-  const altNames = sequence(hex('0603551d11'), der(0x04, sequence(der(0x82, Buffer.from(name)))))
-  const body = sequence(
-    hex('a003020102'),
-    hex('020101'),
-    ecdsaWithSha256,
-    subject,
-    validity,
-    subject,
-    publicKey.export({ type: 'spki', format: 'der' }),
-    der(0xa3, sequence(altNames)),
-  )
-  const signature = sign('sha256', body, privateKey)
-  const bytes = sequence(body, ecdsaWithSha256, der(0x03, hex('00'), signature))
-  return `-----BEGIN CERTIFICATE-----\n${bytes.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`
-}
-
 describe('createGuardedFetch over TLS', () => {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const cert = selfSigned('localhost', publicKey, privateKey)
-  const key = privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const { cert, key } = selfSigned('localhost')
   const server = createServer({ key, cert }, (_request, response) => response.end('over tls'))
   let folder: string
   let port: number
