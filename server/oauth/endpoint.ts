@@ -136,6 +136,9 @@ export async function withProviderErrors<T>(step: () => Promise<T>): Promise<T> 
   try {
     return await step()
   } catch (error) {
+    if (error instanceof oauth.OperationProcessingError && error.code === oauth.REQUEST_PROTOCOL_FORBIDDEN) {
+      throw new AuthFlowError('blocked_host', 'An OAuth endpoint must be an https URL.')
+    }
     if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
       throw new AuthFlowError('provider_reply_invalid', undefined, { cause: error.code })
     }
