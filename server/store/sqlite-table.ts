@@ -50,6 +50,10 @@ export function columnFields(indexes: DocumentSet<StoredDocument>['indexes']): s
   return [...fields].sort()
 }
 
+/** Documents in the middle of their life that are kept in memory, per table, and the longest text of one. */
+const keptDocuments = 512
+const keptLength = 16 * 1024
+
 /** Statements and verbs of one table. */
 export class SqliteTable {
   readonly name: string
@@ -63,6 +67,11 @@ export class SqliteTable {
   readonly #insert: SqlStatement
   readonly #delete: SqlStatement
   readonly #deleteLive: SqlStatement
+  /**
+   * Documents as this connection last wrote them, text or parsed, the oldest first: who writes one soon writes it
+   * again. One that is taken leaves, so that nobody sees what a failed change made of it.
+   */
+  readonly #kept = new Map<string, string | Fields>()
 
   constructor(db: SqlDatabase, set: DocumentSet<StoredDocument>) {
     this.name = set.name
@@ -92,13 +101,28 @@ export class SqliteTable {
 
   /** False when the id exists. */
   insert(row: NewRow): boolean {
-    return Number(this.#insert.run(row.id, row.body, ...row.values).changes) === 1
+    const done = Number(this.#insert.run(row.id, row.body, ...row.values).changes) === 1
+    if (done && row.values.at(-1) === null) this.#keep(row.id, row.body, row.body.length)
+    return done
   }
 
   /** The document, also an expired one. */
   read(id: string): Fields | undefined {
     const row = this.#select.get(id) as BodyRow | undefined
-    return row === undefined ? undefined : parseBody(row)
+    return row === undefined ? undefined : parseText(row.body)
+  }
+
+  /** Like {@link read}, inside a batch and to be changed. */
+  take(id: string): Fields | undefined {
+    const kept = this.#kept.get(id)
+    if (kept === undefined) return this.read(id)
+    this.#kept.delete(id)
+    return typeof kept === 'string' ? parseText(kept) : kept
+  }
+
+  /** To be called when what this connection wrote may have been undone or overwritten. */
+  forget(): void {
+    this.#kept.clear()
   }
 
   /** The document if it is there for callers. */
@@ -107,40 +131,58 @@ export class SqliteTable {
     return fields === undefined || isExpired(fields, nowMs) ? undefined : fields
   }
 
-  /** The changed document, or undefined when it is not there or does not match. */
-  update(id: string, terms: readonly Term[], edit: Edit, nowMs: number): Fields | undefined {
-    const fields = this.find(id, nowMs)
-    if (fields === undefined || !matches(fields, terms)) return undefined
+  /** Text of the changed document, or undefined when it is not there or does not match. */
+  update(id: string, terms: readonly Term[], edit: Edit, nowMs: number): string | undefined {
+    const fields = this.take(id)
+    if (fields === undefined || isExpired(fields, nowMs) || !matches(fields, terms)) return undefined
     applyEdit(fields, edit)
-    this.planRewrite(id, fields, editedFields(edit))()
-    return fields
+    return this.planRewrite(id, fields, editedFields(edit))()
   }
 
   /** False when it is not there or does not match. */
   remove(id: string, terms: readonly Term[], nowMs: number): boolean {
+    const fields = terms.length === 0 ? undefined : this.take(id)
+    this.#kept.delete(id)
     if (terms.length === 0) return Number(this.#deleteLive.run(id, nowMs).changes) === 1
-    const fields = this.find(id, nowMs)
-    if (fields === undefined || !matches(fields, terms)) return false
+    if (fields === undefined || isExpired(fields, nowMs) || !matches(fields, terms)) return false
     this.delete(id)
     return true
   }
 
   /** Deletes the row. */
   delete(id: string): void {
+    this.#kept.delete(id)
     this.#delete.run(id)
   }
 
   /**
-   * Checks a document that goes over its row; the function given back writes it. Only columns of touched fields are
-   * written: each costs its indexes.
+   * Checks a document that goes over its row; the function given back writes it and gives its text. Only columns of
+   * touched fields are written: each costs its indexes.
    */
-  planRewrite(id: string, fields: Fields, touched: readonly string[]): () => void {
+  planRewrite(id: string, fields: Fields, touched: readonly string[]): () => string {
     const body = toBody(fields)
     const changed = this.#fields.filter((field) => field === 'version' || touched.includes(field))
     const values = changed.map((field) => toSql(checkIndexed(fields[field], field)))
+    const statement = this.#rewrite(changed)
+    return () => {
+      statement.run(body, ...values, id)
+      // One that will be deleted is over.
+      if (typeof fields['expireAt'] !== 'number') this.#keep(id, fields, body.length)
+      return body
+    }
+  }
+
+  #rewrite(changed: readonly string[]): SqlStatement {
     const columns = ['body', ...changed.map(columnName)].map((column) => `${column} = ?`).join(', ')
-    const statement = this.#prepare(`UPDATE ${this.#table} SET ${columns} WHERE id = ?`)
-    return () => void statement.run(body, ...values, id)
+    return this.#prepare(`UPDATE ${this.#table} SET ${columns} WHERE id = ?`)
+  }
+
+  #keep(id: string, document: string | Fields, length: number): void {
+    if (length > keptLength) return
+    this.#kept.set(id, document)
+    if (this.#kept.size <= keptDocuments) return
+    const [oldest] = this.#kept.keys()
+    if (oldest !== undefined) this.#kept.delete(oldest)
   }
 
   /** All fields with a column. */
@@ -152,7 +194,7 @@ export class SqliteTable {
   range(from: string, to: string, limit: number, nowMs: number): Fields[] {
     const sql = `SELECT body FROM ${this.#table} WHERE id >= ? AND id < ? AND ${notExpired} ORDER BY id LIMIT ?`
     const rows = this.#prepare(sql).all(from, to, nowMs, limit) as BodyRow[]
-    return rows.map(parseBody)
+    return rows.map((row) => parseText(row.body))
   }
 
   /** A page in index order. */
@@ -162,7 +204,7 @@ export class SqliteTable {
       const sql = `SELECT body FROM ${this.#table} WHERE ${segment.where} AND ${notExpired}
         ORDER BY ${orderBy(query)} LIMIT ?`
       const rows = this.#prepare(sql).all(...segment.values, nowMs, query.limit - items.length) as BodyRow[]
-      for (const row of rows) items.push(parseBody(row))
+      for (const row of rows) items.push(parseText(row.body))
       if (items.length === query.limit) break
     }
     const last = items.at(-1)
@@ -193,8 +235,9 @@ export class SqliteTable {
 
 const notExpired = '(expire_at IS NULL OR expire_at > ?)'
 
-function parseBody(row: BodyRow): Fields {
-  return JSON.parse(row.body)
+/** A document from its text. */
+export function parseText(text: string): Fields {
+  return JSON.parse(text)
 }
 
 interface Segment {

@@ -12,8 +12,10 @@ const retryMaxMs = 16
 
 interface Waiting {
   readonly since: number
-  /** Does the work; gives what settles the promise once the batch is durable. */
-  readonly attempt: () => () => void
+  /** Does the work and keeps its outcome. Throws what is no {@link AuthFlowError}: the batch can't go on then. */
+  readonly attempt: () => void
+  /** Settles the promise, once the batch is durable. */
+  readonly settle: () => void
   readonly reject: (error: AuthFlowError) => void
 }
 
@@ -23,6 +25,38 @@ export interface WriteQueueOptions {
   readonly busyTimeoutMs: number
   /** Called after every commit. */
   readonly onCommit: () => void
+  /** Called when a batch has begun, and when one was undone. */
+  readonly onBegin?: () => void
+  readonly onUndone?: () => void
+}
+
+/** A write that waits for its batch. */
+class Write<T> implements Waiting {
+  readonly since = performance.now()
+  readonly reject: (error: AuthFlowError) => void
+  readonly #work: () => T
+  readonly #resolve: (value: T) => void
+  #settle: () => void = () => undefined
+
+  constructor(work: () => T, resolve: (value: T) => void, reject: (error: AuthFlowError) => void) {
+    this.#work = work
+    this.#resolve = resolve
+    this.reject = reject
+  }
+
+  attempt(): void {
+    try {
+      const value = this.#work()
+      this.#settle = () => this.#resolve(value)
+    } catch (error) {
+      if (!(error instanceof AuthFlowError)) throw error
+      this.#settle = () => this.reject(error)
+    }
+  }
+
+  settle(): void {
+    this.#settle()
+  }
 }
 
 /** A FIFO of writes, flushed at the next turn of the event loop. */
@@ -49,11 +83,7 @@ export class WriteQueue {
    */
   add<T>(work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const attempt = (): (() => void) => {
-        const value = work()
-        return () => resolve(value)
-      }
-      this.#waiting.push({ since: performance.now(), attempt, reject })
+      this.#waiting.push(new Write(work, resolve, reject))
       this.#schedule()
     })
   }
@@ -79,48 +109,52 @@ export class WriteQueue {
       else this.#fail(this.#waiting.length, error)
       return
     }
-    const settle: (() => void)[] = []
-    if (!this.#runBatch(settle)) return
+    this.#options.onBegin?.()
+    const count = this.#runBatch()
+    if (count === 0) return
     try {
       this.#commit.run()
     } catch (error) {
-      rollBack(this.#db)
+      this.#rollBack()
       if (isBusy(error)) this.#retryLater()
-      else this.#fail(settle.length, error)
+      else this.#fail(count, error)
       return
     }
-    this.#waiting.splice(0, settle.length)
-    for (const done of settle) done()
+    for (const write of this.#waiting.splice(0, count)) write.settle()
     this.#next()
     this.#options.onCommit()
   }
 
-  /** False when the batch was undone. */
-  #runBatch(settle: (() => void)[]): boolean {
+  /** How many writes the batch holds; 0 when it was undone. */
+  #runBatch(): number {
     const start = performance.now()
-    for (const waiting of this.#waiting) {
+    let count = 0
+    for (const write of this.#waiting) {
       try {
-        settle.push(waiting.attempt())
+        write.attempt()
       } catch (error) {
-        if (error instanceof AuthFlowError) settle.push(() => waiting.reject(error))
-        else {
-          this.#undo(settle.length, error)
-          return false
-        }
+        this.#undo(count, error)
+        return 0
       }
-      if (settle.length === batchMaxVerbs || performance.now() - start > batchMaxMs) break
+      count++
+      if (count === batchMaxVerbs || performance.now() - start > batchMaxMs) break
     }
-    return true
+    return count
   }
 
   /** A statement failed: its write is rejected alone, unless all would fail. A full disk may still take smaller ones. */
   #undo(at: number, error: unknown): void {
-    rollBack(this.#db)
+    this.#rollBack()
     if (isBusy(error)) return this.#retryLater()
     if (isFileError(error)) return this.#fail(at + 1, error)
     const [failed] = this.#waiting.splice(at, 1)
     failed?.reject(toStoreError(error))
     this.#next()
+  }
+
+  #rollBack(): void {
+    rollBack(this.#db)
+    this.#options.onUndone?.()
   }
 
   #fail(count: number, error: unknown): void {

@@ -172,6 +172,66 @@ describe('an SQLite lease', () => {
   )
 })
 
+describe('a document that an SQLite store writes again and again', () => {
+  it(
+    'is seen as another process left it',
+    withFolder(async (path) => {
+      const store = await openStore(`sqlite:${path}`)
+      await store.migrate([notes], 'test')
+      const db = await openRaw(path)
+      await store.insert(notes, { id: 'a', count: 1 })
+      const raise = (): Promise<boolean> => store.update(notes, 'a', {}, { increment: { count: 1 } })
+      assert.equal(await raise(), true)
+      db.exec(`UPDATE set_notes SET body = json_set(body, '$.count', 10)`)
+      assert.equal(await raise(), true)
+      assert.equal((await store.get(notes, 'a'))?.count, 11)
+      db.exec('DELETE FROM set_notes')
+      assert.equal(await raise(), false)
+      db.close()
+      await store.close()
+    }),
+  )
+
+  it(
+    'is as it was when its batch is undone because of a neighbour',
+    withFolder(async (path) => {
+      const store = await openStore(`sqlite:${path}`)
+      await store.migrate([notes, others], 'test')
+      await store.insert(notes, { id: 'a', count: 1 })
+      const db = await openRaw(path)
+      db.exec('DROP TABLE set_others')
+      db.close()
+      const results = await Promise.allSettled([
+        store.update(notes, 'a', { count: 1 }, { increment: { count: 1 } }),
+        store.insert(others, { id: 'b' }),
+        store.update(notes, 'a', { count: 2 }, { push: { tags: 'x' } }),
+      ])
+      assert.deepEqual(
+        results.map((result) => (result.status === 'fulfilled' ? result.value : 'failed')),
+        [true, 'failed', true],
+      )
+      const note = await store.get(notes, 'a')
+      assert.deepEqual([note?.version, note?.count, note?.tags], [3, 2, ['x']])
+      await store.close()
+    }),
+  )
+
+  it(
+    'is not spoilt by a change that is refused halfway',
+    withFolder(async (path) => {
+      const store = await openStore(`sqlite:${path}`)
+      await store.migrate([notes], 'test')
+      await store.insert(notes, { id: 'a', text: 'before', count: 1 })
+      const change = { set: { text: 'after' }, push: { count: 'x' } }
+      await rejectsWith('invalid_input', () => store.update(notes, 'a', {}, change))
+      assert.equal(await store.update(notes, 'a', {}, { increment: { count: 1 } }), true)
+      const note = await store.get(notes, 'a')
+      assert.deepEqual([note?.text, note?.count, note?.version], ['before', 2, 2])
+      await store.close()
+    }),
+  )
+})
+
 describe('an SQLite file under a foreign lock', () => {
   it(
     'answers store_busy once the time is over, and goes on when the lock is gone',

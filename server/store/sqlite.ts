@@ -14,7 +14,7 @@ import { isBusy, isCannotOpen, loadSqliteDriver, rollBack, toStoreError } from '
 import type { SqlDatabase } from './sqlite-driver.ts'
 import { SqliteLeases } from './sqlite-lease.ts'
 import { createBase, migrateSqlite } from './sqlite-migrate.ts'
-import { SqliteTable } from './sqlite-table.ts'
+import { SqliteTable, parseText } from './sqlite-table.ts'
 import { parseSteps, runMoves } from './sqlite-transact.ts'
 import { SqliteWatch } from './sqlite-watch.ts'
 import { WriteQueue, retryDelayMs } from './sqlite-writes.ts'
@@ -140,12 +140,23 @@ class SqliteStore implements Store {
     this.#db = db
     this.#busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
     this.#watch = new SqliteWatch(db, options.log)
-    this.#writes = new WriteQueue(db, { busyTimeoutMs: this.#busyTimeoutMs, onCommit: this.#watch.notify })
+    const version = db.prepare('PRAGMA data_version')
+    let seen = 0
+    this.#writes = new WriteQueue(db, {
+      busyTimeoutMs: this.#busyTimeoutMs,
+      onCommit: this.#watch.notify,
+      onBegin: () => {
+        const { data_version: now } = version.get() as { data_version: number }
+        if (now !== seen) this.#forget()
+        seen = now
+      },
+      onUndone: () => this.#forget(),
+    })
     this.#leases = new SqliteLeases(db, options.stealMarginMs ?? defaultStealMarginMs)
   }
 
   async migrate(sets: readonly DocumentSet<StoredDocument>[], environment: string): Promise<void> {
-    await this.#write(() => migrateSqlite(this.#db, sets, environment))
+    await this.#write(() => () => migrateSqlite(this.#db, sets, environment))
     for (const set of sets) this.#tables.set(set.name, new SqliteTable(this.#db, set))
   }
 
@@ -153,10 +164,12 @@ class SqliteStore implements Store {
     return Date.now()
   }
 
-  async insert<T extends StoredDocument>(set: DocumentSet<T>, document: NewDocument<T>): Promise<boolean> {
-    const table = this.#table(set.name)
-    const row = table.createRow(checkDocument(document))
-    return this.#write(() => table.insert(row))
+  insert<T extends StoredDocument>(set: DocumentSet<T>, document: NewDocument<T>): Promise<boolean> {
+    return this.#write(() => {
+      const table = this.#table(set.name)
+      const row = table.createRow(checkDocument(document))
+      return () => table.insert(row)
+    })
   }
 
   async get<T extends StoredDocument>(set: DocumentSet<T>, id: string): Promise<T | undefined> {
@@ -176,13 +189,16 @@ class SqliteStore implements Store {
     })
   }
 
-  async update<T extends StoredDocument>(
+  update<T extends StoredDocument>(
     set: DocumentSet<T>,
     id: string,
     match: Match<T>,
     change: Change<T>,
   ): Promise<boolean> {
-    return (await this.updateAndGet(set, id, match, change)) !== undefined
+    return this.#write(() => {
+      const update = this.#prepareUpdate(set, id, match, change)
+      return () => update() !== undefined
+    })
   }
 
   async updateAndGet<T extends StoredDocument>(
@@ -191,27 +207,24 @@ class SqliteStore implements Store {
     match: Match<T>,
     change: Change<T>,
   ): Promise<T | undefined> {
-    const table = this.#table(set.name)
-    checkId(id)
-    const terms = parseMatch(match)
-    const edit = table.parseEdit(change)
-    return this.#write(() => typed<T>(table.update(id, terms, edit, this.now())))
+    const text = await this.#write(() => this.#prepareUpdate(set, id, match, change))
+    return text === undefined ? undefined : typed<T>(parseText(text))
   }
 
-  async remove<T extends StoredDocument>(
-    set: DocumentSet<T>,
-    id: string,
-    match?: Match<T>,
-  ): Promise<boolean> {
-    const table = this.#table(set.name)
-    checkId(id)
-    const terms = parseMatch(match ?? {})
-    return this.#write(() => table.remove(id, terms, this.now()))
+  remove<T extends StoredDocument>(set: DocumentSet<T>, id: string, match?: Match<T>): Promise<boolean> {
+    return this.#write(() => {
+      const table = this.#table(set.name)
+      checkId(id)
+      const terms = parseMatch(match ?? {})
+      return () => table.remove(id, terms, this.now())
+    })
   }
 
-  async transact(steps: readonly Step[]): Promise<boolean> {
-    const moves = parseSteps(steps, (name) => this.#table(name))
-    return this.#write(() => runMoves(moves, this.now()))
+  transact(steps: readonly Step[]): Promise<boolean> {
+    return this.#write(() => {
+      const moves = parseSteps(steps, (name) => this.#table(name))
+      return () => runMoves(moves, this.now())
+    })
   }
 
   async list<T extends StoredDocument>(set: DocumentSet<T>, query: ListQuery<T>): Promise<DocumentPage<T>> {
@@ -241,21 +254,21 @@ class SqliteStore implements Store {
     checkId(name, 'name of the lease')
     checkId(owner, 'owner of the lease')
     checkLeaseMs(leaseMs)
-    return this.#write(() => this.#leases.acquire(name, owner, leaseMs))
+    return this.#write(() => () => this.#leases.acquire(name, owner, leaseMs))
   }
 
   async renewLease(lease: Lease, leaseMs: number): Promise<boolean> {
     checkLeaseMs(leaseMs)
-    return this.#write(() => this.#leases.renew(lease, leaseMs))
+    return this.#write(() => () => this.#leases.renew(lease, leaseMs))
   }
 
   async releaseLease(lease: Lease): Promise<void> {
-    return this.#write(() => this.#leases.release(lease))
+    return this.#write(() => () => this.#leases.release(lease))
   }
 
   async takeFence(name: string): Promise<number> {
     checkId(name, 'name of the lease')
-    return this.#write(() => this.#leases.takeFence(name))
+    return this.#write(() => () => this.#leases.takeFence(name))
   }
 
   onChange(listener: () => void): () => void {
@@ -271,12 +284,12 @@ class SqliteStore implements Store {
       // In chunks, so that no batch holds the event loop or the lock for long.
       while (deleted < limit) {
         const chunk = Math.min(sweepChunk, limit - deleted)
-        const count = await this.#write(() => table.sweep(now, chunk))
+        const count = await this.#write(() => () => table.sweep(now, chunk))
         deleted += count
         if (count < chunk) break
       }
     }
-    if (deleted > 0) await this.#write(() => this.#db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`))
+    if (deleted > 0) await this.#write(() => () => this.#db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`))
     return deleted
   }
 
@@ -284,7 +297,7 @@ class SqliteStore implements Store {
     this.#assertOpen()
     try {
       const at = String(this.now())
-      await this.#write(() => this.#db.prepare(pingWrite).run(at))
+      await this.#write(() => () => this.#db.prepare(pingWrite).run(at))
       return await this.#read(() => this.#db.prepare(pingRead).get() !== undefined)
     } catch {
       return false
@@ -313,9 +326,29 @@ class SqliteStore implements Store {
     return table
   }
 
-  #write<T>(work: () => T): Promise<T> {
-    this.#assertOpen()
-    return this.#writes.add(work)
+  #prepareUpdate<T extends StoredDocument>(
+    set: DocumentSet<T>,
+    ...[id, match, change]: [id: string, match: Match<T>, change: Change<T>]
+  ): () => string | undefined {
+    const table = this.#table(set.name)
+    checkId(id)
+    const terms = parseMatch(match)
+    const edit = table.parseEdit(change)
+    return () => table.update(id, terms, edit, this.now())
+  }
+
+  /** Checks now, writes with the next batch; also a failed check is a rejection. */
+  #write<T>(prepare: () => () => T): Promise<T> {
+    try {
+      this.#assertOpen()
+      return this.#writes.add(prepare())
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #forget(): void {
+    for (const table of this.#tables.values()) table.forget()
   }
 
   #read<T>(work: () => T): T | Promise<T> {
