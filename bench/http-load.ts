@@ -1,4 +1,4 @@
-// Loads an HTTP server with one fixed request over keep-alive connections, on bare sockets: the one who measures must
+// Loads an HTTP server with fixed requests over keep-alive connections, on bare sockets: the one who measures must
 // cost less than what is measured.
 
 import { connect, type Socket } from 'node:net'
@@ -7,7 +7,8 @@ import { connect, type Socket } from 'node:net'
 export interface LoadRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+  /** Each connection keeps to one of them; they are given out in turn. At least one. */
+  readonly bodies: readonly string[]
 }
 
 /** How to send it. */
@@ -26,15 +27,21 @@ export async function measureLoad(
   { connections, milliseconds }: LoadOptions,
 ): Promise<number> {
   const url = new URL(request.url)
-  const bytes = wordRequest(url, request)
+  const all = request.bodies.map((body) => wordRequest(url, request.headers, body))
   const started = performance.now()
   const end = started + milliseconds
-  const counts = await Promise.all(Array.from({ length: connections }, () => loop(url, bytes, end)))
+  const counts = await Promise.all(
+    Array.from({ length: connections }, (_, index) => {
+      const bytes = all[index % all.length]
+      if (!bytes) throw new Error('There is nothing to send')
+      return loop(url, bytes, end)
+    }),
+  )
   const seconds = (performance.now() - started) / 1000
   return counts.reduce((total, count) => total + count, 0) / seconds
 }
 
-function wordRequest(url: URL, { headers, body }: LoadRequest): Buffer {
+function wordRequest(url: URL, headers: LoadRequest['headers'], body: string): Buffer {
   const all = {
     host: url.host,
     ...headers,

@@ -7,7 +7,13 @@ import { compare, type BenchResults } from './result.ts'
 import { startSubject } from './subject.ts'
 
 const connections = 32
-const loadRequest = z.object({ url: z.string(), headers: z.record(z.string(), z.string()), body: z.string() })
+/** A round is cut into shorter turns, so that what disturbs the machine for a second disturbs all subjects alike. */
+const turnsPerRound = 4
+const loadRequest = z.object({
+  url: z.string(),
+  headers: z.record(z.string(), z.string()),
+  bodies: z.array(z.string()),
+})
 
 /** Requests a second, 32 connections, one request at a time on each. */
 export async function measureHttp({ rounds, loadMs }: Effort): Promise<BenchResults> {
@@ -18,10 +24,10 @@ export async function measureHttp({ rounds, loadMs }: Effort): Promise<BenchResu
     )
     if (!getAuth || !trpc || !koa) throw new Error('A subject is missing')
     const load = (request: LoadRequest) => (): Promise<number> =>
-      measureLoad(request, { connections, milliseconds: loadMs })
+      measureLoad(request, { connections, milliseconds: loadMs / turnsPerRound })
     const turns = [load(getAuth), load(trpc), load(koa)]
-    await takeTurns(2, turns) // warms up
-    const [ours = [], empty = [], bare = []] = await takeTurns(rounds, turns)
+    await takeTurns(2 * turnsPerRound, turns) // warms up
+    const [ours = [], empty = [], bare = []] = await takeTurns(rounds * turnsPerRound, turns)
     const against = (name: string, baseline: readonly number[]) =>
       compare('requests/s', ours, { name, values: baseline })
     return {

@@ -1,4 +1,5 @@
-// `getAuth` over HTTP: the real server on a SQLite file, with one connected account.
+// `getAuth` over HTTP: the real server on a SQLite file, with a connected account for each connection of the load, so that
+// no request profits from another one's.
 
 import { createTRPCClient, httpLink } from '@trpc/client'
 import { createServer } from 'node:http'
@@ -7,7 +8,7 @@ import type { ConnectRouter } from '../../server/http/connect-router.ts'
 import { createFlowId } from '../../shared/ids.ts'
 import { createBenchClient, createKey, temporaryFolder } from './fixture.ts'
 
-const accountId = 'account-1'
+const accounts = Array.from({ length: 32 }, (_, index) => `account-${index}`)
 const origin = 'http://localhost'
 
 const http = createServer()
@@ -22,26 +23,34 @@ const client = createBenchClient({ baseUrl, secretKeys, store: `sqlite:${tempora
 http.on('request', client.callback())
 await client.start()
 
-const { token } = await client.connectTokens.create({ accountId, integrations: ['bench'], origins: [origin] })
-const page = createTRPCClient<ConnectRouter>({
-  links: [
-    httpLink({ url: `${baseUrl}/connect/trpc`, headers: { authorization: `Bearer ${token}`, origin } }),
-  ],
-})
-const flow = await page.flows.begin.mutate({ flowId: createFlowId(), integration: 'bench', accountId })
-await page.flows.submit.mutate({
-  flowId: flow.id,
-  version: flow.version,
-  method: 'apiKey',
-  values: { apiKey: 'k'.repeat(64) },
-})
-await client.getAuth({ id: 'bench', accountId })
+await Promise.all(accounts.map(connectAccount))
 
 process.on('SIGTERM', () => void client.close().finally(() => process.exit(0)))
 console.log(
   JSON.stringify({
     url: `${baseUrl}/api/trpc/auth.get`,
     headers: { authorization: `Bearer ${key}` },
-    body: JSON.stringify({ id: 'bench', accountId }),
+    bodies: accounts.map((accountId) => JSON.stringify({ id: 'bench', accountId })),
   }),
 )
+
+async function connectAccount(accountId: string): Promise<void> {
+  const { token } = await client.connectTokens.create({
+    accountId,
+    integrations: ['bench'],
+    origins: [origin],
+  })
+  const page = createTRPCClient<ConnectRouter>({
+    links: [
+      httpLink({ url: `${baseUrl}/connect/trpc`, headers: { authorization: `Bearer ${token}`, origin } }),
+    ],
+  })
+  const flow = await page.flows.begin.mutate({ flowId: createFlowId(), integration: 'bench', accountId })
+  await page.flows.submit.mutate({
+    flowId: flow.id,
+    version: flow.version,
+    method: 'apiKey',
+    values: { apiKey: 'k'.repeat(64) },
+  })
+  await client.getAuth({ id: 'bench', accountId })
+}

@@ -7,4 +7,4 @@ const app = new Koa()
 app.use((ctx) => {
   ctx.body = { result: { data: { ok: true } } }
 })
-console.log(JSON.stringify({ url: await listening(app), headers: {}, body: '{}' }))
+console.log(JSON.stringify({ url: await listening(app), headers: {}, bodies: ['{}'] }))

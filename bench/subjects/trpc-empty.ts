@@ -31,4 +31,4 @@ routes.post('/api/trpc/:path', async (ctx) => {
 const app = new Koa()
 app.use(routes.routes())
 const url = `${await listening(app)}/api/trpc/empty`
-console.log(JSON.stringify({ url, headers: {}, body: '{}' }))
+console.log(JSON.stringify({ url, headers: {}, bodies: ['{}'] }))

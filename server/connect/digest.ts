@@ -1,9 +1,9 @@
 // Digests of the connect service: what is stored in place of a token, and names made of several parts.
 
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 
 /** SHA-256 of a text, base64url, 43 characters. */
-export const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('base64url')
+export const sha256 = (text: string): string => hash('sha256', text, 'base64url')
 
 /** True when the SHA-256 of the text is the given digest; takes the same time wherever they differ. */
 export function matchesDigest(text: string, digest: string): boolean {

@@ -2,17 +2,21 @@
 
 import type { Auth } from '../../shared/auth.ts'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import { checkAccountId } from '../../shared/ids.ts'
 import type { AuthRequest } from './connect.ts'
-import { findRecord, notConnected } from './connections.ts'
+import { connectionIdOf } from './connection-id.ts'
+import { notConnected } from './connections.ts'
 import { findMethod, type ConnectContext } from './context.ts'
 import { sha256 } from './digest.ts'
 import { identify } from './grant.ts'
 import { isRenewable } from './grant-method.ts'
 import { markNeedsReauth, needsReauth } from './needs-reauth.ts'
+import { readTogether } from './read-together.ts'
 import type { ConnectionRecord } from './records.ts'
 import { refreshNeed } from './refresh-state.ts'
 import type { Refresher } from './refreshing.ts'
 import { fieldsOfSecrets, secretBox, type SecretBox } from './secrets.ts'
+import { connectionSet } from './sets.ts'
 
 /** Gives out the credentials of connections. */
 export type GetAuth = (request: AuthRequest) => Promise<Auth>
@@ -27,10 +31,11 @@ export type GetAuth = (request: AuthRequest) => Promise<Auth>
 export function createGetAuth(context: ConnectContext, refresher: Refresher): GetAuth {
   const box = secretBox(context.vault, 'credential')
   const checks = new Map<string, Promise<void>>()
+  const read = readTogether(context.store, connectionSet)
   return async (request) => {
     const integration = context.integration(request.id)
     const key = { integration: integration.id, accountId: request.accountId }
-    const found = await findRecord(context, key)
+    const found = await read(connectionIdOf(key.integration, checkAccountId(key.accountId)))
     if (!found || found.state === 'disconnected') throw notConnected(key)
     if (found.state === 'needs_reauth') throw needsReauth(found)
     requireScopes(found, request.scopes ?? [])

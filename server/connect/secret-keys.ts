@@ -1,7 +1,7 @@
 // Secret keys of the host's backends, as configured: `id=scope+scope=hex`, several separated by commas. Only SHA-256
 // digests are configured, so the configuration can't be used as a key.
 
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { namePattern, secretKeyPattern } from '../../shared/ids.ts'
 import type { SecretKeyScope } from './connect.ts'
@@ -101,7 +101,7 @@ interface Check {
 
 function check(keys: readonly SecretKey[], { key, scope, integration }: Check): { id: string } {
   if (key === undefined || key === '') throw new AuthFlowError('unauthenticated')
-  const digest = createHash('sha256').update(key, 'utf8').digest()
+  const digest = hash('sha256', key, 'buffer')
   let found: SecretKey | undefined
   for (const candidate of keys) if (timingSafeEqual(candidate.digest, digest)) found = candidate
   if (!found || !secretKeyPattern.test(key)) throw new AuthFlowError('key_invalid')

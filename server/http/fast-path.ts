@@ -4,11 +4,9 @@
 // and body on both ways; fast-path.test.ts compares them.
 
 import {
-  callTRPCProcedure,
   getTRPCErrorFromUnknown,
   getTRPCErrorShape,
   TRPCError,
-  transformTRPCResponse,
   type AnyTRPCProcedure,
   type AnyTRPCRouter,
   type inferRouterContext,
@@ -53,6 +51,13 @@ interface Call<R extends AnyTRPCRouter> {
   readonly text: string | undefined
 }
 
+/** A call with a body, for a procedure that is there. Nothing of it depends on which router it came from. */
+interface DirectCall {
+  readonly path: string
+  readonly context: () => Promise<object>
+  readonly text: string
+}
+
 type Outcome = { readonly data: unknown } | { readonly error: TRPCError }
 
 /** Makes the handler of a router's calls. */
@@ -64,11 +69,10 @@ export function createCallHandler<R extends AnyTRPCRouter>(options: CallHandlerO
     try {
       const text = ctx.method === 'POST' ? await readBody(ctx.req, options.bodyLimit(path)) : undefined
       const procedure = procedures.get(path)
-      const call = { path, context, text }
       if (procedure && text !== undefined && isPlain(ctx)) {
-        answer(ctx, router, { data: await callDirectly(ctx, router, { ...call, type: procedure._def.type }) })
+        answer(ctx, router, { data: await callDirectly(ctx, procedure, { path, context, text }) })
       } else {
-        await callAdapter(ctx, options, call)
+        await callAdapter(ctx, options, { path, context, text })
       }
     } catch (cause) {
       const error = getTRPCErrorFromUnknown(cause)
@@ -82,30 +86,27 @@ export function createCallHandler<R extends AnyTRPCRouter>(options: CallHandlerO
 const never = new AbortController().signal
 
 /** The procedure's result. The signal of a query aborts when the caller leaves. */
-async function callDirectly<R extends AnyTRPCRouter>(
+async function callDirectly(
   ctx: Context,
-  router: R,
-  call: Call<R> & { readonly type: AnyTRPCProcedure['_def']['type'] },
+  procedure: AnyTRPCProcedure,
+  { path, text, context }: DirectCall,
 ): Promise<unknown> {
-  const { path, type, text = '', context } = call
-  const run = async (signal: AbortSignal): Promise<unknown> =>
-    callTRPCProcedure({
-      router,
-      path,
-      type,
-      ctx: await context(),
-      getRawInput: async () => parseJson(text),
-      signal,
-      batchIndex: 0,
-    })
-  if (type === 'mutation') return run(never)
+  const { type } = procedure._def
+  const call = {
+    path,
+    type,
+    ctx: await context(),
+    getRawInput: async () => parseJson(text),
+    batchIndex: 0,
+  }
+  if (type === 'mutation') return procedure({ ...call, signal: never })
   const left = new AbortController()
   const onClose = (): void => {
     if (!ctx.res.writableEnded) left.abort()
   }
   ctx.res.once('close', onClose)
   try {
-    return await run(left.signal)
+    return await procedure({ ...call, signal: left.signal })
   } finally {
     ctx.res.off('close', onClose)
   }
@@ -159,15 +160,18 @@ function parseJson(text: string): unknown {
 
 function answer(ctx: Context, router: AnyTRPCRouter, outcome: Outcome): void {
   const config = router._def._config
+  const { serialize } = config.transformer.output
   const failed = 'error' in outcome
   const about = { config, type: 'unknown', path: undefined, input: undefined, ctx: undefined } as const
   const envelope = failed
-    ? { error: getTRPCErrorShape({ ...about, error: outcome.error }) }
-    : { result: { data: outcome.data } }
+    ? { error: serialize(getTRPCErrorShape({ ...about, error: outcome.error })) }
+    : { result: { data: serialize(outcome.data) } }
+  const { res } = ctx
   ctx.status = failed ? statusOf(outcome.error) : 200
-  ctx.vary(adapterVary)
-  ctx.set('content-type', 'application/json')
-  ctx.body = JSON.stringify(transformTRPCResponse(config, envelope))
+  if (res.hasHeader('vary')) ctx.vary(adapterVary)
+  else res.setHeader('vary', adapterVary)
+  res.setHeader('content-type', 'application/json')
+  ctx.body = JSON.stringify(envelope)
 }
 
 function statusOf(error: TRPCError): number {
