@@ -12,6 +12,7 @@ import type { EventInput, EventRecord, JobEngine, SendEventOptions } from './job
 import type { Integrations, JobOptions, Json } from './jobs/job.ts'
 import { JobRegistry } from './jobs/registry.ts'
 import type { TriggerHost } from './triggers/host.ts'
+import { inspectServer, type ServerCheck, type ServerInspection } from './inspection.ts'
 import { openLog } from './log.ts'
 import { createGuardedFetch, type OwnedGuardedFetch } from './net/guarded-fetch.ts'
 import { isLoopbackHost } from './net/url-guard.ts'
@@ -51,6 +52,12 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   readonly connectLinks: ServerApi<I>['connectLinks']
   /** Who is connected, and ending it. */
   readonly connections: ServerApi<I>['connections']
+  /** Renames accounts. */
+  readonly accounts: ServerApi<I>['accounts']
+  /** Renames integrations. */
+  readonly integrations: ServerApi<I>['integrations']
+  /** Who did what, and when. */
+  readonly audit: ServerApi<I>['audit']
   /** What became of runs. */
   readonly runs: ServerApi<I>['runs']
   /** `send` is {@link sendEvent}. */
@@ -110,6 +117,16 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
       list: async (query = {}) => (await this.#services()).connect.listConnections(query),
       get: async (query) => (await this.#services()).connect.getConnection(query),
       disconnect: async (query) => (await this.#services()).connect.disconnect(query, ownActor),
+      setMetadata: async (query) => (await this.#services()).connect.setMetadata(query, ownActor),
+    }
+    this.accounts = {
+      rename: async (request) => (await this.#services()).connect.renameAccount(request, ownActor),
+    }
+    this.integrations = {
+      rename: async (request) => (await this.#services()).connect.renameIntegration(request, ownActor),
+    }
+    this.audit = {
+      list: async (query = {}) => (await this.#services()).connect.listAudit(query),
     }
     this.runs = {
       list: async (query = {}) => (await this.#services()).engine.listRuns(query),
@@ -127,6 +144,23 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
       rotate: async (request) => (await this.#services()).keys.rotate(request),
       retire: async (request) => (await this.#services()).keys.retire(request),
     }
+  }
+
+  /** What this server is configured with, without secrets. Opens nothing. */
+  inspect(): ServerInspection {
+    return inspectServer(this.#settings, this.#integrations)
+  }
+
+  /**
+   * Checks what `/readyz` checks: the store takes a write and a read, the keys fit it.
+   *
+   * @throws {@link AuthFlowError} `store_unavailable`, `wrong_encryption_key`, and those of {@link start}
+   */
+  async check(): Promise<ServerCheck> {
+    const running = await this.#services()
+    const startedAt = performance.now()
+    await running.check()
+    return { storeMs: performance.now() - startedAt, clockOffsetMs: running.now() - Date.now() }
   }
 
   /**

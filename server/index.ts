@@ -13,6 +13,7 @@ export type {
   RunsQuery,
   ServerApi,
 } from './server-api.ts'
+export type { IntegrationInspection, ServerCheck, ServerInspection } from './inspection.ts'
 export type { NextHandler } from './http/app.ts'
 
 export { awsKms } from './vault/aws-kms.ts'

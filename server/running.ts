@@ -2,11 +2,13 @@
 
 import { AuthFlowError } from '../shared/errors.ts'
 import type { Logger } from '../shared/log.ts'
-import type { ConnectionChange } from './connect/connect.ts'
+import type { Connect, ConnectionChange } from './connect/connect.ts'
+import type { OutgoingEvent } from './connect/connection-events.ts'
 import { createConnect } from './connect/create-connect.ts'
 import type { Services } from './http/app.ts'
 import { createEngine } from './jobs/create-engine.ts'
 import type { JobEngine } from './jobs/engine.ts'
+import type { Json } from './jobs/job.ts'
 import { createScheduleBook, type ScheduleBook } from './jobs/schedule-book.ts'
 import { createTicker } from './jobs/schedule-ticker.ts'
 import type { GuardedFetch } from './net/guarded-fetch.ts'
@@ -43,6 +45,8 @@ export interface Running extends Services {
   readonly schedules: ScheduleBook
   /** Rotating and retiring keys. */
   readonly keys: Keys
+  /** The store's clock in ms. */
+  now(): number
   /** Ends the worker and the upkeep: running tasks have until the deadline. What is asked meanwhile still works. */
   quiesce(deadlineMs: number): Promise<void>
   /** Closes everything. */
@@ -98,11 +102,19 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
   const engine = createEngine({
     ...shared,
     queue,
-    resolveAuth: (request) => connect.getAuth(request),
+    resolveAuth: ({ run, ...request }) =>
+      connect.getAuth(request, run && { run: run.id, since: run.createdAt }),
     findConnection: (query) => connect.findConnection(query),
   })
-  const onChange = (change: ConnectionChange): Promise<void> => tellEngine(engine, change)
-  const connect = createConnect({ ...shared, fetch, baseUrl, onChange })
+  const connect = createConnect({
+    ...shared,
+    fetch,
+    baseUrl,
+    webhooks: settings.webhooks,
+    audit: settings.audit,
+    sendEvent: (event) => sendConnectionEvent(engine, event),
+    onChange: (change) => tellEngine(engine, connect, change),
+  })
   const schedules = createScheduleBook({ store })
   const ticker = createTicker({ store, book: schedules, engine, log })
   const check = async (): Promise<void> => {
@@ -133,6 +145,7 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
     connect,
     engine,
     schedules,
+    now: () => store.now(),
     keys: createKeys({ store, vault, environment, sets: allSets, sealedSets }),
     check,
     quiesce,
@@ -153,7 +166,20 @@ function startUpkeep(parts: Pick<Services, 'connect' | 'engine'> & { store: Stor
   )
 }
 
-function tellEngine(engine: JobEngine, { type, connection }: ConnectionChange): Promise<void> {
+/** Runs wait under the name that their account had when they began. */
+async function tellEngine(engine: JobEngine, connect: Connect, change: ConnectionChange): Promise<void> {
+  const { type, connection, previous } = change
   const { integration, accountId, identity } = connection
-  return engine.connectionChanged({ type, integration, accountId, identityId: identity.id })
+  const names = [accountId, ...(await connect.formerNames(accountId))]
+  const places = names.map((name) => ({ integration, accountId: name }))
+  for (const place of previous ? [previous, ...places] : places) {
+    await engine.connectionChanged({ type, ...place, identityId: identity.id })
+  }
+}
+
+/** What happens to connections starts jobs, too. The same change again is the same event. */
+async function sendConnectionEvent(engine: JobEngine, event: OutgoingEvent): Promise<void> {
+  const { id, name, payload, accountId, timestamp } = event
+  const facts: Json = JSON.parse(payload)
+  await engine.sendEvent({ id, name, payload: facts, timestamp }, { accountId })
 }

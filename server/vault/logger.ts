@@ -22,6 +22,16 @@ export interface RedactingLogger extends Logger {
   registerSecret(value: string): void
 }
 
+const standardError = 2
+
+/** Where logs go that were given no destination. */
+let standardDestination: pino.DestinationStream | undefined
+
+/** From now on logs without a destination go to standard error: for a process whose standard output is its result. */
+export function logToStandardError(): void {
+  standardDestination ??= pino.destination({ fd: standardError, sync: true })
+}
+
 const levels: readonly string[] = ['debug', 'info', 'warn', 'error', 'silent'] satisfies LogLevel[]
 
 /**
@@ -46,7 +56,8 @@ export function createLogger(options: LogOptions = {}): RedactingLogger {
     // Errors are copied by the redactor; pino's own serialiser would append what it finds on them.
     serializers: { err: (value: unknown) => value },
   }
-  const log = destination ? pino(settings, destination) : pino(settings)
+  const stream = destination ?? standardDestination
+  const log = stream ? pino(settings, stream) : pino(settings)
   const { redact, scrub, registerSecret } = createRedactor()
 
   const write =
