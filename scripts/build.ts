@@ -1,6 +1,6 @@
 // Builds the package into dist/: `npm run build`. What an earlier build left is removed first.
 
-import { rmSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { runCommand } from './command.ts'
 import { root } from './source-files.ts'
@@ -11,4 +11,6 @@ const { code } = await runCommand(
   ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
   { show: true },
 )
+// Types for frameworks and data for editors are made, not compiled.
+cpSync(join(root, 'ui/types'), join(root, 'dist/ui/types'), { recursive: true })
 process.exitCode = code

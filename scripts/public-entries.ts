@@ -16,7 +16,7 @@ export interface PublicEntry {
 export interface Manifest {
   readonly name: string
   readonly exports: Readonly<
-    Record<string, string | null | { readonly types: string; readonly default: string }>
+    Record<string, string | null | { readonly types: string; readonly default?: string }>
   >
   readonly scripts: Readonly<Record<string, string>>
   readonly dependencies: Readonly<Record<string, string>>
@@ -32,7 +32,8 @@ export function publicEntries(manifest: Manifest = readManifest()): PublicEntry[
   const entries: PublicEntry[] = []
   const closed = new Set(Object.keys(manifest.exports).filter((key) => manifest.exports[key] === null))
   for (const [key, target] of Object.entries(manifest.exports)) {
-    if (target === null || typeof target === 'string') continue
+    // Data and declarations have no module.
+    if (target === null || typeof target === 'string' || target.default === undefined) continue
     const source = target.default.replace(/^\.\/dist\/(.*)\.js$/, '$1.ts')
     for (const { name, path } of expand(source)) {
       const subpath = key.replace('*', name)

@@ -16,14 +16,13 @@ import { announce } from './status-text.ts'
  *
  * @summary A list of an account's integrations: connect, reconnect, disconnect.
  * @tag auth-connections
- * @attr integrations - Ids of the integrations, separated by spaces
- * @attr account-id - The account; must match the connect token
- * @attr endpoint - The connect server; must equal the configured one, if one is
- * @attr token-url - URL of the host's backend that mints connect tokens; gets `{ integrations, purpose }`
- * @attr item-class - Classes of each integration's element
- * @event {CustomEvent} auth-error - the list could not be read; the events of the flows bubble through
- * @cssPart item - a `data-part` attribute, not a shadow part
- * @cssState data-state - `idle`, `loading`, `ready`, `failed`; on items `data-integration`
+ * @attr {string} integrations - Ids of the integrations, separated by spaces
+ * @attr {string} account-id - The account; must match the connect token
+ * @attr {string} endpoint - The connect server; must equal the configured one, if one is
+ * @attr {string} token-url - URL of the host's backend that mints connect tokens; gets `{ integrations, purpose }`
+ * @attr {string} item-class - Classes of each integration's element
+ * @event {AuthFlowEvents['auth-error']} auth-error - The list could not be read; the flows' events bubble through
+ * @attr {'idle' | 'loading' | 'ready' | 'failed'} data-state - State of the list
  */
 export class AuthConnectionsElement extends AuthElement {
   static override properties = {

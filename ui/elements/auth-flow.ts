@@ -17,23 +17,35 @@ import { announce, statusText } from './status-text.ts'
  *
  * @summary Holds the flow that trigger, panel, form and status show.
  * @tag auth-flow
- * @attr integration - Id of the integration at the server
- * @attr account-id - The account; must match the connect token
- * @attr endpoint - The connect server; must equal the configured one, if one is
- * @attr token-url - URL of the host's backend that mints connect tokens
- * @attr mode - `popup` (default) or `redirect`
- * @attr return-url - Where redirect mode comes back to
- * @attr method - Offer this method only; `oauth2` also says that it needs no fields
- * @attr scopes - Scopes to ask for, separated by spaces
- * @attr locale - Language of the window and of the server's texts
- * @attr popup-features - Features of the window
- * @attr load - When to read the description, and for the first two the connection: `eager`, `visible`, `intent`
- *   (default), `none`
- * @attr status - What the page knows of the connection: `active`, `needs_reauth`, `none`
- * @attr identity - Who the account is connected as, for people
- * @event {CustomEvent} auth-start, auth-open, auth-close, auth-submit, auth-state-change, auth-popup-blocked,
- *   auth-popup-closed, auth-success, auth-error, auth-cancel, auth-return - see events.ts
- * @cssState data-state, data-connection, data-busy, data-open - attributes, written once something happened
+ * @attr {string} integration - Id of the integration at the server
+ * @attr {string} account-id - The account; must match the connect token
+ * @attr {string} endpoint - The connect server; must equal the configured one, if one is
+ * @attr {string} token-url - URL of the host's backend that mints connect tokens
+ * @attr {'popup' | 'redirect'} mode - `popup` (default) or `redirect`
+ * @attr {string} return-url - Where redirect mode comes back to
+ * @attr {string} method - Offer this method only; `oauth2` also says that it needs no fields
+ * @attr {string} scopes - Scopes to ask for, separated by spaces
+ * @attr {string} locale - Language of the window and of the server's texts
+ * @attr {string} popup-features - Features of the window
+ * @attr {'eager' | 'visible' | 'intent' | 'none'} load - When to read the description (default `intent`); the first
+ *   two read the connection, too
+ * @attr {'active' | 'needs_reauth' | 'none'} status - What the page knows of the connection
+ * @attr {string} identity - Who the account is connected as, for people
+ * @event {AuthFlowEvents['auth-start']} auth-start - A click; nothing was begun yet. Cancelable
+ * @event {AuthFlowEvents['auth-open']} auth-open - The panel is about to open. Cancelable
+ * @event {AuthFlowEvents['auth-close']} auth-close - The panel is about to close. Cancelable
+ * @event {AuthFlowEvents['auth-submit']} auth-submit - Values are about to be sent, and in it. Cancelable
+ * @event {AuthFlowEvents['auth-state-change']} auth-state-change - From `detail.from` to `detail.to`
+ * @event {AuthFlowEvents['auth-popup-blocked']} auth-popup-blocked - The browser blocked the window. Cancelable
+ * @event {AuthFlowEvents['auth-popup-closed']} auth-popup-closed - The window seems to be gone; ends nothing
+ * @event {AuthFlowEvents['auth-success']} auth-success - The account is connected: `detail.connection`
+ * @event {AuthFlowEvents['auth-error']} auth-error - Something went wrong: `detail.code`
+ * @event {AuthFlowEvents['auth-cancel']} auth-cancel - The user gave up
+ * @event {AuthFlowEvents['auth-return']} auth-return - A redirect came back; the URL is about to be cleaned. Cancelable
+ * @attr {FlowState} data-state - State of the flow, once something happened
+ * @attr {'none' | 'active' | 'needs_reauth'} data-connection - State of the connection, likewise
+ * @attr {boolean} data-busy - While the page waits for somebody else
+ * @attr {boolean} data-open - While the panel is open
  */
 export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   static override properties = {

@@ -21,12 +21,18 @@ let count = 0
  *
  * @summary The form: method, fields, submit.
  * @tag auth-form
- * @attr for - Id of the flow, where it stands elsewhere
- * @attr form-class, field-class, label-class, input-class, description-class, error-class, submit-class - Classes of the
- *   default markup's parts
- * @cssPart form, methods, method, field, label, prefix, input, suffix, reveal, description, help, error, scopes, submit -
- *   `data-part` attributes, not shadow parts
- * @cssState data-state, data-connection, data-busy, data-open - attributes, written once something happened
+ * @attr {string} for - Id of the flow, where it stands elsewhere
+ * @attr {string} form-class - Classes of the default markup's form
+ * @attr {string} field-class - Classes of the default markup's fields
+ * @attr {string} label-class - Classes of the default markup's labels
+ * @attr {string} input-class - Classes of the default markup's controls
+ * @attr {string} description-class - Classes of the default markup's descriptions
+ * @attr {string} error-class - Classes of the default markup's error texts
+ * @attr {string} submit-class - Classes of the default markup's submit button
+ * @attr {FlowState} data-state - State of the flow, once something happened
+ * @attr {'none' | 'active' | 'needs_reauth'} data-connection - State of the connection, likewise
+ * @attr {boolean} data-busy - While the page waits for somebody else
+ * @attr {boolean} data-open - While the panel is open
  */
 export class AuthFormElement extends AuthPart {
   static override properties = { renderField: { attribute: false } }

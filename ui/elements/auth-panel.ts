@@ -12,8 +12,11 @@ const focusable = ':is(input:not([type=hidden]),select,textarea,button):enabled,
  *
  * @summary Shows and hides its content, moves the focus in and back.
  * @tag auth-panel
- * @attr for - Id of the flow, where it stands elsewhere
- * @cssState data-state, data-connection, data-busy, data-open - attributes, written once something happened
+ * @attr {string} for - Id of the flow, where it stands elsewhere
+ * @attr {FlowState} data-state - State of the flow, once something happened
+ * @attr {'none' | 'active' | 'needs_reauth'} data-connection - State of the connection, likewise
+ * @attr {boolean} data-busy - While the page waits for somebody else
+ * @attr {boolean} data-open - While the panel is open
  */
 export class AuthPanelElement extends AuthPart {
   #open = false

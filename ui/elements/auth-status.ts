@@ -12,9 +12,11 @@ import { statusText } from './status-text.ts'
  *
  * @summary Says how the flow stands.
  * @tag auth-status
- * @attr for - Id of the flow, where it stands elsewhere
- * @cssPart status, open-form, open, reopen, cancel, retry - `data-part` attributes, not shadow parts
- * @cssState data-state, data-connection, data-busy, data-open - attributes, written once something happened
+ * @attr {string} for - Id of the flow, where it stands elsewhere
+ * @attr {FlowState} data-state - State of the flow, once something happened
+ * @attr {'none' | 'active' | 'needs_reauth'} data-connection - State of the connection, likewise
+ * @attr {boolean} data-busy - While the page waits for somebody else
+ * @attr {boolean} data-open - While the panel is open
  */
 export class AuthStatusElement extends AuthPart {
   readonly #root = frame('data-auth-root')

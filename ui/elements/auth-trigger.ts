@@ -10,8 +10,11 @@ import { set } from './dom.ts'
  *
  * @summary Begins the flow.
  * @tag auth-trigger
- * @attr for - Id of the flow, where it stands elsewhere
- * @cssState data-state, data-connection, data-busy, data-open - attributes, written once something happened
+ * @attr {string} for - Id of the flow, where it stands elsewhere
+ * @attr {FlowState} data-state - State of the flow, once something happened
+ * @attr {'none' | 'active' | 'needs_reauth'} data-connection - State of the connection, likewise
+ * @attr {boolean} data-busy - While the page waits for somebody else
+ * @attr {boolean} data-open - While the panel is open
  */
 export class AuthTriggerElement extends AuthPart {
   /** True when this element put `role` and `tabindex` on itself, for want of a control. */

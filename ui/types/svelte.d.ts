@@ -1,0 +1,151 @@
+// Types of the elements in Svelte 5's templates. Made by `npm run elements`; not to be edited.
+
+import type { HTMLAttributes } from 'svelte/elements'
+import type {
+  AuthFlowEvents,
+  AuthConnectionsElement,
+  AuthFlowElement,
+  AuthFormElement,
+  AuthPanelElement,
+  AuthStatusElement,
+  AuthTriggerElement,
+} from '../index.js'
+
+declare namespace Authflow {
+  /** A list of an account's integrations: connect, reconnect, disconnect. */
+  interface AuthConnectionsProps {
+    /** Ids of the integrations, separated by spaces */
+    'integrations'?: string | undefined
+    /** The account; must match the connect token */
+    'account-id'?: string | undefined
+    /** The connect server; must equal the configured one, if one is */
+    'endpoint'?: string | undefined
+    /** URL of the host's backend that mints connect tokens; gets `{ integrations, purpose }` */
+    'token-url'?: string | undefined
+    /** Classes of each integration's element */
+    'item-class'?: string | undefined
+    /** A connect token or a function that gets one; goes before `tokenUrl`. */
+    'connectToken'?: AuthConnectionsElement['connectToken'] | undefined
+    /** Texts instead of those of the language; a flow's serve its parts, too. */
+    'messages'?: AuthConnectionsElement['messages'] | undefined
+    /** The list could not be read; the flows' events bubble through */
+    'onauth-error'?: ((event: AuthFlowEvents['auth-error']) => void) | undefined
+  }
+
+  /** Holds the flow that trigger, panel, form and status show. */
+  interface AuthFlowProps {
+    /** Id of the integration at the server */
+    'integration'?: string | undefined
+    /** The account; must match the connect token */
+    'account-id'?: string | undefined
+    /** The connect server; must equal the configured one, if one is */
+    'endpoint'?: string | undefined
+    /** URL of the host's backend that mints connect tokens */
+    'token-url'?: string | undefined
+    /** `popup` (default) or `redirect` */
+    'mode'?: 'popup' | 'redirect' | undefined
+    /** Where redirect mode comes back to */
+    'return-url'?: string | undefined
+    /** Offer this method only; `oauth2` also says that it needs no fields */
+    'method'?: string | undefined
+    /** Scopes to ask for, separated by spaces */
+    'scopes'?: string | undefined
+    /** Language of the window and of the server's texts */
+    'locale'?: string | undefined
+    /** Features of the window */
+    'popup-features'?: string | undefined
+    /** When to read the description (default `intent`); the first two read the connection, too */
+    'load'?: 'eager' | 'visible' | 'intent' | 'none' | undefined
+    /** What the page knows of the connection */
+    'status'?: 'active' | 'needs_reauth' | 'none' | undefined
+    /** Who the account is connected as, for people */
+    'identity'?: string | undefined
+    /** A connect token or a function that gets one; goes before `tokenUrl`. */
+    'connectToken'?: AuthFlowElement['connectToken'] | undefined
+    /** The integration's description, where the page has it already. */
+    'definition'?: AuthFlowElement['definition'] | undefined
+    /** Texts instead of those of the language; a flow's serve its parts, too. */
+    'messages'?: AuthFlowElement['messages'] | undefined
+    /** A click; nothing was begun yet. Cancelable */
+    'onauth-start'?: ((event: AuthFlowEvents['auth-start']) => void) | undefined
+    /** The panel is about to open. Cancelable */
+    'onauth-open'?: ((event: AuthFlowEvents['auth-open']) => void) | undefined
+    /** The panel is about to close. Cancelable */
+    'onauth-close'?: ((event: AuthFlowEvents['auth-close']) => void) | undefined
+    /** Values are about to be sent, and in it. Cancelable */
+    'onauth-submit'?: ((event: AuthFlowEvents['auth-submit']) => void) | undefined
+    /** From `detail.from` to `detail.to` */
+    'onauth-state-change'?: ((event: AuthFlowEvents['auth-state-change']) => void) | undefined
+    /** The browser blocked the window. Cancelable */
+    'onauth-popup-blocked'?: ((event: AuthFlowEvents['auth-popup-blocked']) => void) | undefined
+    /** The window seems to be gone; ends nothing */
+    'onauth-popup-closed'?: ((event: AuthFlowEvents['auth-popup-closed']) => void) | undefined
+    /** The account is connected: `detail.connection` */
+    'onauth-success'?: ((event: AuthFlowEvents['auth-success']) => void) | undefined
+    /** Something went wrong: `detail.code` */
+    'onauth-error'?: ((event: AuthFlowEvents['auth-error']) => void) | undefined
+    /** The user gave up */
+    'onauth-cancel'?: ((event: AuthFlowEvents['auth-cancel']) => void) | undefined
+    /** A redirect came back; the URL is about to be cleaned. Cancelable */
+    'onauth-return'?: ((event: AuthFlowEvents['auth-return']) => void) | undefined
+  }
+
+  /** The form: method, fields, submit. */
+  interface AuthFormProps {
+    /** Id of the flow, where it stands elsewhere */
+    'for'?: string | undefined
+    /** Classes of the default markup's form */
+    'form-class'?: string | undefined
+    /** Classes of the default markup's fields */
+    'field-class'?: string | undefined
+    /** Classes of the default markup's labels */
+    'label-class'?: string | undefined
+    /** Classes of the default markup's controls */
+    'input-class'?: string | undefined
+    /** Classes of the default markup's descriptions */
+    'description-class'?: string | undefined
+    /** Classes of the default markup's error texts */
+    'error-class'?: string | undefined
+    /** Classes of the default markup's submit button */
+    'submit-class'?: string | undefined
+    /** Makes the markup of a field; undefined for the default. */
+    'renderField'?: AuthFormElement['renderField'] | undefined
+    /** Texts instead of those of the language; a flow's serve its parts, too. */
+    'messages'?: AuthFormElement['messages'] | undefined
+  }
+
+  /** Shows and hides its content, moves the focus in and back. */
+  interface AuthPanelProps {
+    /** Id of the flow, where it stands elsewhere */
+    'for'?: string | undefined
+    /** Texts instead of those of the language; a flow's serve its parts, too. */
+    'messages'?: AuthPanelElement['messages'] | undefined
+  }
+
+  /** Says how the flow stands. */
+  interface AuthStatusProps {
+    /** Id of the flow, where it stands elsewhere */
+    'for'?: string | undefined
+    /** Texts instead of those of the language; a flow's serve its parts, too. */
+    'messages'?: AuthStatusElement['messages'] | undefined
+  }
+
+  /** Begins the flow. */
+  interface AuthTriggerProps {
+    /** Id of the flow, where it stands elsewhere */
+    'for'?: string | undefined
+    /** Texts instead of those of the language; a flow's serve its parts, too. */
+    'messages'?: AuthTriggerElement['messages'] | undefined
+  }
+}
+
+declare module 'svelte/elements' {
+  interface SvelteHTMLElements {
+    'auth-connections': HTMLAttributes<AuthConnectionsElement> & Authflow.AuthConnectionsProps
+    'auth-flow': HTMLAttributes<AuthFlowElement> & Authflow.AuthFlowProps
+    'auth-form': HTMLAttributes<AuthFormElement> & Authflow.AuthFormProps
+    'auth-panel': HTMLAttributes<AuthPanelElement> & Authflow.AuthPanelProps
+    'auth-status': HTMLAttributes<AuthStatusElement> & Authflow.AuthStatusProps
+    'auth-trigger': HTMLAttributes<AuthTriggerElement> & Authflow.AuthTriggerProps
+  }
+}
