@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Middleware } from 'koa'
 import { AuthFlowError, toAuthFlowError } from '../shared/errors.ts'
 import type { Logger } from '../shared/log.ts'
+import { connectCalls } from './host-calls.ts'
 import { createApp, type HttpApp, type NextHandler, type Services } from './http/app.ts'
 import { Drain } from './http/drain.ts'
 import { listen, type Listening } from './http/listen.ts'
@@ -20,9 +21,6 @@ import { readOptions, type AuthFlowOptions, type Settings } from './options.ts'
 import { openRunning, type Running } from './running.ts'
 import type { Keys } from './vault/key-admin.ts'
 import type { AuthFor, GetAuthRequest, IntegrationId, IntegrationList, ServerApi } from './server-api.ts'
-
-/** Who acts in the audit trail when the host's own process does. */
-const ownActor = 'server'
 
 /** Longest time that closing waits for requests and tasks: orchestrators kill after 30 s. */
 const drainMs = 25_000
@@ -106,28 +104,13 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
       log: this.#log,
     })
 
-    this.connectTokens = {
-      create: async (request) => (await this.#services()).connect.createToken(request, ownActor),
-    }
-    this.connectLinks = {
-      create: async (request) => (await this.#services()).connect.createLink(request, ownActor),
-    }
-    this.connections = {
-      confirm: async (request) => (await this.#services()).connect.confirm(request),
-      list: async (query = {}) => (await this.#services()).connect.listConnections(query),
-      get: async (query) => (await this.#services()).connect.getConnection(query),
-      disconnect: async (query) => (await this.#services()).connect.disconnect(query, ownActor),
-      setMetadata: async (query) => (await this.#services()).connect.setMetadata(query, ownActor),
-    }
-    this.accounts = {
-      rename: async (request) => (await this.#services()).connect.renameAccount(request, ownActor),
-    }
-    this.integrations = {
-      rename: async (request) => (await this.#services()).connect.renameIntegration(request, ownActor),
-    }
-    this.audit = {
-      list: async (query = {}) => (await this.#services()).connect.listAudit(query),
-    }
+    const calls = connectCalls(async () => (await this.#services()).connect)
+    this.connectTokens = calls.connectTokens
+    this.connectLinks = calls.connectLinks
+    this.connections = calls.connections
+    this.accounts = calls.accounts
+    this.integrations = calls.integrations
+    this.audit = calls.audit
     this.runs = {
       list: async (query = {}) => (await this.#services()).engine.listRuns(query),
       get: async ({ id }) => (await this.#services()).engine.getRun(id),

@@ -60,7 +60,11 @@ export function createClient<C = ServerApi<IntegrationList>>(
       list: (query = {}) => call(() => api.connections.list.query(query)),
       get: (query) => call(() => api.connections.get.query(query)),
       disconnect: (query) => call(() => api.connections.disconnect.mutate(query)),
+      setMetadata: (query) => call(() => api.connections.setMetadata.mutate(query)),
     },
+    accounts: { rename: (request) => call(() => api.accounts.rename.mutate(request)) },
+    integrations: { rename: (request) => call(() => api.integrations.rename.mutate(request)) },
+    audit: { list: (query = {}) => call(() => api.audit.list.query(query)) },
     runs: {
       list: (query = {}) => call(() => api.runs.list.query(query)),
       get: (query) => call(() => api.runs.get.query(query)),

@@ -3,7 +3,14 @@
 import { AuthFlowError } from '../shared/errors.ts'
 import { namePattern } from '../shared/ids.ts'
 import type { Logger } from '../shared/log.ts'
+import { defaultAuditDays } from './connect/audit.ts'
+import type { AuditSettings } from './connect/context.ts'
 import { parseSecretKeys, type SecretKeys } from './connect/secret-keys.ts'
+import {
+  readWebhookEndpoints,
+  type ConnectionWebhook,
+  type WebhookEndpoint,
+} from './connect/webhook-endpoints.ts'
 import type { Method } from './integrations/integration.ts'
 import { isLoopbackHost } from './net/url-guard.ts'
 import { readMetricsAccess, type MetricsAccess } from './http/metrics-route.ts'
@@ -41,6 +48,10 @@ export interface AuthFlowOptions<I extends IntegrationList> {
    * before. With `token`, 32 to 256 characters: to whoever sends it as bearer, from anywhere.
    */
   readonly metrics?: MetricsAccess
+  /** Endpoints of yours that are told of every change of a connection, signed as Standard Webhooks says (default: none). */
+  readonly connectionWebhooks?: readonly ConnectionWebhook[]
+  /** How the audit trail is kept (default: 365 days, reads of credentials counted per minute). */
+  readonly audit?: Partial<AuditSettings>
   /** Least important line of the log on standard output (default `info`); of no effect with `logger`. */
   readonly log?: LogLevel
   /** Takes the library's log instead. Secrets are taken out before it sees them. */
@@ -58,6 +69,8 @@ export interface Settings {
   readonly development: boolean
   readonly worker: boolean
   readonly describe: boolean
+  readonly webhooks: readonly WebhookEndpoint[]
+  readonly audit: AuditSettings
   /** Undefined: there are no metrics. */
   readonly metrics: MetricsAccess | undefined
 }
@@ -84,8 +97,23 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     development: options.development ?? false,
     worker: options.worker ?? true,
     describe: options.describe ?? true,
+    webhooks: readWebhookEndpoints(options.connectionWebhooks, isLoopbackHost(baseUrl.hostname)),
+    audit: readAudit(options.audit),
     metrics: readMetricsAccess(options.metrics),
   }
+}
+
+const longestAuditDays = 3_650
+
+function readAudit({
+  days = defaultAuditDays,
+  reads = 'minute',
+}: Partial<AuditSettings> = {}): AuditSettings {
+  if (!Number.isInteger(days) || days < 1 || days > longestAuditDays) {
+    throw invalid('audit.days', `a whole number from 1 to ${longestAuditDays}`)
+  }
+  if (reads !== 'minute' && reads !== 'each') throw invalid('audit.reads', '`minute` or `each`')
+  return { days, reads }
 }
 
 function required<T>(value: T | undefined, option: string): T {

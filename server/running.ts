@@ -2,8 +2,10 @@
 
 import { AuthFlowError } from '../shared/errors.ts'
 import type { Logger } from '../shared/log.ts'
+import type { Metrics } from '../shared/metrics.ts'
 import type { Connect, ConnectionChange } from './connect/connect.ts'
 import type { OutgoingEvent } from './connect/connection-events.ts'
+import type { ConnectOptions } from './connect/context.ts'
 import { createConnect } from './connect/create-connect.ts'
 import type { Services } from './http/app.ts'
 import { createEngine } from './jobs/create-engine.ts'
@@ -14,6 +16,7 @@ import { createTicker } from './jobs/schedule-ticker.ts'
 import type { GuardedFetch } from './net/guarded-fetch.ts'
 import { openMetrics } from './metrics.ts'
 import type { Settings } from './options.ts'
+import type { Queue } from './queue/queue.ts'
 import { createStoreQueue } from './queue/store-queue.ts'
 import { allSets, sealedSets } from './sealed-sets.ts'
 import type { IntegrationList } from './server-api.ts'
@@ -95,26 +98,13 @@ interface Ground {
 async function startParts(ground: Ground, options: RunningOptions): Promise<Running> {
   const { store, vault } = ground
   const { settings, integrations, fetch, log, worker, prepare } = options
-  const { environment, baseUrl } = settings
+  const { environment } = settings
   const { metrics, readable } = await openMetrics(settings.metrics !== undefined)
   const queue = createStoreQueue(store)
-  const shared = { store, vault, environment, integrations, log, metrics }
-  const engine = createEngine({
-    ...shared,
-    queue,
-    resolveAuth: ({ run, ...request }) =>
-      connect.getAuth(request, run && { run: run.id, since: run.createdAt }),
-    findConnection: (query) => connect.findConnection(query),
-  })
-  const connect = createConnect({
-    ...shared,
-    fetch,
-    baseUrl,
-    webhooks: settings.webhooks,
-    audit: settings.audit,
-    sendEvent: (event) => sendConnectionEvent(engine, event),
-    onChange: (change) => tellEngine(engine, connect, change),
-  })
+  const { engine, connect } = joinParts(
+    { store, vault, environment, integrations, log, metrics },
+    { queue, fetch, settings },
+  )
   const schedules = createScheduleBook({ store })
   const ticker = createTicker({ store, book: schedules, engine, log })
   const check = async (): Promise<void> => {
@@ -152,6 +142,34 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
     close: closeParts,
     ...(readable ? { metrics: readable } : {}),
   }
+}
+
+/** The connect service and the engine, each of which tells the other what it needs to know. */
+function joinParts(
+  shared: Pick<ConnectOptions, 'store' | 'vault' | 'environment' | 'integrations' | 'log'> & {
+    metrics: Metrics
+  },
+  own: { readonly queue: Queue; readonly fetch: GuardedFetch; readonly settings: Settings },
+): Pick<Services, 'connect' | 'engine'> {
+  const { queue, fetch, settings } = own
+  const { baseUrl, webhooks, audit } = settings
+  const engine = createEngine({
+    ...shared,
+    queue,
+    resolveAuth: ({ run, ...request }) =>
+      connect.getAuth(request, run && { run: run.id, since: run.createdAt }),
+    findConnection: (query) => connect.findConnection(query),
+  })
+  const connect = createConnect({
+    ...shared,
+    fetch,
+    baseUrl,
+    webhooks,
+    audit,
+    sendEvent: (event) => sendConnectionEvent(engine, event),
+    onChange: (change) => tellEngine(engine, connect, change),
+  })
+  return { engine, connect }
 }
 
 function startUpkeep(parts: Pick<Services, 'connect' | 'engine'> & { store: Store }, log: Logger): Sweeper {

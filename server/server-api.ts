@@ -1,9 +1,11 @@
 // What both clients can do: the one in the process (AuthFlow) and the remote one (createClient). Same names, same
 // shapes, same errors.
 
-import type { Auth, Connection } from '../shared/auth.ts'
+import type { Auth, Connection, Metadata } from '../shared/auth.ts'
 import type { ConnectTokenReply, ConnectTokenRequest, Page, RunSummary } from '../shared/flow.ts'
+import type { AuditQuery, AuditRow } from './connect/audit-list.ts'
 import type { AuthRequest, ConfirmRequest, ConnectLink, ConnectLinkRequest } from './connect/connect.ts'
+import type { RenameRequest, RenameStatus } from './connect/rename.ts'
 import type { AuthOf, Integration } from './integrations/integration.ts'
 import type { EventInput, EventRecord, SendEventOptions } from './jobs/engine.ts'
 
@@ -26,6 +28,8 @@ export interface ConnectionsQuery {
   readonly accountId?: string
   /** Of the integration with this id only. */
   readonly integration?: string
+  /** Of this `identity.id` at the provider only; needs `integration`. */
+  readonly identity?: string
   /** 1 to 100 (default 20). */
   readonly limit?: number
   /** From the page before. */
@@ -86,12 +90,46 @@ export interface ServerApi<I extends IntegrationList> {
      *   (confirmed before), `flow_not_found`, `flow_conflict`, `access_denied`, and whatever else ended the flow
      */
     confirm(request: ConfirmRequest): Promise<Connection>
-    /** Newest first. Scope `connections:write`. */
+    /** Newest first; a page may be short and still have a cursor. Scope `connections:write`. */
     list(query?: ConnectionsQuery): Promise<Page<Connection>>
     /** Throws `not_connected`. Scope `connections:write`. */
     get(query: ConnectionQuery): Promise<Connection>
-    /** Ends it and revokes the grant at the provider. Throws `not_connected`. Scope `connections:write`. */
-    disconnect(query: ConnectionQuery): Promise<Connection>
+    /**
+     * Ends it: the credential is unreadable once this resolves, and the grant is revoked at the provider as soon as it can
+     * be reached. With `forget` the record goes too, with identity, fields and metadata, also of one that ended before.
+     * Throws `not_connected`. Scope `connections:write`.
+     */
+    disconnect(query: ConnectionQuery & { readonly forget?: boolean }): Promise<Connection>
+    /**
+     * Replaces what you noted about it, a JSON object of at most 4 KB; null deletes it. Throws `not_connected`,
+     * `invalid_input`. Scope `connections:write`.
+     */
+    setMetadata(query: ConnectionQuery & { readonly metadata: Metadata | null }): Promise<Connection>
+  }
+  /** Renames accounts. */
+  readonly accounts: {
+    /**
+     * Gives an account another id with all its connections, sealed anew. What takes longer than 15 s goes on by itself;
+     * the same call again tells how far it is. Runs follow; events, audit rows and connect tokens keep the old id.
+     * Scope `admin`.
+     *
+     * @throws {@link AuthFlowError} `already_connected` (both have a connection to one integration), `conflict` (try again),
+     *   `invalid_input`
+     */
+    rename(request: RenameRequest): Promise<RenameStatus>
+  }
+  /** Renames integrations. */
+  readonly integrations: {
+    /**
+     * Moves all connections of `from` to the configured integration `to`, as {@link ServerApi.accounts} does for an account.
+     * Scope `admin`. Throws `unknown_integration` besides.
+     */
+    rename(request: RenameRequest): Promise<RenameStatus>
+  }
+  /** Who did what, and when. */
+  readonly audit: {
+    /** Newest first; a page may be short and still have a cursor. Never holds a secret. Scope `admin`. */
+    list(query?: AuditQuery): Promise<Page<AuditRow>>
   }
   /** What became of runs. */
   readonly runs: {

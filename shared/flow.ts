@@ -1,7 +1,7 @@
 // One try at connecting, as both sides speak of it. The server's record is the truth; the browser shows the stage it
 // is told and can resume at any. The browser's own machine (ui/flow) only adds local states.
 
-import type { Auth, Connection } from './auth.ts'
+import type { Auth, Connection, Metadata } from './auth.ts'
 import type { ErrorReply, FieldError } from './errors.ts'
 import type { FieldValues, FormField } from './fields.ts'
 
@@ -108,6 +108,8 @@ export interface ConnectTokenRequest {
   readonly scopes?: readonly string[]
   /** Who acts, for the audit trail (default: the account). */
   readonly actor?: string
+  /** Noted with the connection that it makes: a JSON object of at most 4 KB. Pages never see it. */
+  readonly metadata?: Metadata
 }
 
 /** Body of the form POST to `/connect/start`; every value is text. */

@@ -13,6 +13,7 @@ import type {
   StartForm,
 } from '../../shared/flow.ts'
 import type { AuditQuery, AuditRow } from './audit-list.ts'
+import type { RenameRequest, RenameStatus } from './rename.ts'
 
 /** The bearer of a connect token at one request. Every call checks token, origin, purpose, account and integration. */
 export interface TokenCaller {
@@ -49,6 +50,8 @@ export interface CallbackOutcome {
 export interface ConnectionChange {
   readonly type: 'connected' | 'needs_reauth' | 'disconnected'
   readonly connection: Connection
+  /** What it was called before, when the change is its name. */
+  readonly previous?: { readonly integration: string; readonly accountId: string }
 }
 
 /** What `getAuth` takes. */
@@ -65,7 +68,15 @@ export interface AuthRequest {
 }
 
 /** Who reads a credential, for the audit trail: a backend by the id of its secret key, or a run. */
-export type AuthReader = { readonly key: string } | { readonly run: string }
+export type AuthReader = { readonly key: string } | RunReader
+
+/** A run that acts as an account. */
+export interface RunReader {
+  /** Its id. */
+  readonly run: string
+  /** When it began, in ms: an account that was renamed since is looked for under its new name. */
+  readonly since: number
+}
 
 /** What `getAuth` answers, with the version of the credential it came from. */
 export type ResolvedAuth = Auth
@@ -194,7 +205,12 @@ export interface Connect {
   }): Promise<Page<Connection>>
   /** Throws `not_connected`. */
   getConnection(query: { integration: string; accountId: string }): Promise<Connection>
-  findConnection(query: { integration: string; accountId: string }): Promise<Connection | undefined>
+  /** With `since` also under the name that the account got after that instant. */
+  findConnection(query: {
+    integration: string
+    accountId: string
+    since?: number
+  }): Promise<Connection | undefined>
   /** Throws `not_connected` when there is none or it is disconnected already. */
   disconnect(
     query: { integration: string; accountId: string; forget?: boolean },
@@ -205,6 +221,12 @@ export interface Connect {
     query: { integration: string; accountId: string; metadata: Metadata | null },
     actor: string,
   ): Promise<Connection>
+  /** Renames an account with all it has. Throws `already_connected`, `conflict`, `invalid_input`. */
+  renameAccount(request: RenameRequest, actor: string): Promise<RenameStatus>
+  /** Renames an integration with all its connections. Throws `unknown_integration` besides. */
+  renameIntegration(request: RenameRequest, actor: string): Promise<RenameStatus>
+  /** What an account was called before, newest first. */
+  formerNames(accountId: string): Promise<string[]>
   /** The audit trail, newest first. */
   listAudit(query: AuditQuery): Promise<Page<AuditRow>>
 

@@ -30,7 +30,8 @@ export interface ConnectionEventData {
 export interface OutgoingEvent {
   readonly id: string
   readonly name: ConnectionEventName
-  readonly payload: ConnectionEventData
+  /** JSON text of {@link ConnectionEventData}. */
+  readonly payload: string
   readonly accountId: string
   readonly timestamp: Date
 }

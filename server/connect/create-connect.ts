@@ -1,14 +1,16 @@
 // Puts the connect service together.
 
+import type { Auth } from '../../shared/auth.ts'
+import { isAuthFlowError } from '../../shared/errors.ts'
 import type { Actor } from './audit.ts'
 import { listAudit } from './audit-list.ts'
 import { beginFlow, cancelFlow } from './begin.ts'
 import { keepPostedAnswer } from './answer.ts'
 import { finishCallback } from './callback.ts'
 import { confirmFlow } from './confirm.ts'
-import type { AuthReader, Connect, TokenCaller } from './connect.ts'
+import type { AuthReader, AuthRequest, Connect, TokenCaller } from './connect.ts'
 import { createConnections, type Connections } from './connections.ts'
-import { createContext, type ConnectOptions } from './context.ts'
+import { createContext, type ConnectContext, type ConnectOptions } from './context.ts'
 import { createCredentialReads, type CredentialReads } from './credential-reads.ts'
 import { sweepDevices } from './device-flow.ts'
 import { FlowHub } from './flow-hub.ts'
@@ -20,6 +22,7 @@ import { createLink, describeLink, openLink } from './link.ts'
 import { createNotices } from './notices.ts'
 import type { TokenRecord } from './records.ts'
 import { createRefresher } from './refreshing.ts'
+import { createRenames, type Renames } from './rename.ts'
 import { startFlow } from './start.ts'
 import { submitFlow } from './submit.ts'
 import { createTeardowns } from './teardown.ts'
@@ -52,15 +55,13 @@ export function createConnect(options: ConnectOptions): Connect {
   const teardowns = createTeardowns(context)
   const connections = createConnections(context, teardowns)
   const refresher = createRefresher(context, teardowns)
+  const renames = createRenames(context, refresher.sweep)
   const parts: WaitingParts = { context, tokens, flows, teardowns, hub }
   return {
     createToken: tokens.create,
     allowsOrigin: tokens.allowsOrigin,
     describe: (integration) => integrationView(context.integration(integration)),
-    begin: (caller, input) => beginFlow(parts, caller, input),
-    submit: (caller, input) => submitFlow(parts, caller, input),
-    watch: (caller, input, signal) => watchFlows(parts, caller, { ...input, signal }),
-    cancel: (caller, input) => cancelFlow(parts, caller, input),
+    ...flowCalls(parts),
     ...ownCalls(parts, connections),
     async runsAccount(caller) {
       return (await tokens.check(caller, { purposes: ['runs'] })).accountId
@@ -70,17 +71,14 @@ export function createConnect(options: ConnectOptions): Connect {
     keepPosted: (request) => keepPostedAnswer(context, request),
     installUrl: (request) => installUrlOf(context, request),
     ...linkCalls(parts),
-    listConnections: connections.list,
-    getConnection: connections.get,
-    findConnection: connections.find,
-    disconnect: ({ forget, ...key }, actor) => connections.disconnect(key, ownActor(actor), forget),
-    setMetadata: ({ metadata, ...key }, actor) => connections.setMetadata(key, metadata, ownActor(actor)),
-    listAudit: (query) => listAudit(context, query),
-    getAuth: notingReads(createGetAuth(context, refresher), reads),
+    ...hostCalls(context, connections),
+    ...renameCalls(connections, renames),
+    getAuth: notingReads(createGetAuth(context, refresher), { reads, renames }),
     sweep: createUpkeep(context, [
       refresher.sweep,
       teardowns.sweep,
       notices.sweep,
+      renames.sweep,
       () => sweepDevices(parts),
     ]),
     async close() {
@@ -89,6 +87,16 @@ export function createConnect(options: ConnectOptions): Connect {
       await context.settled()
       await reads.flush()
     },
+  }
+}
+
+/** The steps of a flow in the page. */
+function flowCalls(parts: WaitingParts): Pick<Connect, 'begin' | 'submit' | 'watch' | 'cancel'> {
+  return {
+    begin: (caller, input) => beginFlow(parts, caller, input),
+    submit: (caller, input) => submitFlow(parts, caller, input),
+    watch: (caller, input, signal) => watchFlows(parts, caller, { ...input, signal }),
+    cancel: (caller, input) => cancelFlow(parts, caller, input),
   }
 }
 
@@ -112,18 +120,64 @@ function ownCalls(
   }
 }
 
+/** What the host's backends may ask and do about connections. */
+function hostCalls(
+  context: ConnectContext,
+  connections: Connections,
+): Pick<Connect, 'listConnections' | 'getConnection' | 'disconnect' | 'setMetadata' | 'listAudit'> {
+  return {
+    listConnections: connections.list,
+    getConnection: connections.get,
+    disconnect: ({ forget, ...key }, actor) => connections.disconnect(key, ownActor(actor), forget),
+    setMetadata: ({ metadata, ...key }, actor) => connections.setMetadata(key, metadata, ownActor(actor)),
+    listAudit: (query) => listAudit(context, query),
+  }
+}
+
 /** A backend acts under the id of its secret key. */
 const ownActor = (key: string): Actor => ({ name: key, key })
+
+/** Renames, and what is found across them. */
+function renameCalls(
+  connections: Connections,
+  renames: Renames,
+): Pick<Connect, 'renameAccount' | 'renameIntegration' | 'formerNames' | 'findConnection'> {
+  return {
+    renameAccount: (request, actor) => renames.account(request, ownActor(actor)),
+    renameIntegration: (request, actor) => renames.integration(request, ownActor(actor)),
+    formerNames: renames.formerNames,
+    async findConnection({ since, ...key }) {
+      const accountId = since === undefined ? key.accountId : await renames.accountNow(key.accountId, since)
+      const found = await connections.find({ ...key, accountId })
+      return found ?? (accountId === key.accountId ? undefined : connections.find(key))
+    },
+  }
+}
 
 /** Who has no key is the host's own process. */
 const hostProcess: AuthReader = { key: 'server' }
 
-/** `getAuth` with its trace in the audit trail. */
-function notingReads(getAuth: GetAuth, reads: CredentialReads): Connect['getAuth'] {
-  return async (request, reader = hostProcess) => {
+/** `getAuth` with its trace in the audit trail. Runs find their account under the name that it has now. */
+function notingReads(
+  getAuth: GetAuth,
+  { reads, renames }: { readonly reads: CredentialReads; readonly renames: Renames },
+): Connect['getAuth'] {
+  const note = async (request: AuthRequest, reader: AuthReader): Promise<Auth> => {
     const auth = await getAuth(request)
     await reads.note({ integration: request.id, accountId: request.accountId, auth, reader })
     return auth
+  }
+  return async (request, reader = hostProcess) => {
+    if ('key' in reader) return note(request, reader)
+    const accountId = await renames.accountNow(request.accountId, reader.since)
+    if (accountId === request.accountId) return note(request, reader)
+    try {
+      return await note({ ...request, accountId }, reader)
+    } catch (error) {
+      // A rename that is not done yet leaves connections under the old name.
+      if (!isAuthFlowError(error) || error.code !== 'not_connected') throw error
+      return note(request, reader)
+    }
   }
 }
 

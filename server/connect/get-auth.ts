@@ -17,6 +17,7 @@ import { refreshNeed } from './refresh-state.ts'
 import type { Refresher } from './refreshing.ts'
 import { fieldsOfSecrets, secretBox, type SecretBox } from './secrets.ts'
 import { connectionSet } from './sets.ts'
+import { asMember, credentialOf, type Held } from './shared-grant.ts'
 
 /** Gives out the credentials of connections. */
 export type GetAuth = (request: AuthRequest) => Promise<Auth>
@@ -32,15 +33,7 @@ export function createGetAuth(context: ConnectContext, refresher: Refresher): Ge
   const box = secretBox(context.vault, 'credential')
   const checks = new Map<string, Promise<void>>()
   const read = readTogether(context.store, connectionSet)
-  return async (request) => {
-    const integration = context.integration(request.id)
-    const key = { integration: integration.id, accountId: request.accountId }
-    const found = await read(connectionIdOf(key.integration, checkAccountId(key.accountId)))
-    if (!found || found.state === 'disconnected') throw notConnected(key)
-    if (found.state === 'needs_reauth') throw needsReauth(found)
-    requireScopes(found, request.scopes ?? [])
-
-    const { rejectedTokenHash: rejected } = request
+  const give = async (found: ConnectionRecord, rejected: string | undefined): Promise<Auth> => {
     const isRejected = (read: ConnectionRecord): boolean =>
       rejected !== undefined && sha256(secretText(box, read)) === rejected
     const refreshable = isRenewable(found)
@@ -51,16 +44,60 @@ export function createGetAuth(context: ConnectContext, refresher: Refresher): Ge
     const fresh = refreshNeed(found, context.store.now(), isRejected(found)) === 'none'
     return authOf(box, fresh ? found : await refresher.refresh(found, isRejected))
   }
+  return async (request) => {
+    const integration = context.integration(request.id)
+    const key = { integration: integration.id, accountId: request.accountId }
+    const found = await read(connectionIdOf(key.integration, checkAccountId(key.accountId)))
+    if (!found || found.state === 'disconnected') throw notConnected(key)
+    const held = await credentialOf(context, found)
+    if (!held) throw notConnected(key)
+    requireUsable(held, request)
+    const { member, credential } = held
+    try {
+      const auth = await give(credential, request.rejectedTokenHash)
+      return member === credential ? auth : { ...auth, ...factsOf(member) }
+    } catch (error) {
+      throw asMember(error, member)
+    }
+  }
 }
 
-/** Throws `insufficient_scope` for scopes that were not granted. Keys whose scopes nobody tells are let through. */
-function requireScopes(record: ConnectionRecord, needed: readonly string[]): void {
-  const { integration, accountId, method, scopes } = record
-  if (method !== 'oauth2' && scopes.length === 0) return
-  const missingScopes = needed.filter((scope) => !scopes.includes(scope))
+/** What an answer says of the connection itself, where the credential is another record's. */
+const factsOf = ({
+  id,
+  fields,
+  identity,
+}: ConnectionRecord): Pick<Auth, 'connectionId' | 'fields' | 'identity'> => ({
+  connectionId: id,
+  fields,
+  identity,
+})
+
+/** Judges before anything is opened or refreshed. Throws `needs_reauth`, `identity_changed`, `insufficient_scope`. */
+function requireUsable({ member, credential }: Held, { identityId, scopes = [] }: AuthRequest): void {
+  if (member.state === 'needs_reauth') throw needsReauth(member)
+  const { integration, accountId, identity } = member
+  if (identityId !== undefined && identityId !== identity.id) {
+    throw new AuthFlowError('identity_changed', undefined, { details: { integration, accountId } })
+  }
+  requireScopes(member, credential, scopes)
+}
+
+/** Keys whose scopes nobody tells are let through. */
+function requireScopes(
+  member: ConnectionRecord,
+  credential: ConnectionRecord,
+  needed: readonly string[],
+): void {
+  const { integration, accountId, method } = member
+  const { scopes: granted, requested } = credential
+  if (method !== 'oauth2' && granted.length === 0) return
+  const missingScopes = needed.filter((scope) => !granted.includes(scope))
   if (missingScopes.length === 0) return
+  // A flow that asks for the missing ones alone would lose the others at most providers.
+  const scopes = [...new Set([...(requested ?? granted), ...needed])]
   throw new AuthFlowError('insufficient_scope', undefined, {
-    details: { integration, accountId, missingScopes },
+    details: { integration, accountId, missingScopes, scopes },
   })
 }
 

@@ -161,7 +161,7 @@ async function sendToJobs(context: ConnectContext, notice: NoticeRecord): Promis
   const { messageId, name, accountId, at } = notice
   const { data } = JSON.parse(notice.body) as ConnectionEvent
   try {
-    const event = { id: messageId, name, payload: data, accountId, timestamp: new Date(at) }
+    const event = { id: messageId, name, payload: JSON.stringify(data), accountId, timestamp: new Date(at) }
     await context.sendEvent?.(event)
     return { state: 'accepted' }
   } catch (error) {

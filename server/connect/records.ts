@@ -269,3 +269,22 @@ export interface NoticeRecord extends StoredDocument {
   readonly attempts: number
   readonly dueAt: number
 }
+
+/** An account or an integration that got another name. Kept for good: runs that began before are told by it. */
+export interface RenameRecord extends StoredDocument {
+  readonly kind: 'account' | 'integration'
+  readonly from: string
+  readonly to: string
+  /** Kind and name, for the indexes. */
+  readonly fromKey: string
+  readonly toKey: string
+  readonly actor: string
+  readonly key: string | null
+  readonly startedAt: number
+  /** Connections moved so far. */
+  readonly moved: number
+  /** True while there is something left to move. */
+  readonly open: boolean
+  /** When a round of upkeep may go on with it. */
+  readonly dueAt: number
+}

@@ -417,7 +417,7 @@ describe('Connect.getAuth', () => {
     await getAuth({ scopes: ['read'] })
     await assert.rejects(getAuth({ scopes: ['read', 'admin'] }), {
       code: 'insufficient_scope',
-      details: { integration, accountId, missingScopes: ['admin'] },
+      details: { integration, accountId, missingScopes: ['admin'], scopes: ['read', 'write', 'admin'] },
     })
   })
 

@@ -7,6 +7,7 @@ import type {
   ConnectionRecord,
   FlowRecord,
   NoticeRecord,
+  RenameRecord,
   TeardownRecord,
   TokenRecord,
 } from './records.ts'
@@ -54,6 +55,13 @@ export const noticeSet = defineSet<NoticeRecord>('connection_notices', {
   lane: ['lane', 'at'],
 })
 
+/** Accounts and integrations that got other names. */
+export const renameSet = defineSet<RenameRecord>('renames', {
+  open: ['open', 'dueAt'],
+  byFrom: ['fromKey', 'startedAt'],
+  byTo: ['toKey', 'startedAt'],
+})
+
 /** Every set of the connect service, for {@link Store.migrate}. */
 export const connectSets: readonly DocumentSet<StoredDocument>[] = [
   tokenSet,
@@ -63,4 +71,5 @@ export const connectSets: readonly DocumentSet<StoredDocument>[] = [
   teardownSet,
   auditSet,
   noticeSet,
+  renameSet,
 ]

@@ -4,13 +4,14 @@
 
 import type { ConnectionState } from '../../shared/auth.ts'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
-import { insertStep, updateStep, type NewDocument, type Step } from '../store/store.ts'
+import { insertStep, removeStep, updateStep, type NewDocument, type Step } from '../store/store.ts'
 import { ourselves } from './audit.ts'
 import { changeSteps, changeTime } from './changes.ts'
 import { credentialLeaseOf } from './connection-id.ts'
 import { findMethod, type ConnectContext } from './context.ts'
 import { compositeDigest } from './digest.ts'
 import type { Grant } from './grant.ts'
+import { identityKeyOf } from './identity-key.ts'
 import type { ConnectionRecord } from './records.ts'
 import { noRefresh } from './refresh-state.ts'
 import { secretBox } from './secrets.ts'
@@ -189,19 +190,60 @@ export async function tellMembers(context: ConnectContext, grant: ConnectionReco
   }
 }
 
-async function membersIn(
-  { store }: ConnectContext,
-  grantId: string,
-  state: ConnectionState,
-): Promise<ConnectionRecord[]> {
+/** Every connection that shares the grant, or did. */
+export async function membersOf({ store }: ConnectContext, grantId: string): Promise<ConnectionRecord[]> {
   const found: ConnectionRecord[] = []
   const query = { index: 'byGrant', equals: grantId, limit: membersAtOnce }
   let page = await store.list(connectionSet, query)
   for (;;) {
-    found.push(...page.items.filter((member) => member.state === state))
-    if (page.cursor === undefined || found.length >= membersAtOnce) return found.slice(0, membersAtOnce)
+    found.push(...page.items)
+    if (page.cursor === undefined) return found
     page = await store.list(connectionSet, { ...query, cursor: page.cursor })
   }
+}
+
+/** The shared credential under the name of another integration, and the steps that move it there. */
+export function movedGrant(
+  context: ConnectContext,
+  grant: ConnectionRecord,
+  integration: string,
+): { readonly id: string; readonly steps: () => Promise<readonly Step[]> } {
+  const { store, vault } = context
+  const id = grantIdOf(integration, grant.identity.id)
+  const steps = async (): Promise<readonly Step[]> => {
+    const { version, ...rest } = grant
+    const box = secretBox(vault, 'credential')
+    const place = { id, integration, accountId: '' }
+    const target = await store.get(connectionSet, id)
+    // Two live credentials of one identity can't become one without asking the provider.
+    if (target && target.state !== 'disconnected' && grant.state !== 'disconnected') {
+      throw new AuthFlowError('already_connected', undefined, { details: { integration } })
+    }
+    const moved = {
+      ...rest,
+      ...place,
+      identityKey: identityKeyOf(context, integration, grant.identity.id),
+      secrets: box.seal(place, box.openAll(grant, grant.secrets)),
+      credFence: await store.takeFence(credentialLeaseOf(id)),
+      updatedAt: changeTime(context, grant),
+    }
+    const gone = removeStep(connectionSet, grant.id, { version })
+    if (!target) return [gone, insertStep(connectionSet, moved)]
+    if (grant.state === 'disconnected') return [gone]
+    const { id: _, ...set } = moved
+    return [gone, updateStep(connectionSet, id, { version: target.version }, { set })]
+  }
+  return { id, steps }
+}
+
+/** Some of those in the state. */
+async function membersIn(
+  context: ConnectContext,
+  grantId: string,
+  state: ConnectionState,
+): Promise<ConnectionRecord[]> {
+  const members = await membersOf(context, grantId)
+  return members.filter((member) => member.state === state).slice(0, membersAtOnce)
 }
 
 function changeMember(

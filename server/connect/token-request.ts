@@ -7,6 +7,7 @@ import type { ConnectTokenRequest } from '../../shared/flow.ts'
 import { isLoopbackHost } from '../net/url-guard.ts'
 import { connectPurposes } from './connect.ts'
 import type { ConnectContext } from './context.ts'
+import { checkMetadata } from './metadata.ts'
 import type { TokenRecord } from './records.ts'
 
 /** Most integrations, origins or return URLs of one token. */
@@ -18,7 +19,7 @@ const maxActorLength = 256
 /** What a token is good for, judged. */
 export type TokenGrant = Pick<
   TokenRecord,
-  'accountId' | 'integrations' | 'origins' | 'purpose' | 'returnUrls' | 'scopes' | 'actor'
+  'accountId' | 'integrations' | 'origins' | 'purpose' | 'returnUrls' | 'scopes' | 'actor' | 'metadata'
 >
 
 /** The request if every part of it is exact and known. Throws `invalid_input` naming the part, `unknown_integration`. */
@@ -38,6 +39,7 @@ export function judgeTokenRequest(context: ConnectContext, request: ConnectToken
     returnUrls: judgeReturnUrls(context, request),
     scopes: judgeScopes(request),
     actor: judgeActor(request, accountId),
+    metadata: request.metadata === undefined ? null : checkMetadata(request.metadata),
   }
 }
 

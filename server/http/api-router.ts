@@ -7,13 +7,18 @@ import type { Connect, SecretKeyScope } from '../connect/connect.ts'
 import type { SecretKeys } from '../connect/secret-keys.ts'
 import type { JobEngine } from '../jobs/engine.ts'
 import {
+  auditInput,
   authInput,
   confirmInput,
   connectionInput,
   connectionsInput,
   connectLinkInput,
   connectTokenInput,
+  disconnectInput,
   eventInput,
+  metadataInput,
+  renameAccountInput,
+  renameIntegrationInput,
   runInput,
   runsInput,
 } from './inputs.ts'
@@ -49,8 +54,8 @@ export const apiRouter = router({
     // The key is judged in the resolver and not in a middleware, because its limits need the input, and each middleware
     // of tRPC copies what it hands on.
     get: procedure.input(authInput).mutation(({ ctx, input }) => {
-      requireKey(ctx, 'auth:read', input.id)
-      return ctx.connect.getAuth(input)
+      const key = requireKey(ctx, 'auth:read', input.id)
+      return ctx.connect.getAuth(input, { key: key.id })
     }),
   }),
   connectTokens: router({
@@ -75,8 +80,26 @@ export const apiRouter = router({
       .input(connectionInput)
       .query(({ ctx, input }) => ctx.connect.getConnection(input)),
     disconnect: scoped('connections:write')
-      .input(connectionInput)
+      .input(disconnectInput)
       .mutation(({ ctx, input }) => ctx.connect.disconnect(input, ctx.actor)),
+    setMetadata: scoped('connections:write')
+      .input(metadataInput)
+      .mutation(({ ctx, input }) => ctx.connect.setMetadata(input, ctx.actor)),
+  }),
+  accounts: router({
+    rename: scoped('admin')
+      .input(renameAccountInput)
+      .mutation(({ ctx, input }) => ctx.connect.renameAccount(input, ctx.actor)),
+  }),
+  integrations: router({
+    rename: scoped('admin')
+      .input(renameIntegrationInput)
+      .mutation(({ ctx, input }) => ctx.connect.renameIntegration(input, ctx.actor)),
+  }),
+  audit: router({
+    list: scoped('admin')
+      .input(auditInput)
+      .query(({ ctx, input }) => ctx.connect.listAudit(input)),
   }),
   events: router({
     send: scoped('jobs:write')

@@ -2,6 +2,7 @@
 // services behind.
 
 import { z } from 'zod'
+import type { Metadata } from '../../shared/auth.ts'
 import { flowIdPattern, namePattern } from '../../shared/ids.ts'
 import { connectPurposes } from '../connect/connect.ts'
 import type { Json } from '../jobs/job.ts'
@@ -36,6 +37,13 @@ const values = z
 const payload = z.custom<Json>(isPlainJson, {
   message: `must be JSON, nested at most ${payloadDepthMax} deep`,
 })
+
+const identityId = z.string().min(1).max(256)
+/** Size and depth are judged behind; its type is that of what JSON brings. */
+const metadata = z.custom<Metadata>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  { message: 'must be a JSON object' },
+)
 
 /** Of procedures that take nothing. */
 export const noInput = z.void()
@@ -74,6 +82,7 @@ export const connectTokenInput = z.strictObject({
   returnUrls: z.array(z.string().min(1).max(2048)).max(50).readonly().exactOptional(),
   scopes: scopes.exactOptional(),
   actor: z.string().min(1).max(256).exactOptional(),
+  metadata: metadata.exactOptional(),
 })
 
 /** `connectLinks.create`. */
@@ -101,6 +110,7 @@ export const authInput = z.strictObject({
   id: name,
   accountId,
   rejectedTokenHash: z.string().min(1).max(64).exactOptional(),
+  identityId: identityId.exactOptional(),
   scopes: scopes.exactOptional(),
 })
 
@@ -108,12 +118,43 @@ export const authInput = z.strictObject({
 export const connectionsInput = z.strictObject({
   accountId: accountId.exactOptional(),
   integration: name.exactOptional(),
+  identity: identityId.exactOptional(),
   limit: limit.exactOptional(),
   cursor: cursor.exactOptional(),
 })
 
 /** `connections.get` and `connections.disconnect` of the server API. */
 export const connectionInput = z.strictObject({ integration: name, accountId })
+
+/** `connections.disconnect` of the server API. */
+export const disconnectInput = z.strictObject({
+  integration: name,
+  accountId,
+  forget: z.boolean().exactOptional(),
+})
+
+/** `connections.setMetadata`. */
+export const metadataInput = z.strictObject({ integration: name, accountId, metadata: metadata.nullable() })
+
+/** `accounts.rename`. */
+export const renameAccountInput = z.strictObject({ from: accountId, to: accountId })
+
+/** `integrations.rename`. */
+export const renameIntegrationInput = z.strictObject({ from: name, to: name })
+
+/** `audit.list`. `from` and `to` are ISO 8601. */
+export const auditInput = z.strictObject({
+  accountId: accountId.exactOptional(),
+  integration: name.exactOptional(),
+  action: z
+    .string()
+    .regex(/^[a-z_]{1,32}\.[a-z_]{1,32}$/, 'must be an action such as connection.connected')
+    .exactOptional(),
+  from: z.iso.datetime({ offset: true }).exactOptional(),
+  to: z.iso.datetime({ offset: true }).exactOptional(),
+  limit: z.int().min(1).max(200).exactOptional(),
+  cursor: cursor.exactOptional(),
+})
 
 /** `runs.list` of the server API. */
 export const runsInput = z.strictObject({

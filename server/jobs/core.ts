@@ -10,10 +10,14 @@ import type { Store } from '../store/store.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { ResolveAuth } from './engine.ts'
 
-/** Tells which connection an account has; sees every change that was written. */
+/**
+ * Tells which connection an account has; sees every change that was written. With `since`, an instant in ms, also under
+ * the name that the account got after it.
+ */
 export type FindConnection = (query: {
   integration: string
   accountId: string
+  since?: number
 }) => Promise<Connection | undefined>
 
 /** Parts and settings of an engine. */
@@ -47,13 +51,19 @@ export const pause = (ms: number): Promise<void> =>
  *
  * @throws the store's error when it is not one that passes, or when nobody wants the write any more
  */
-export async function persist<T>(write: () => Promise<T>, wanted: () => boolean): Promise<T> {
+export function persist<T>(write: () => Promise<T>, wanted: () => boolean): Promise<T> {
+  return write().catch((error: unknown) => persistAfter(error, write, wanted))
+}
+
+async function persistAfter<T>(error: unknown, write: () => Promise<T>, wanted: () => boolean): Promise<T> {
+  let last = error
   for (let wait = firstPauseMs; ; wait = Math.min(longestPauseMs, wait * 2)) {
+    if (!isAuthFlowError(last) || !last.retryable || last.code === 'closed' || !wanted()) throw last
+    await pause(wait)
     try {
       return await write()
-    } catch (error) {
-      if (!isAuthFlowError(error) || !error.retryable || error.code === 'closed' || !wanted()) throw error
-      await pause(wait)
+    } catch (again) {
+      last = again
     }
   }
 }

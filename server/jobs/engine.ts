@@ -119,4 +119,6 @@ export type ResolveAuth = (request: {
   id: string
   accountId: string
   rejectedTokenHash?: string
+  /** The run that asks, and when it began in ms. */
+  run?: { id: string; createdAt: number }
 }) => Promise<Auth>

@@ -178,6 +178,7 @@ export class RunConnections {
     const auth = await core.resolveAuth({
       id: integration.id,
       accountId: run.accountId,
+      run: { id: run.id, createdAt: run.createdAt },
       ...(rejectedTokenHash === undefined ? {} : { rejectedTokenHash }),
     })
     await this.#pin(integration.id, auth)

@@ -106,8 +106,8 @@ export class Upkeep {
     const query = { index: 'all', equals: 'parking', limit: parkingsPerRound, ...cursor }
     const page = await core.store.list(parkings, query)
     this.#parkingCursor = page.cursor
-    for (const { integration, accountId } of page.items) {
-      const connection = await core.findConnection({ integration, accountId })
+    for (const { integration, accountId, since } of page.items) {
+      const connection = await core.findConnection({ integration, accountId, since })
       if (connection?.state === 'active')
         await tellParked(core, { type: 'connected', integration, accountId })
       else await this.#remindParked(integration, accountId)

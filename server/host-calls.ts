@@ -1,0 +1,32 @@
+// What the host's own process may do about connections: the server API's calls without HTTP, acting under a name of
+// their own in the audit trail.
+
+import type { Connect } from './connect/connect.ts'
+import type { IntegrationList, ServerApi } from './server-api.ts'
+
+/** Who acts in the audit trail when the host's own process does. */
+const ownActor = 'server'
+
+/** Calls of the server API that the connect service answers. */
+export type ConnectCalls = Pick<
+  ServerApi<IntegrationList>,
+  'connectTokens' | 'connectLinks' | 'connections' | 'accounts' | 'integrations' | 'audit'
+>
+
+/** The calls over a connect service that is opened when it is first needed. */
+export function connectCalls(connect: () => Promise<Connect>): ConnectCalls {
+  return {
+    connectTokens: { create: async (request) => (await connect()).createToken(request, ownActor) },
+    connectLinks: { create: async (request) => (await connect()).createLink(request, ownActor) },
+    connections: {
+      confirm: async (request) => (await connect()).confirm(request),
+      list: async (query = {}) => (await connect()).listConnections(query),
+      get: async (query) => (await connect()).getConnection(query),
+      disconnect: async (query) => (await connect()).disconnect(query, ownActor),
+      setMetadata: async (query) => (await connect()).setMetadata(query, ownActor),
+    },
+    accounts: { rename: async (request) => (await connect()).renameAccount(request, ownActor) },
+    integrations: { rename: async (request) => (await connect()).renameIntegration(request, ownActor) },
+    audit: { list: async (query = {}) => (await connect()).listAudit(query) },
+  }
+}
