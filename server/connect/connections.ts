@@ -9,12 +9,10 @@ import type { Actor } from './audit.ts'
 import { changeSteps, changeTime } from './changes.ts'
 import { connectionIdOf } from './connection-id.ts'
 import type { ConnectContext } from './context.ts'
-import { disconnect } from './disconnect.ts'
 import { identityKeyOf } from './identity-key.ts'
 import { checkMetadata } from './metadata.ts'
 import type { ConnectionRecord } from './records.ts'
 import { connectionSet } from './sets.ts'
-import type { Teardowns } from './teardown.ts'
 import { connectionView, fullConnectionView } from './views.ts'
 
 const defaultLimit = 20
@@ -49,19 +47,12 @@ export interface Connections {
   find(key: ConnectionKey): Promise<Connection | undefined>
   /** Throws `not_connected`. */
   get(key: ConnectionKey): Promise<Connection>
-  /**
-   * Ends a connection: its credential is unreadable once this resolves, whether or not the provider can be reached. With
-   * `forget` the record goes too, also of one that was disconnected before.
-   *
-   * @throws {@link AuthFlowError} `not_connected` when there is none or it is disconnected already
-   */
-  disconnect(key: ConnectionKey, actor: Actor, forget?: boolean): Promise<Connection>
   /** Replaces what the host noted; null deletes it. Throws `not_connected`, `invalid_input`. */
   setMetadata(key: ConnectionKey, metadata: Metadata | null, actor: Actor): Promise<Connection>
 }
 
 /** The connections of a connect service. */
-export function createConnections(context: ConnectContext, teardowns: Teardowns): Connections {
+export function createConnections(context: ConnectContext): Connections {
   const find = async (key: ConnectionKey): Promise<Connection | undefined> => {
     const record = await findRecord(context, key)
     return record && fullConnectionView(record)
@@ -79,7 +70,6 @@ export function createConnections(context: ConnectContext, teardowns: Teardowns)
       if (!found) throw notConnected(key)
       return found
     },
-    disconnect: (key, actor, forget = false) => disconnect({ context, teardowns }, { key, actor, forget }),
     setMetadata: (key, metadata, actor) => setMetadata(context, key, { metadata, actor }),
   }
 }

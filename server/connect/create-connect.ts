@@ -10,9 +10,10 @@ import { finishCallback } from './callback.ts'
 import { confirmFlow } from './confirm.ts'
 import type { AuthReader, AuthRequest, Connect, TokenCaller } from './connect.ts'
 import { createConnections, type Connections } from './connections.ts'
-import { createContext, type ConnectContext, type ConnectOptions } from './context.ts'
+import { createContext, type ConnectOptions } from './context.ts'
 import { createCredentialReads, type CredentialReads } from './credential-reads.ts'
 import { sweepDevices } from './device-flow.ts'
+import { disconnect } from './disconnect.ts'
 import { FlowHub } from './flow-hub.ts'
 import type { WaitingParts } from './flow-parts.ts'
 import { createFlowStore } from './flow-store.ts'
@@ -26,6 +27,7 @@ import { createRenames, type Renames } from './rename.ts'
 import { startFlow } from './start.ts'
 import { submitFlow } from './submit.ts'
 import { createTeardowns } from './teardown.ts'
+import { revokeTokens } from './revoke-tokens.ts'
 import { createTokens } from './tokens.ts'
 import { createUpkeep } from './upkeep.ts'
 import { integrationView } from './views.ts'
@@ -53,12 +55,13 @@ export function createConnect(options: ConnectOptions): Connect {
   const tokens = createTokens(context)
   const flows = createFlowStore(context, hub)
   const teardowns = createTeardowns(context)
-  const connections = createConnections(context, teardowns)
+  const connections = createConnections(context)
   const refresher = createRefresher(context, teardowns)
   const renames = createRenames(context, refresher.sweep)
   const parts: WaitingParts = { context, tokens, flows, teardowns, hub }
   return {
     createToken: tokens.create,
+    revokeTokens: (request) => revokeTokens(context.store, request),
     allowsOrigin: tokens.allowsOrigin,
     describe: (integration) => integrationView(context.integration(integration)),
     ...flowCalls(parts),
@@ -71,7 +74,7 @@ export function createConnect(options: ConnectOptions): Connect {
     keepPosted: (request) => keepPostedAnswer(context, request),
     installUrl: (request) => installUrlOf(context, request),
     ...linkCalls(parts),
-    ...hostCalls(context, connections),
+    ...hostCalls(parts, connections),
     ...renameCalls(connections, renames),
     getAuth: notingReads(createGetAuth(context, refresher), { reads, renames }),
     sweep: createUpkeep(context, [
@@ -101,12 +104,12 @@ function flowCalls(parts: WaitingParts): Pick<Connect, 'begin' | 'submit' | 'wat
 }
 
 /** What an account may do with its own connections. */
-function ownCalls(
-  { tokens }: WaitingParts,
-  connections: Connections,
-): Pick<Connect, 'listOwn' | 'disconnectOwn'> {
+function ownCalls(parts: WaitingParts, connections: Connections): Pick<Connect, 'listOwn' | 'disconnectOwn'> {
   const managing = (caller: TokenCaller, integration?: string): Promise<TokenRecord> =>
-    tokens.check(caller, { purposes: ['manage'], ...(integration === undefined ? {} : { integration }) })
+    parts.tokens.check(caller, {
+      purposes: ['manage'],
+      ...(integration === undefined ? {} : { integration }),
+    })
   return {
     async listOwn(caller) {
       const token = await managing(caller)
@@ -115,22 +118,23 @@ function ownCalls(
     async disconnectOwn(caller, { integration }) {
       const token = await managing(caller, integration)
       const actor: Actor = { name: token.actor, key: token.mintedBy }
-      return connections.disconnect({ integration, accountId: token.accountId }, actor)
+      return disconnect(parts, { key: { integration, accountId: token.accountId }, actor })
     },
   }
 }
 
 /** What the host's backends may ask and do about connections. */
 function hostCalls(
-  context: ConnectContext,
+  parts: WaitingParts,
   connections: Connections,
 ): Pick<Connect, 'listConnections' | 'getConnection' | 'disconnect' | 'setMetadata' | 'listAudit'> {
   return {
     listConnections: connections.list,
     getConnection: connections.get,
-    disconnect: ({ forget, ...key }, actor) => connections.disconnect(key, ownActor(actor), forget),
+    disconnect: ({ forget = false, ...key }, actor) =>
+      disconnect(parts, { key, actor: ownActor(actor), forget }),
     setMetadata: ({ metadata, ...key }, actor) => connections.setMetadata(key, metadata, ownActor(actor)),
-    listAudit: (query) => listAudit(context, query),
+    listAudit: (query) => listAudit(parts.context, query),
   }
 }
 
