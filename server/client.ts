@@ -53,7 +53,10 @@ export function createClient<C = ServerApi<IntegrationList>>(
     return auth as AuthFor<IntegrationsOf<C>, (typeof request)['id']>
   }
   return {
-    connectTokens: { create: (request) => call(() => api.connectTokens.create.mutate(request)) },
+    connectTokens: {
+      create: (request) => call(() => api.connectTokens.create.mutate(request)),
+      revoke: (request) => call(() => api.connectTokens.revoke.mutate(request)),
+    },
     connectLinks: { create: (request) => call(() => api.connectLinks.create.mutate(request)) },
     connections: {
       confirm: (request) => call(() => api.connections.confirm.mutate(request)),

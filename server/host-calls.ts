@@ -16,7 +16,10 @@ export type ConnectCalls = Pick<
 /** The calls over a connect service that is opened when it is first needed. */
 export function connectCalls(connect: () => Promise<Connect>): ConnectCalls {
   return {
-    connectTokens: { create: async (request) => (await connect()).createToken(request, ownActor) },
+    connectTokens: {
+      create: async (request) => (await connect()).createToken(request, ownActor),
+      revoke: async (request) => ({ revoked: await (await connect()).revokeTokens(request) }),
+    },
     connectLinks: { create: async (request) => (await connect()).createLink(request, ownActor) },
     connections: {
       confirm: async (request) => (await connect()).confirm(request),

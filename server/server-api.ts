@@ -6,6 +6,7 @@ import type { ConnectTokenReply, ConnectTokenRequest, Page, RunSummary } from '.
 import type { AuditQuery, AuditRow } from './connect/audit-list.ts'
 import type { AuthRequest, ConfirmRequest, ConnectLink, ConnectLinkRequest } from './connect/connect.ts'
 import type { RenameRequest, RenameStatus } from './connect/rename.ts'
+import type { RevokeTokensRequest } from './connect/revoke-tokens.ts'
 import type { AuthOf, Integration } from './integrations/integration.ts'
 import type { EventInput, EventRecord, SendEventOptions } from './jobs/engine.ts'
 
@@ -68,6 +69,11 @@ export interface ServerApi<I extends IntegrationList> {
      * @throws {@link AuthFlowError} `invalid_input`, `unknown_integration`
      */
     create(request: ConnectTokenRequest): Promise<ConnectTokenReply>
+    /**
+     * Ends one connect token, or all of an account, links too; `revoked` is how many there were. A flow that such a token
+     * began can not be finished. Scope `connect:create`. Throws `invalid_input`.
+     */
+    revoke(request: RevokeTokensRequest): Promise<{ readonly revoked: number }>
   }
   /** Makes links for mails and native apps, where no page of the host has the elements. */
   readonly connectLinks: {

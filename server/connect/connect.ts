@@ -14,12 +14,23 @@ import type {
 } from '../../shared/flow.ts'
 import type { AuditQuery, AuditRow } from './audit-list.ts'
 import type { RenameRequest, RenameStatus } from './rename.ts'
+import type { RevokeTokensRequest } from './revoke-tokens.ts'
 
 /** The bearer of a connect token at one request. Every call checks token, origin, purpose, account and integration. */
 export interface TokenCaller {
   readonly token: string | undefined
   /** Value of the `Origin` header. */
   readonly origin: string | undefined
+  /** Counts what its sender guesses wrong (default: nothing is counted). */
+  readonly guesses?: GuessGuard
+}
+
+/** Bounds the guesses of whoever sent a request. */
+export interface GuessGuard {
+  /** To be called before a token is looked up. Throws `rate_limited` for one who guessed too often. */
+  before(): void
+  /** To be called for a token or key that is none. Throws `rate_limited` instead of the caller's own error. */
+  wrong(): void
 }
 
 /** A cookie the start sets: HttpOnly, SameSite=Lax, Path=/, Secure unless on loopback http. */
@@ -134,6 +145,8 @@ export interface LinkView {
 export interface Connect {
   /** Mints a connect token. `actor` is the secret key's id. Throws `invalid_input`, `unknown_integration`. */
   createToken(request: ConnectTokenRequest, actor: string): Promise<ConnectTokenReply>
+  /** Ends one connect token, or all of an account, links too; how many there were. Throws `invalid_input`. */
+  revokeTokens(request: RevokeTokensRequest): Promise<number>
   /** True when the origin may use the token; for CORS of the real request. Never throws. */
   allowsOrigin(caller: TokenCaller): Promise<boolean>
 

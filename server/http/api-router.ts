@@ -19,6 +19,7 @@ import {
   metadataInput,
   renameAccountInput,
   renameIntegrationInput,
+  revokeTokensInput,
   runInput,
   runsInput,
 } from './inputs.ts'
@@ -62,6 +63,9 @@ export const apiRouter = router({
     create: scoped('connect:create')
       .input(connectTokenInput)
       .mutation(({ ctx, input }) => ctx.connect.createToken(input, ctx.actor)),
+    revoke: scoped('connect:create')
+      .input(revokeTokensInput)
+      .mutation(async ({ ctx, input }) => ({ revoked: await ctx.connect.revokeTokens(input) })),
   }),
   connectLinks: router({
     create: scoped('connect:create')

@@ -85,6 +85,12 @@ export const connectTokenInput = z.strictObject({
   metadata: metadata.exactOptional(),
 })
 
+/** `connectTokens.revoke`. */
+export const revokeTokensInput = z.union([
+  z.strictObject({ token: z.string().min(1).max(512) }),
+  z.strictObject({ accountId }),
+])
+
 /** `connectLinks.create`. */
 export const connectLinkInput = z.strictObject({
   accountId,
