@@ -34,12 +34,10 @@ export function onceConfigured(endpoint: string | undefined, callback: () => voi
  * The endpoint to use, without a trailing slash.
  *
  * @param own what the flow or element names itself
- * @throws {@link ConnectError} `origin_opaque`, `not_configured`; `endpoint_not_allowed` when both are set and differ, so that markup
+ * @throws {@link ConnectError} `not_configured`; `endpoint_not_allowed` when both are set and differ, so that markup
  *   put into a page cannot send its tokens elsewhere
  */
 export function resolveEndpoint(own: string | undefined): string {
-  // Neither the host's backend nor the connect server could tell such a page from any other.
-  if (origin === 'null') throw localError('origin_opaque', 'Opaque origin.')
   const [mine, page] = [own, current?.endpoint].map(
     (value) => value && new URL(value, location.href).href.replace(/\/+$/, ''),
   )
