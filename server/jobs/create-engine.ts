@@ -93,9 +93,9 @@ class Engine implements JobEngine {
     this.#worker.look()
   }
 
-  async sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord> {
-    if (this.#state !== 'started') await this.#presence.learn()
-    return this.#intake.send(event, options)
+  sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord> {
+    if (this.#state === 'started') return this.#intake.send(event, options)
+    return this.#presence.learn().then(() => this.#intake.send(event, options))
   }
 
   async takeTriggered(

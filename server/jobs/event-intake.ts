@@ -36,8 +36,11 @@ const transactedTargets = 100
 
 /** A worker of this process that may take new runs at once, without a detour through the queue. */
 export interface RunTaker {
-  /** Resolves when there is a free slot, or when waiting for one is not worth it: after a tenth of a second. */
-  awaitSlot(): Promise<void>
+  /**
+   * Resolves when there is a free slot, or when waiting for one is not worth it: after a tenth of a second. Undefined
+   * when there is nothing to wait for.
+   */
+  awaitSlot(): Promise<void> | undefined
   /** A claim on a free slot for a run of the job, if there is one and no older run waits for it. */
   reserve(target: Target): Claim | undefined
   /** The run was stored with the claim in it: run it. */
@@ -58,7 +61,7 @@ export interface EventContent {
 
 /** How an event comes in. */
 interface Way {
-  readonly accountId: string | null
+  readonly accountId: string | null | undefined
   /** Present for events of triggers. */
   readonly from?: EventOrigin['from']
   /** Bytes that the payload may have. */
@@ -84,15 +87,8 @@ export class EventIntake {
   }
 
   /** See `JobEngine.sendEvent`. */
-  async send(event: EventInput, options: SendEventOptions = {}): Promise<EventRecord> {
-    const { accountId } = options
-    if (event.source?.startsWith(reservedSource)) {
-      throw new AuthFlowError('invalid_input', `A source can't begin with ${reservedSource}`)
-    }
-    return this.#take(event, {
-      accountId: accountId === undefined ? null : checkAccountId(accountId),
-      limit: payloadLimit,
-    })
+  send(event: EventInput, { accountId }: SendEventOptions = {}): Promise<EventRecord> {
+    return this.#take(event, { accountId, limit: payloadLimit })
   }
 
   /** See `JobEngine.takeTriggered`. */
@@ -124,7 +120,9 @@ export class EventIntake {
     await store.remove(dispatches, event.id)
   }
 
-  #judge(event: EventInput, { accountId, from, limit }: Way): Intake {
+  #judge(event: EventInput, way: Way): Intake {
+    const { from, limit } = way
+    const accountId = from === undefined ? checkSender(event, way) : (way.accountId ?? null)
     const {
       name,
       context = null,
@@ -176,7 +174,8 @@ export class EventIntake {
   async #transact({ document, content }: Intake): Promise<boolean> {
     const { store, queue, now } = this.#core
     // A run that is stored as claimed costs four writes; one that goes through the queue, seven.
-    if (document.targets.length === 1) await this.#taker.awaitSlot()
+    const slot = document.targets.length === 1 ? this.#taker.awaitSlot() : undefined
+    if (slot !== undefined) await slot
     const createdAt = now()
     const steps: Step[] = [insertStep(events, document)]
     const hints: Wakeup[] = []
@@ -266,6 +265,14 @@ function newRun(
       ? { state: 'queued', place: places.queued, dueAt: now }
       : { state: 'running', place: places.ownedBy(claim.owner), ...claim }),
   }
+}
+
+/** Checks what only senders of events of their own can get wrong; gives the account. */
+function checkSender({ source }: EventInput, { accountId }: Way): string | null {
+  if (source?.startsWith(reservedSource) === true) {
+    throw new AuthFlowError('invalid_input', `A source can't begin with ${reservedSource}`)
+  }
+  return accountId === undefined || accountId === null ? null : checkAccountId(accountId)
 }
 
 const hintOf = ({ runId, job, version }: Target, dueAt: number): Wakeup => ({ runId, job, version, dueAt })

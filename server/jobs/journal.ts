@@ -109,10 +109,9 @@ export class Journal {
     if (!final) this.#assertInline(size)
     const chunk = this.takeBuffered(entry)
     const cleared = final && this.#suspect
-    await this.#write({
-      push: { journal: chunk },
-      ...(cleared ? { unset: ['suspect', 'alone', 'strikes'] } : {}),
-    })
+    const change = { push: { journal: chunk } }
+    const isOurs = await this.#store(cleared ? { ...change, unset: ['suspect', 'alone', 'strikes'] } : change)
+    if (!isOurs) throw new ClaimLost()
     if (cleared) {
       this.#suspect = false
       this.#options.onCleared()
@@ -172,10 +171,14 @@ export class Journal {
   }
 
   async #write(change: Change<RunDocument>): Promise<void> {
+    if (!(await this.#store(change))) throw new ClaimLost()
+  }
+
+  /** False when the run is not ours any more. */
+  #store(change: Change<RunDocument>): Promise<boolean> {
     const { store, claim, wanted } = this.#options
     const { owner, fence } = claim
-    if (!(await persist(() => store.update(runs, this.#runId, { owner, fence }, change), wanted)))
-      throw new ClaimLost()
+    return persist(() => store.update(runs, this.#runId, { owner, fence }, change), wanted)
   }
 
   /** Only results can lie beside the run: the rest must leave its record small enough for the store. */

@@ -44,10 +44,10 @@ class OutcomeWriter {
     this.#ending = ending
   }
 
-  async store(outcome: Outcome): Promise<void> {
+  store(outcome: Outcome): Promise<void> {
     switch (outcome.type) {
       case 'lost':
-        throw new ClaimLost()
+        return Promise.reject(new ClaimLost())
       case 'cancelled':
         return this.#finish({ state: 'cancelled' })
       case 'finished': {
@@ -62,12 +62,16 @@ class OutcomeWriter {
     }
   }
 
-  async #finish(end: Pick<RunDocument, 'state' | 'output' | 'error'>): Promise<void> {
-    const { store, now } = this.#ending.core
-    const endedAt = now()
+  #finish(end: Pick<RunDocument, 'state' | 'output' | 'error'>): Promise<void> {
+    const endedAt = this.#ending.core.now()
     const expireAt = endedAt + retentionMs
-    await this.#update(this.#closing({ ...end, endedAt, expireAt }))
-    if (this.#ending.run.overflowed !== true && this.#ending.journal?.overflowed !== true) return
+    const done = this.#update(this.#closing({ ...end, endedAt, expireAt }))
+    const isOverflowed = this.#ending.run.overflowed === true || this.#ending.journal?.overflowed === true
+    return isOverflowed ? done.then(() => this.#expireBeside(expireAt)) : done
+  }
+
+  async #expireBeside(expireAt: number): Promise<void> {
+    const { store } = this.#ending.core
     for (const { id } of await loadBeside(store, this.#ending.run.id))
       await store.update(tasks, id, {}, { set: { expireAt } })
   }
@@ -100,7 +104,7 @@ class OutcomeWriter {
     await this.#hint(set.dueAt)
     const place = places.parkedOn(integration, accountId)
     if (!(await this.#unlessSignalled({ ...set, state: 'waiting_for_connection', place }))) return
-    const connection = await findConnection({ integration, accountId })
+    const connection = await findConnection({ integration, accountId, since: run.createdAt })
     // One that looks fine but was refused before is not asked again at once.
     const delay = run.parkedAt === undefined ? 0 : secondLookMs
     if (connection?.state === 'active') await wake(this.#ending.core, { ...run, place }, delay)
@@ -137,11 +141,13 @@ class OutcomeWriter {
     }
   }
 
-  async #update(change: Change<RunDocument>): Promise<void> {
+  #update(change: Change<RunDocument>): Promise<void> {
     const { owner, fence } = this.#ending.claim
     const write = (): Promise<boolean> =>
       this.#ending.core.store.update(runs, this.#ending.run.id, { owner, fence }, change)
-    if (!(await persist(write, () => true))) throw new ClaimLost()
+    return persist(write, () => true).then((isOurs) => {
+      if (!isOurs) throw new ClaimLost()
+    })
   }
 
   async #hint(dueAt: number): Promise<void> {

@@ -1,7 +1,7 @@
 // What the engine keeps in the store: events, runs with the journal of their tasks, results too large for the run's
 // own record, and workers. Payloads, outputs, errors and log lines are sealed for the run they belong to.
 
-import { createHash, randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { defineSet, type StoredDocument } from '../store/store.ts'
 import type { EventFilter, ScheduleRule } from './job.ts'
 import type { RunState } from '../../shared/flow.ts'
@@ -188,7 +188,7 @@ export const retentionMs = 30 * 24 * 3_600_000
 
 /** SHA-256 of the parts in base64url; no two lists of parts share one text. */
 export function digest(...parts: readonly (string | number | null)[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+  return hash('sha256', JSON.stringify(parts), 'base64url')
 }
 
 const timedIdPattern = /^evt_[0-9a-f]{12}/

@@ -8,7 +8,7 @@ import { Execution, type Outcome } from './execution.ts'
 import type { RunContext } from './job.ts'
 import { ClaimLost, Journal, loadBeside, type Claim } from './journal.ts'
 import { storeOutcome, type Ending } from './pass-outcome.ts'
-import { events, type EventDocument, type RunDocument } from './records.ts'
+import { events, type EventDocument, type RunDocument, type TaskDocument } from './records.ts'
 import type { JobDefinition } from './registry.ts'
 import { RunConnections } from './run-connections.ts'
 import type { RunIO } from './run-io.ts'
@@ -45,6 +45,7 @@ export class RunPass {
   readonly #listener: PassListener
   readonly #execution: Execution
   #controller: AbortController | undefined
+  #io: RunIO | undefined
   #journal: Journal | undefined
   #runner: TaskRunner | undefined
   #connections: RunConnections | undefined
@@ -87,6 +88,7 @@ export class RunPass {
     const { log } = this.#core
     try {
       const outcome = await this.#outcome()
+      this.#io?.close()
       await storeOutcome(this.#ending(), outcome)
     } catch (error) {
       if (error instanceof ClaimLost) log.debug({ run: run.id }, 'the run was taken over by another worker')
@@ -106,8 +108,10 @@ export class RunPass {
     try {
       const event = this.#claimed.event ?? (await this.#loadEvent())
       if (event === undefined) throw new AuthFlowError('internal', 'The event of the run is gone.')
-      const journal = await this.#openJournal()
-      return this.#execution.ended ? await this.#execution.outcome : await this.#start(event, journal)
+      const { run } = this.#claimed
+      const beside = run.overflowed === true ? await loadBeside(this.#core.store, run.id) : []
+      if (!this.#execution.ended) this.#start(event, this.#openJournal(beside))
+      return await this.#execution.outcome
     } catch (error) {
       // Nothing of the user's ran yet.
       if (!isAuthFlowError(error) || !error.retryable) return { type: 'failed', error }
@@ -115,10 +119,9 @@ export class RunPass {
     }
   }
 
-  async #openJournal(): Promise<Journal> {
+  #openJournal(beside: readonly TaskDocument[]): Journal {
     const { run, claim } = this.#claimed
     const { store, vault } = this.#core
-    const beside = run.overflowed === true ? await loadBeside(store, run.id) : []
     const session = vault.session('run', run.id)
     const wanted = (): boolean => !this.#execution.ended
     const { onCleared } = this.#listener
@@ -126,20 +129,22 @@ export class RunPass {
     return this.#journal
   }
 
-  async #start(event: NonNullable<ClaimedRun['event']>, journal: Journal): Promise<Outcome> {
+  /** Calls the run's code, which ends the execution when it is through. */
+  #start(event: NonNullable<ClaimedRun['event']>, journal: Journal): void {
     const execution = this.#execution
     const { definition } = this.#claimed
     const io = this.#createIO(journal)
     const context = this.#context(event)
     execution.io = io
     const call = (): unknown => definition.run(event.content.payload, io, context)
-    new Promise((resolve) => resolve(execution.within(execution.root, call))).then(
-      (output) => execution.end(toFinished(output)),
-      (error: unknown) => execution.end({ type: 'failed', error }),
-    )
-    const outcome = await execution.outcome
-    io.close()
-    return outcome
+    try {
+      Promise.resolve(execution.within(execution.root, call)).then(
+        (output) => execution.end(toFinished(output)),
+        (error: unknown) => execution.end({ type: 'failed', error }),
+      )
+    } catch (error) {
+      execution.end({ type: 'failed', error })
+    }
   }
 
   #ending(): Ending {
@@ -168,10 +173,12 @@ export class RunPass {
     const runner = new TaskRunner({ core, runId: run.id, execution, journal, secrets, suspended })
     const io = definition.createIO({ core, execution, journal, runner })
     const { integrations } = definition
+    this.#runner = runner
+    this.#io = io
+    if (Object.keys(integrations).length === 0) return io
     const wasUsed = (key: string): boolean => journal.wasUsed(key)
     const connections = new RunConnections({ core, run, claim, execution, integrations, io, wasUsed })
     io.connections = connections
-    this.#runner = runner
     this.#connections = connections
     return io
   }

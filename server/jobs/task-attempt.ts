@@ -66,6 +66,9 @@ export async function attemptTask(job: TaskCall, under: Under): Promise<Attempt>
   const { timeoutInMs = defaultTimeoutMs } = job.options
   let timer: NodeJS.Timeout | undefined
   try {
+    const result = execution.within(frame, () => job.callback(task))
+    // What is there at once can't take too long.
+    if (!isThenable(result)) return toOutput(job.key, result)
     const value = await new Promise((resolve, reject) => {
       timer = execution.startTimer(
         () => {
@@ -75,7 +78,7 @@ export async function attemptTask(job: TaskCall, under: Under): Promise<Attempt>
         Math.min(longestTimeoutMs, Math.max(1, timeoutInMs)),
       )
       // Not resolved with the result itself, which would leave the timeout nothing to reject.
-      Promise.resolve(execution.within(frame, () => job.callback(task))).then(resolve, reject)
+      Promise.resolve(result).then(resolve, reject)
     })
     return toOutput(job.key, value)
   } catch (error) {
@@ -88,6 +91,9 @@ export async function attemptTask(job: TaskCall, under: Under): Promise<Attempt>
     execution.stopTimer(timer)
   }
 }
+
+const isThenable = (value: unknown): boolean =>
+  ((typeof value === 'object' && value !== null) || typeof value === 'function') && 'then' in value
 
 /** What a failed attempt leads to: another one at the time given, or the end with the error given. */
 export async function judgeFailure(

@@ -32,6 +32,14 @@ export interface WorkerOptions {
   readonly concurrency: number
 }
 
+/** A sender that waits for a slot. */
+interface Waiting {
+  readonly goOn: () => void
+  readonly until: number
+  /** How many passes had been made when it began to wait. */
+  readonly passesMade: number
+}
+
 /** The worker of one engine. */
 export class Worker implements RunTaker {
   readonly #core: EngineCore
@@ -56,7 +64,8 @@ export class Worker implements RunTaker {
   /** True when the last look found less than there was room for, and nothing was announced since. */
   #isQueueEmpty = false
   /** Senders that wait for a slot, first come first served. */
-  readonly #waiting = new Set<() => void>()
+  readonly #waiting: Waiting[] = []
+  #slotTimer: NodeJS.Timeout | undefined
   #noWaitUntil = 0
   #passesMade = 0
 
@@ -91,22 +100,26 @@ export class Worker implements RunTaker {
     return this.#passes.keys()
   }
 
-  async awaitSlot(): Promise<void> {
-    if (this.#owner === undefined || (this.#isQueueEmpty && this.#room() > 0)) return
-    if (this.#waiting.size >= this.#concurrency || performance.now() < this.#noWaitUntil) return
-    await new Promise<void>((resolve) => {
-      const settle = (): void => {
-        this.#waiting.delete(settle)
-        clearTimeout(timer)
-        resolve()
-      }
-      const before = this.#passesMade
-      const timer = setTimeout(() => {
-        if (this.#passesMade === before) this.#noWaitUntil = performance.now() + noSlotWaitMs
-        settle()
-      }, slotWaitMs)
-      this.#waiting.add(settle)
+  awaitSlot(): Promise<void> | undefined {
+    if (this.#owner === undefined || (this.#isQueueEmpty && this.#room() > 0)) return undefined
+    if (this.#waiting.length >= this.#concurrency || performance.now() < this.#noWaitUntil) return undefined
+    return new Promise((goOn) => {
+      this.#waiting.push({ goOn, until: performance.now() + slotWaitMs, passesMade: this.#passesMade })
+      if (this.#slotTimer === undefined) this.#slotTimer = setTimeout(this.#endWaits, slotWaitMs)
     })
+  }
+
+  /** Lets go on who has waited for long enough. */
+  readonly #endWaits = (): void => {
+    const now = performance.now()
+    let late = 0
+    while ((this.#waiting[late]?.until ?? Infinity) <= now) late += 1
+    for (const { goOn, passesMade } of this.#waiting.splice(0, late)) {
+      if (this.#passesMade === passesMade) this.#noWaitUntil = now + noSlotWaitMs
+      goOn()
+    }
+    const [next] = this.#waiting
+    this.#slotTimer = next && setTimeout(this.#endWaits, next.until - now)
   }
 
   reserve({ job, version }: Target): Claim | undefined {
@@ -361,12 +374,8 @@ export class Worker implements RunTaker {
 
   /** Lets as many senders go on as there are free slots. */
   #admit(): void {
-    let room = this.#room()
-    for (const goOn of this.#waiting) {
-      if (room <= 0) return
-      room -= 1
-      goOn()
-    }
+    const room = Math.max(0, this.#room())
+    for (const { goOn } of this.#waiting.splice(0, room)) goOn()
   }
 
   #release(claimed: ClaimedRun): void {
