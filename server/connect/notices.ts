@@ -72,6 +72,7 @@ export function noticeSteps(context: ConnectContext, { name, at, data }: Notice)
       body,
       attempts: 0,
       dueAt: at,
+      lastError: null,
       expireAt: at + keepMs,
     }),
   )
@@ -200,7 +201,7 @@ async function putOff(
   }
   const waitMs = Math.max(outcome.retryAfterMs ?? 0, delayMs * (1 + Math.random() * spread))
   const dueAt = store.now() + Math.round(waitMs)
-  await store.update(noticeSet, id, { version }, { set: { dueAt } })
+  await store.update(noticeSet, id, { version }, { set: { dueAt, lastError: outcome.code } })
   log.warn({ ...facts, waitMs: Math.round(waitMs) }, 'the host could not be told of a changed connection yet')
   return dueAt
 }

@@ -268,6 +268,8 @@ export interface NoticeRecord extends StoredDocument {
   readonly body: string
   readonly attempts: number
   readonly dueAt: number
+  /** Why the last try failed; null while none has. */
+  readonly lastError: string | null
 }
 
 /** An account or an integration that got another name. Kept for good: runs that began before are told by it. */
