@@ -111,6 +111,7 @@ export function shopifyConnect(self: Complainant, options: ShopifyConnectOptions
     normaliseTokenResponse,
     checkCallback: (params, { fields, clientSecret }) =>
       checkCallback(params, fields['shop'] ?? '', clientSecret),
+    installValues: (params, { clientSecret }) => readInstall(params, clientSecret),
     identify: ({ accessToken }, { fetch, fields }) =>
       identify(self, fetch, `${address(fields['shop'])}/admin/api/${apiVersion}/graphql.json`, accessToken),
     // No `revoke`: only the merchant can remove an app, and that would end every connection to the shop.
@@ -147,6 +148,14 @@ function checkCallback(params: URLSearchParams, shop: string, clientSecret: stri
   const signatureFits = sameText(params.getAll('hmac').join(), expected)
   const shopFits = sameText(params.getAll('shop').join(), shop)
   if (!signatureFits || !shopFits) throw new AuthFlowError('callback_unverified')
+}
+
+/** Who installs from the app store comes with the shop's name, signed as a callback is. */
+function readInstall(params: URLSearchParams, clientSecret: string): { readonly shop: string } {
+  const shop = params.get('shop') ?? ''
+  checkCallback(params, shop, clientSecret)
+  if (!shopPattern.test(shop)) throw new AuthFlowError('callback_unverified')
+  return { shop }
 }
 
 const sameText = (one: string, other: string): boolean =>
