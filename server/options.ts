@@ -13,7 +13,10 @@ import {
 } from './connect/webhook-endpoints.ts'
 import type { Method } from './integrations/integration.ts'
 import { isLoopbackHost } from './net/url-guard.ts'
+import { readTrustedProxies, type TrustedProxies } from './http/client-address.ts'
+import type { GuessBounds } from './http/guess-guard.ts'
 import { readMetricsAccess, type MetricsAccess } from './http/metrics-route.ts'
+import { createRateLimiter, type RateLimits } from './http/rate-limits.ts'
 import type { IntegrationList } from './server-api.ts'
 import { readEncryptionKeys, type KeyProvider, type RingSource } from './vault/key-provider.ts'
 import type { LogLevel } from './vault/logger.ts'
@@ -52,6 +55,13 @@ export interface AuthFlowOptions<I extends IntegrationList> {
   readonly connectionWebhooks?: readonly ConnectionWebhook[]
   /** How the audit trail is kept (default: 365 days, reads of credentials counted per minute). */
   readonly audit?: Partial<AuditSettings>
+  /**
+   * Proxies before the server: how many, or their addresses and networks. Only what they say is believed about where a
+   * request comes from (default: none; `X-Forwarded-For` is not read).
+   */
+  readonly trustedProxies?: TrustedProxies
+  /** Bounds for a minute and process: starts of an account, wrong tokens from an address. `false` lifts both. */
+  readonly rateLimits?: RateLimits | false
   /** Least important line of the log on standard output (default `info`); of no effect with `logger`. */
   readonly log?: LogLevel
   /** Takes the library's log instead. Secrets are taken out before it sees them. */
@@ -73,6 +83,8 @@ export interface Settings {
   readonly audit: AuditSettings
   /** Undefined: there are no metrics. */
   readonly metrics: MetricsAccess | undefined
+  /** Who sends requests, and how often they may. */
+  readonly bounds: GuessBounds
 }
 
 /**
@@ -100,6 +112,10 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     webhooks: readWebhookEndpoints(options.connectionWebhooks, isLoopbackHost(baseUrl.hostname)),
     audit: readAudit(options.audit),
     metrics: readMetricsAccess(options.metrics),
+    bounds: {
+      clients: readTrustedProxies(options.trustedProxies),
+      limiter: createRateLimiter(options.rateLimits),
+    },
   }
 }
 

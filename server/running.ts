@@ -166,6 +166,7 @@ function joinParts(
     baseUrl,
     webhooks,
     audit,
+    admitStart: (accountId) => settings.bounds.limiter.start(accountId),
     sendEvent: (event) => sendConnectionEvent(engine, event),
     onChange: (change) => tellEngine(engine, connect, change),
   })

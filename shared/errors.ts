@@ -36,7 +36,11 @@ export const errorTable = {
   method_not_allowed: row(405, 'The address exists but takes another HTTP method.'),
   conflict: row(409, 'The record was changed meanwhile. Read it again and repeat.', retry),
   payload_too_large: row(413, 'The body exceeds the limit named in the message. Send less.'),
-  rate_limited: row(429, 'Too many requests. Wait as long as `retryAfter` says.', retry),
+  rate_limited: row(
+    429,
+    'Too many requests. Wait as long as `Retry-After`, or `retryAfterMs` of the details, says.',
+    retry,
+  ),
   body_consumed: row(
     500,
     'A body parser of the host ran before authflow. Mount authflow first, or exclude its path from the parser.',

@@ -30,6 +30,8 @@ export interface ConnectOptions {
   readonly log: Logger
   /** Counts refreshes and leases (default: nothing is counted). */
   readonly metrics?: Metrics
+  /** Bounds how often an account is sent to a provider: throws `rate_limited` (default: no bound). */
+  readonly admitStart?: (accountId: string) => Promise<void>
   /** Endpoints of the host that are told of changes (default: none). */
   readonly webhooks?: readonly WebhookEndpoint[]
   /** Takes changes as events that start jobs. The same id again is the same event. (default: nobody does) */

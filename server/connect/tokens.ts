@@ -104,11 +104,15 @@ async function findToken(
 
 async function presentToken(
   context: ConnectContext,
-  { token, origin }: TokenCaller,
+  { token, origin, guesses }: TokenCaller,
 ): Promise<PresentedToken> {
   if (token === undefined || token === '') throw new AuthFlowError('unauthenticated')
+  guesses?.before()
   const record = await findToken(context, token)
-  if (!record) throw new AuthFlowError('token_invalid')
+  if (!record) {
+    guesses?.wrong()
+    throw new AuthFlowError('token_invalid')
+  }
   if (origin === undefined || origin === '') throw new AuthFlowError('origin_missing')
   if (origin === 'null') throw new AuthFlowError('origin_opaque')
   if (!record.origins.includes(origin)) throw new AuthFlowError('origin_mismatch')

@@ -52,6 +52,8 @@ export interface PlannedTrip {
  */
 export async function planTrip(context: ConnectContext, plan: TripPlan): Promise<PlannedTrip> {
   const { flow, scopes } = plan
+  // Before anything is asked of the provider or written.
+  await context.admitStart?.(flow.accountId)
   const fields = { ...flow.values, ...flowSecrets(context, flow) }
   const method = methodAt(plan.method, fields)
   const [state, cookie] = [randomText(43), randomText(43)]

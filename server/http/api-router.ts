@@ -2,8 +2,8 @@
 // the procedures, so that no way of calling them can miss one.
 
 import { initTRPC } from '@trpc/server'
-import { AuthFlowError } from '../../shared/errors.ts'
-import type { Connect, SecretKeyScope } from '../connect/connect.ts'
+import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import type { Connect, GuessGuard, SecretKeyScope } from '../connect/connect.ts'
 import type { SecretKeys } from '../connect/secret-keys.ts'
 import type { JobEngine } from '../jobs/engine.ts'
 import {
@@ -34,6 +34,7 @@ export interface ApiContext {
   readonly key: string | undefined
   /** True when the request has `Origin` or `Sec-Fetch-Site`. */
   readonly fromBrowser: boolean
+  readonly guesses: GuessGuard
 }
 
 const { router, procedure } = initTRPC.context<ApiContext>().create(rootOptions)
@@ -41,7 +42,12 @@ const { router, procedure } = initTRPC.context<ApiContext>().create(rootOptions)
 /** The key of a call that no browser sent. Every procedure begins with it: whatever calls one, it is judged here. */
 function requireKey(ctx: ApiContext, scope: SecretKeyScope, integration?: string): { readonly id: string } {
   if (ctx.fromBrowser) throw new AuthFlowError('secret_key_in_browser')
-  return ctx.keys.check(ctx.key, scope, integration)
+  try {
+    return ctx.keys.check(ctx.key, scope, integration)
+  } catch (error) {
+    if (isAuthFlowError(error) && error.code === 'key_invalid') ctx.guesses.wrong()
+    throw error
+  }
 }
 
 /** A procedure for keys with the scope; `ctx.actor` is the key's id. */

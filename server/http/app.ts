@@ -19,11 +19,13 @@ import { answerCors, describePath } from './cors.ts'
 import { isDeveloper } from './development.ts'
 import type { Drain } from './drain.ts'
 import { createCallHandler } from './fast-path.ts'
+import { guessGuard, type GuessBounds } from './guess-guard.ts'
 import { securityHeaders } from './headers.ts'
 import { answerLink } from './link-route.ts'
 import { answerHealth, createReadiness } from './health.ts'
 import { answerMetrics, type MetricsAccess, type MetricsText } from './metrics-route.ts'
 import { sendErrorPage } from './pages.ts'
+import { retryAfterOf } from './retry-after.ts'
 import { answerStart } from './start-route.ts'
 
 /** What the routes act on. */
@@ -49,6 +51,8 @@ export interface AppOptions {
   readonly development: boolean
   /** Who may read the metrics; undefined: there are none. */
   readonly metrics: MetricsAccess | undefined
+  /** Who sends requests, and how often they may. */
+  readonly bounds: GuessBounds
   readonly log: Logger
 }
 
@@ -117,9 +121,15 @@ function createRoutes(options: AppOptions): Router {
   if (metrics !== undefined) {
     router.all('/metrics', async (ctx) => answerMetrics(ctx, metrics, async () => (await services()).metrics))
   }
-  router.all('/connect/start', async (ctx) => answerStart(ctx, (await services()).connect, secure))
+  router.all('/connect/start', async (ctx) =>
+    answerStart(ctx, (await services()).connect, { secure, guesses: guessGuard(ctx.req, options.bounds) }),
+  )
   router.all('/connect/link/:token', async (ctx) =>
-    answerLink(ctx, (await services()).connect, { token: ctx.params['token'] ?? '', secure }),
+    answerLink(ctx, (await services()).connect, {
+      token: ctx.params['token'] ?? '',
+      secure,
+      guesses: guessGuard(ctx.req, options.bounds),
+    }),
   )
   for (const path of ['/callback/:integration', '/callback/:integration/:issuer'])
     router.all(path, async (ctx) => answerCallback(ctx, (await services()).connect, ctx.params))
@@ -171,25 +181,30 @@ async function guard(ctx: Context, next: Next, { drain, log }: AppOptions): Prom
     const reply = error.toReply()
     if (!error.exposed) log.error({ err: error }, 'A request failed.')
     ctx.status = errorTable[reply.code].status
+    const wait = retryAfterOf(error)
+    if (wait !== undefined) ctx.set('retry-after', wait)
     if (pagePaths.test(String(ctx['newRouterPath']))) sendErrorPage(ctx, reply.code)
     else ctx.body = reply
   }
   last()
 }
 
-async function connectContext(ctx: Context, { services, drain, describe, development, baseUrl }: AppOptions) {
+async function connectContext(ctx: Context, options: AppOptions) {
+  const { services, drain, describe, development, baseUrl, bounds } = options
   const { connect, engine } = await services()
-  const caller = { token: bearerOf(ctx.req), origin: ctx.req.headers.origin }
+  const { req } = ctx
+  const caller = { token: bearerOf(req), origin: req.headers.origin, guesses: guessGuard(req, bounds) }
   return { connect, engine, caller, drain, describe, developer: development && isDeveloper(ctx, baseUrl) }
 }
 
-async function apiContext(ctx: Context, { services, keys }: AppOptions) {
-  const { headers } = ctx.req
+async function apiContext({ req }: Context, { services, keys, bounds }: AppOptions) {
+  const { headers } = req
   const fromBrowser = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
   // The procedures refuse it too; here it is refused before the input is looked at.
   if (fromBrowser) throw new AuthFlowError('secret_key_in_browser')
   const { connect, engine } = await services()
-  return { connect, engine, keys, key: bearerOf(ctx.req), fromBrowser }
+  const guesses = guessGuard(req, bounds)
+  return { connect, engine, keys, key: bearerOf(req), fromBrowser, guesses }
 }
 
 function lastSegment(ctx: Context): string {

@@ -87,6 +87,7 @@ describe('createCallHandler', () => {
           ?.split(/, */)
           .map((name) => name.toLowerCase())
           .toSorted(),
+        wait: pick('retry-after'),
         cors: pick('access-control-allow-origin'),
         csp: pick('content-security-policy'),
         body: settle(await response.text()),

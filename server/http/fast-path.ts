@@ -15,6 +15,7 @@ import { nodeHTTPRequestHandler } from '@trpc/server/adapters/node-http'
 import type { Context } from 'koa'
 import type { Logger } from '../../shared/log.ts'
 import { readBody } from './body.ts'
+import { retryAfterOf } from './retry-after.ts'
 import { toCallError } from './trpc.ts'
 
 /** Calls a batch may hold. */
@@ -131,9 +132,13 @@ async function callAdapter<R extends AnyTRPCRouter>(
     createContext: context,
     allowMethodOverride: true,
     maxBatchSize: batchLimit,
-    responseMeta: ({ errors }) => ({
-      headers: options.adapterHeaders?.(ctx, errors.length > 0) ?? new Headers(),
-    }),
+    responseMeta: ({ errors }) => {
+      const headers = options.adapterHeaders?.(ctx, errors.length > 0) ?? new Headers()
+      const waits = errors.map((error) => Number(retryAfterOf(toCallError(error)) ?? 0))
+      const wait = Math.max(0, ...waits)
+      if (wait > 0) headers.set('retry-after', String(wait))
+      return { headers }
+    },
     onError: ({ error, path: failed }) => logFailure(options.log, error, failed),
   })
   // The adapter waits for the response to be sent, which never happens when the caller has left.
@@ -171,6 +176,8 @@ function answer(ctx: Context, router: AnyTRPCRouter, outcome: Outcome): void {
   if (res.hasHeader('vary')) ctx.vary(adapterVary)
   else res.setHeader('vary', adapterVary)
   res.setHeader('content-type', 'application/json')
+  const wait = failed ? retryAfterOf(toCallError(outcome.error)) : undefined
+  if (wait !== undefined) res.setHeader('retry-after', wait)
   ctx.body = JSON.stringify(envelope)
 }
 

@@ -3,25 +3,30 @@
 
 import type { Context } from 'koa'
 import { AuthFlowError } from '../../shared/errors.ts'
-import type { Connect } from '../connect/connect.ts'
+import type { Connect, GuessGuard } from '../connect/connect.ts'
 import { readCookies, setFlowCookie } from './cookies.ts'
+import { countingGuesses } from './guess-guard.ts'
 import { sendLinkPage, sendStartPage } from './pages.ts'
 
 /** Shows the landing page, or begins the link's flow. Errors are for the caller to show. */
 export async function answerLink(
   ctx: Context,
   connect: Connect,
-  { token, secure }: { readonly token: string; readonly secure: boolean },
+  link: { readonly token: string; readonly secure: boolean; readonly guesses: GuessGuard },
 ): Promise<void> {
+  const { token, secure, guesses } = link
   if (ctx.method === 'GET' || ctx.method === 'HEAD') {
-    return sendLinkPage(ctx, await connect.describeLink(token))
+    return sendLinkPage(ctx, await countingGuesses(guesses, () => connect.describeLink(token)))
   }
   if (ctx.method !== 'POST') {
     ctx.set('allow', 'GET, HEAD, POST')
     throw new AuthFlowError('method_not_allowed')
   }
   const names = [...readCookies(ctx.req.headers.cookie).keys()]
-  const { location, cookie, locale } = await connect.openLink(token, ctx.req.headers.origin, names)
+  const { origin } = ctx.req.headers
+  const { location, cookie, locale } = await countingGuesses(guesses, () =>
+    connect.openLink(token, origin, names),
+  )
   setFlowCookie(ctx, cookie, secure)
   sendStartPage(ctx, location, locale)
 }

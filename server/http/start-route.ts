@@ -3,15 +3,20 @@
 
 import type { Context } from 'koa'
 import { AuthFlowError } from '../../shared/errors.ts'
-import type { Connect } from '../connect/connect.ts'
+import type { Connect, GuessGuard } from '../connect/connect.ts'
 import { formBodyLimit, readBody } from './body.ts'
 import { readCookies, setFlowCookie } from './cookies.ts'
+import { countingGuesses } from './guess-guard.ts'
 import { startInput } from './inputs.ts'
 import { sendStartPage } from './pages.ts'
 import { invalidInput } from './trpc.ts'
 
 /** Takes the form, binds this browser to the flow, and sends it on. Errors are for the caller to show. */
-export async function answerStart(ctx: Context, connect: Connect, secure: boolean): Promise<void> {
+export async function answerStart(
+  ctx: Context,
+  connect: Connect,
+  { secure, guesses }: { readonly secure: boolean; readonly guesses: GuessGuard },
+): Promise<void> {
   if (ctx.method !== 'POST') {
     ctx.set('allow', 'POST')
     throw new AuthFlowError('method_not_allowed')
@@ -24,7 +29,10 @@ export async function answerStart(ctx: Context, connect: Connect, secure: boolea
   if (!form.success) throw invalidInput(form.error)
 
   const cookies = readCookies(ctx.req.headers.cookie)
-  const { location, cookie } = await connect.start(form.data, ctx.req.headers.origin, [...cookies.keys()])
+  const { origin } = ctx.req.headers
+  const { location, cookie } = await countingGuesses(guesses, () =>
+    connect.start(form.data, origin, [...cookies.keys()]),
+  )
   setFlowCookie(ctx, cookie, secure)
   sendStartPage(ctx, location, form.data.locale)
 }
