@@ -89,6 +89,8 @@ export function slackConnect(
     clientAuth: 'post',
     ...(userScopes.length > 0 ? { authorizationParams: { user_scope: userScopes.join(',') } } : {}),
     rotation: 'strict',
+    // The bot of a workspace is one, whoever installed the app there.
+    grantScope: 'identity',
     normaliseTokenResponse,
     identify: ({ accessToken }, { fetch }) => identify(self, fetch, apiUrl, accessToken),
     revoke: ({ accessToken }, { fetch }) => revoke(self, fetch, apiUrl, accessToken),

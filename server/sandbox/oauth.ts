@@ -197,6 +197,15 @@ export class AuthorizationServer {
     await this.#policy.state.save()
   }
 
+  /** Ends every grant at a place: services whose app is installed once for all have one grant there. */
+  async revokeAt(place: string): Promise<void> {
+    const { state, provider } = this.#policy
+    for (const grant of Object.values(state.data.grants)) {
+      if (grant.provider === provider && grant.place === place) this.#end(grant)
+    }
+    await state.save()
+  }
+
   /** Ends every access token of this provider; refresh tokens stay. */
   async expireAccessTokens(): Promise<void> {
     const { state } = this.#policy

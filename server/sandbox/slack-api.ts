@@ -87,8 +87,9 @@ function testAuth({ grant, isBot, userId }: Call): Reply {
   })
 }
 
-async function revokeAuth({ server, grant }: Call): Promise<Reply> {
-  await server.revoke(grant)
+/** A workspace has one bot of the app, whoever installed it: without its token the app is gone from there. */
+async function revokeAuth({ server, grant, isBot }: Call): Promise<Reply> {
+  await (isBot ? server.revokeAt(grant.place) : server.revoke(grant))
   return json({ ok: true, revoked: true })
 }
 
