@@ -9,11 +9,13 @@ import type { Lease, Store } from '../store/store.ts'
  */
 const leaseMs = 2_000
 const renewEveryMs = 500
+/** What the store leaves to a holder after the end, see `Store.acquireLease`. */
+const marginMs = 5_000
 
 /** A lease being renewed. */
 export interface HeldLease {
   readonly fence: number
-  /** True once it could not be renewed: another may have begun. */
+  /** True once it could not be renewed, or was not for so long that another may have begun. */
   readonly lost: boolean
   /** Stops renewing and gives it back. */
   release(): Promise<void>
@@ -43,17 +45,26 @@ export function createLeaseKeeper(store: Store, owner: string): LeaseKeeper {
   return {
     writableForMs: () => (writableSince === undefined ? 0 : performance.now() - writableSince),
     async take(name) {
+      const askedAt = performance.now()
       const lease = await note(store.acquireLease(name, owner, leaseMs))
-      return lease && keep(store, lease, note)
+      return lease && keep(store, lease, { note, askedAt })
     },
   }
 }
 
-function keep(store: Store, lease: Lease, note: <T>(write: Promise<T>) => Promise<T>): HeldLease {
+interface Keeping {
+  readonly note: <T>(write: Promise<T>) => Promise<T>
+  readonly askedAt: number
+}
+
+function keep(store: Store, lease: Lease, { note, askedAt }: Keeping): HeldLease {
   let lost = false
+  let renewedAt = askedAt
   const renew = async (): Promise<void> => {
+    const from = performance.now()
     try {
-      if (!(await note(store.renewLease(lease, leaseMs)))) lost = true
+      if (await note(store.renewLease(lease, leaseMs))) renewedAt = from
+      else lost = true
     } catch {
       // A store that is down for a moment: the next renewal tells whether the lease outlived it.
     }
@@ -62,8 +73,9 @@ function keep(store: Store, lease: Lease, note: <T>(write: Promise<T>) => Promis
   timer.unref()
   return {
     fence: lease.fence,
+    // A process that was stopped wakes with its timers unheard, so the time is asked as well.
     get lost() {
-      return lost
+      return lost || performance.now() - renewedAt > leaseMs + marginMs
     },
     async release() {
       clearInterval(timer)

@@ -60,7 +60,8 @@ export async function attemptRefresh(
     return 'other'
   }
   const opened = await writeIntent(context, lease, record)
-  if (!opened) return 'other'
+  // Another may be calling already: with rotating tokens a second call, made late, could end the grant.
+  if (!opened || lease.lost) return 'other'
   let tokens: TokenSet
   try {
     tokens = await renewTokens({ method, fields, fetch: context.fetch }, secrets['refreshToken'])
