@@ -17,7 +17,11 @@ const ranks: Readonly<Record<string, number>> = {
   'server/store': 1,
 }
 
-const contractFiles = ['server/integrations/integration.ts', 'server/integrations/registry.ts']
+const contractFiles = [
+  'server/integrations/integration.ts',
+  'server/integrations/registry.ts',
+  'server/integrations/webhook-source.ts',
+]
 const providers = /^server\/integrations\/(airtable|github|shopify|slack)/
 const ciphers =
   /^(createCipheriv|createDecipheriv|hkdf|hkdfSync|scrypt|scryptSync|pbkdf2|pbkdf2Sync|webcrypto|default|\*)$/

@@ -12,7 +12,10 @@ import { listen, type Listening } from './http/listen.ts'
 import type { EventInput, EventRecord, JobEngine, SendEventOptions } from './jobs/engine.ts'
 import type { Integrations, JobOptions, Json } from './jobs/job.ts'
 import { JobRegistry } from './jobs/registry.ts'
+import { TriggerDefinitions } from './triggers/definitions.ts'
 import type { TriggerHost } from './triggers/host.ts'
+import { endpointOf } from './triggers/http-trigger.ts'
+import type { AnyDynamicTrigger } from './triggers/registration.ts'
 import { inspectServer, type ServerCheck, type ServerInspection } from './inspection.ts'
 import { openLog } from './log.ts'
 import { createGuardedFetch, type OwnedGuardedFetch } from './net/guarded-fetch.ts'
@@ -64,6 +67,8 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   readonly auth: ServerApi<I>['auth']
   /** What dynamic schedules keep. Use `DynamicSchedule`. */
   readonly schedules: TriggerHost['schedules']
+  /** Registrations of dynamic triggers, by the triggers' ids. `DynamicTrigger` has the same with types. */
+  readonly registrations: TriggerHost['registrations']
   /** Rotating and retiring encryption keys. */
   readonly keys: Keys
 
@@ -74,6 +79,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   readonly #drain = new Drain()
   readonly #app: HttpApp
   readonly #registry: JobRegistry
+  readonly #definitions = new TriggerDefinitions()
   readonly #jobs: ((engine: JobEngine) => void)[] = []
   readonly #listening = new Set<Listening>()
   readonly #onSignal = (signal: NodeJS.Signals): void => {
@@ -117,6 +123,13 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     }
     this.events = { send: (event, sendOptions) => this.sendEvent(event, sendOptions) }
     this.auth = { get: (request) => this.getAuth(request) }
+    this.registrations = {
+      register: async (registration) => (await this.#registrations()).register(registration),
+      unregister: async (name) => (await this.#registrations()).unregister(name),
+      get: async (name) => (await this.#registrations()).get(name),
+      list: async (query) => (await this.#registrations()).list(query),
+      rotateSecret: async (name) => (await this.#registrations()).rotateSecret(name),
+    }
     this.schedules = {
       register: async (schedule) => (await this.#services()).schedules.register(schedule),
       unregister: async (schedule, key) => (await this.#services()).schedules.unregister(schedule, key),
@@ -159,9 +172,24 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   >(options: JobOptions<Payload, Used, Output>): void {
     // The engine needs an open store; its registry does not, and finds every mistake here and now.
     this.#registry.define(options)
+    const endpoint = endpointOf(options.trigger)
+    if (endpoint) this.#definitions.defineEndpoint(endpoint)
     const define = (engine: JobEngine): void => engine.defineJob(options)
     if (this.#running) define(this.#running.engine)
     this.#jobs.push(define)
+  }
+
+  /**
+   * Makes a dynamic trigger known. Called by its constructor.
+   *
+   * @throws {@link AuthFlowError} `duplicate_trigger`
+   */
+  defineTrigger(trigger: AnyDynamicTrigger): void {
+    this.#definitions.define(trigger)
+  }
+
+  async #registrations(): Promise<Running['triggers']['registrations']> {
+    return (await this.#services()).triggers.registrations
   }
 
   /**
@@ -279,6 +307,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
       fetch: this.#fetch,
       log: this.#log,
       worker,
+      definitions: this.#definitions,
       prepare: (engine) => {
         for (const define of this.#jobs) define(engine)
       },

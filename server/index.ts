@@ -37,6 +37,44 @@ export type {
 export { DynamicSchedule } from './triggers/dynamic-schedule.ts'
 export type { ScheduleOptions, ScheduleRegistration } from './triggers/dynamic-schedule.ts'
 export type { TriggerHost } from './triggers/host.ts'
+export { DynamicTrigger } from './triggers/dynamic-trigger.ts'
+export type { DynamicTriggerOptions } from './triggers/dynamic-trigger.ts'
+export type {
+  AnyDynamicTrigger,
+  RegisterOptions,
+  Registration,
+  RegistrationApi,
+  RegistrationName,
+  RegistrationQuery,
+  RegistrationState,
+} from './triggers/registration.ts'
+export { hmacHeader, httpTrigger, standardWebhook } from './triggers/http-trigger.ts'
+export type {
+  HmacHeaderOptions,
+  HttpPayload,
+  HttpTrigger,
+  HttpTriggerOptions,
+  HttpVerifier,
+  HttpVerifyContext,
+} from './triggers/http-trigger.ts'
+export type {
+  AppSource,
+  EventSpecification,
+  Hook,
+  HookContext,
+  PollSource,
+  ReadContext,
+  ReadResult,
+  Received,
+  RegistrationSource,
+  SignatureTools,
+  SourceContext,
+  SourceEvent,
+  TriggerSource,
+  Verdict,
+  VerifyContext,
+  WebhookRequest,
+} from './integrations/webhook-source.ts'
 export type { EventInput, EventRecord, SendEventOptions } from './jobs/engine.ts'
 export type {
   EventFilter,

@@ -23,6 +23,8 @@ import type { IntegrationList } from './server-api.ts'
 import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
 import { startSweeper, type Sweeper } from './sweeper.ts'
+import { createTriggers, type Triggers } from './triggers/create-triggers.ts'
+import { TriggerDefinitions } from './triggers/definitions.ts'
 import { checkCanary } from './vault/canary.ts'
 import { createVault } from './vault/create-vault.ts'
 import { loadIndexKey } from './vault/index-key.ts'
@@ -38,6 +40,8 @@ export interface RunningOptions {
   readonly log: Logger
   /** Runs jobs and upkeep. */
   readonly worker: boolean
+  /** The triggers that this process knows. */
+  readonly definitions?: TriggerDefinitions
   /** Called before the worker starts: defines the jobs. */
   prepare(engine: JobEngine): void
 }
@@ -98,12 +102,13 @@ interface Ground {
 async function startParts(ground: Ground, options: RunningOptions): Promise<Running> {
   const { store, vault } = ground
   const { settings, integrations, fetch, log, worker, prepare } = options
+  const { definitions = new TriggerDefinitions() } = options
   const { environment } = settings
   const { metrics, readable } = await openMetrics(settings.metrics !== undefined)
   const queue = createStoreQueue(store)
-  const { engine, connect } = joinParts(
+  const { engine, connect, triggers } = joinParts(
     { store, vault, environment, integrations, log, metrics },
-    { queue, fetch, settings },
+    { queue, fetch, settings, definitions },
   )
   const schedules = createScheduleBook({ store })
   const ticker = createTicker({ store, book: schedules, engine, log })
@@ -117,8 +122,10 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
     await ground.close()
   }
   let sweeper: Sweeper | undefined
+  let triggerSweeper: Sweeper | undefined
   const quiesce = async (deadlineMs: number): Promise<void> => {
-    await Promise.all([ticker.stop(), sweeper?.stop(), worker ? engine.stop(deadlineMs) : undefined])
+    const upkeep = [ticker.stop(), sweeper?.stop(), triggerSweeper?.stop(), triggers.deliveries.close()]
+    await Promise.all([...upkeep, worker ? engine.stop(deadlineMs) : undefined])
   }
   try {
     prepare(engine)
@@ -126,6 +133,14 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
       await engine.start()
       ticker.start()
       sweeper = startUpkeep({ connect, engine, store }, log)
+      // Beside the other: providers may keep it waiting.
+      triggerSweeper = startSweeper(
+        {
+          deliveries: () => triggers.deliveries.sweep(),
+          registrations: () => triggers.registrations.sweep(),
+        },
+        log,
+      )
     }
   } catch (cause) {
     await closeParts()
@@ -135,6 +150,7 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
     connect,
     engine,
     schedules,
+    triggers,
     now: () => store.now(),
     keys: createKeys({ store, vault, environment, sets: allSets, sealedSets }),
     check,
@@ -149,9 +165,12 @@ function joinParts(
   shared: Pick<ConnectOptions, 'store' | 'vault' | 'environment' | 'integrations' | 'log'> & {
     metrics: Metrics
   },
-  own: { readonly queue: Queue; readonly fetch: GuardedFetch; readonly settings: Settings },
-): Pick<Services, 'connect' | 'engine'> {
-  const { queue, fetch, settings } = own
+  own: Pick<RunningOptions, 'fetch' | 'settings'> & {
+    readonly queue: Queue
+    readonly definitions: TriggerDefinitions
+  },
+): Pick<Services, 'connect' | 'engine' | 'triggers'> {
+  const { queue, fetch, settings, definitions } = own
   const { baseUrl, webhooks, audit } = settings
   const engine = createEngine({
     ...shared,
@@ -168,9 +187,21 @@ function joinParts(
     audit,
     admitStart: (accountId) => settings.bounds.limiter.start(accountId),
     sendEvent: (event) => sendConnectionEvent(engine, event),
-    onChange: (change) => tellEngine(engine, connect, change),
+    onChange: async (change) => {
+      await tellEngine(engine, connect, change)
+      await tellTriggers(triggers, change)
+    },
   })
-  return { engine, connect }
+  const triggers = createTriggers({
+    ...shared,
+    baseUrl,
+    fetch,
+    engine,
+    definitions,
+    resolveAuth: (request) => connect.getAuth(request),
+    findConnection: (query) => connect.findConnection(query),
+  })
+  return { engine, connect, triggers }
 }
 
 function startUpkeep(parts: Pick<Services, 'connect' | 'engine'> & { store: Store }, log: Logger): Sweeper {
@@ -194,6 +225,16 @@ async function tellEngine(engine: JobEngine, connect: Connect, change: Connectio
   for (const place of previous ? [previous, ...places] : places) {
     await engine.connectionChanged({ type, ...place, identityId: identity.id })
   }
+}
+
+/** Registrations follow their account to its new name before they are looked at. */
+async function tellTriggers(
+  { registrations }: Triggers,
+  { type, connection, previous }: ConnectionChange,
+): Promise<void> {
+  const { integration, accountId } = connection
+  if (previous) await registrations.connectionMoved(previous, { integration, accountId })
+  await registrations.connectionChanged({ type, integration, accountId })
 }
 
 /** What happens to connections starts jobs, too. The same change again is the same event. */

@@ -8,6 +8,7 @@ import { scheduleSets } from './jobs/schedule-records.ts'
 import { jobSealedSets } from './jobs/sealed.ts'
 import { queueSets } from './queue/store-queue.ts'
 import type { DocumentSet, StoredDocument } from './store/store.ts'
+import { triggerSealedSets, triggerSets } from './triggers/registration-records.ts'
 import { canarySets } from './vault/canary.ts'
 import { indexKeySets } from './vault/index-key.ts'
 import { processSets } from './vault/ring-presence.ts'
@@ -21,6 +22,7 @@ export const allSets: readonly DocumentSet<StoredDocument>[] = [
   ...connectSets,
   ...jobSets,
   ...scheduleSets,
+  ...triggerSets,
   ...queueSets,
   ...canarySets,
   ...indexKeySets,
@@ -32,6 +34,7 @@ const byRecordType: Readonly<Record<SealedRecordType, readonly SealedSet[]>> = {
   ...vaultSealedSets,
   ...connectSealedSets,
   ...jobSealedSets,
+  ...triggerSealedSets,
 }
 
 /** Every set with sealed values, for the rotation of keys. */

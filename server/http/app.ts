@@ -10,6 +10,8 @@ import type { Connect } from '../connect/connect.ts'
 import type { SecretKeys } from '../connect/secret-keys.ts'
 import type { JobEngine } from '../jobs/engine.ts'
 import { isLoopbackHost } from '../net/url-guard.ts'
+import type { Triggers } from '../triggers/create-triggers.ts'
+import type { WebhookTarget } from '../triggers/deliveries.ts'
 import { apiRouter } from './api-router.ts'
 import { bearerOf } from './bearer.ts'
 import { callBodyLimit, eventBodyLimit } from './body.ts'
@@ -27,11 +29,13 @@ import { answerMetrics, type MetricsAccess, type MetricsText } from './metrics-r
 import { sendErrorPage } from './pages.ts'
 import { retryAfterOf } from './retry-after.ts'
 import { answerStart } from './start-route.ts'
+import { answerWebhook } from './webhook-route.ts'
 
 /** What the routes act on. */
 export interface Services {
   readonly connect: Connect
   readonly engine: JobEngine
+  readonly triggers: Triggers
   /** Where the host asked for metrics. */
   readonly metrics?: MetricsText
   /** Resolves when the store takes writes and the keys fit. */
@@ -133,6 +137,18 @@ function createRoutes(options: AppOptions): Router {
   )
   for (const path of ['/callback/:integration', '/callback/:integration/:issuer'])
     router.all(path, async (ctx) => answerCallback(ctx, (await services()).connect, ctx.params))
+
+  const webhook = async (ctx: Context, target: WebhookTarget): Promise<void> =>
+    answerWebhook(ctx, target, (await services()).triggers.deliveries)
+  router.all('/webhooks/:hook', (ctx) =>
+    webhook(ctx, { type: 'registration', hook: ctx.params['hook'] ?? '' }),
+  )
+  router.all('/webhooks/app/:integration', (ctx) =>
+    webhook(ctx, { type: 'app', integration: ctx.params['integration'] ?? '' }),
+  )
+  router.all('/webhooks/http/:endpoint', (ctx) =>
+    webhook(ctx, { type: 'http', endpoint: ctx.params['endpoint'] ?? '' }),
+  )
 
   const callConnect = createCallHandler({
     router: connectRouter,

@@ -10,6 +10,9 @@ export const callBodyLimit = 64 * 1024
 /** Bytes `events.send` may have: an event payload of 256 KB and what stands around it. */
 export const eventBodyLimit = 320 * 1024
 
+/** Bytes a webhook request may have. */
+export const webhookBodyLimit = 1024 * 1024
+
 /** Bytes the form of the start may have. */
 export const formBodyLimit = 16 * 1024
 
@@ -20,17 +23,21 @@ export const formBodyLimit = 16 * 1024
  *   announced)
  */
 export async function readBody(req: IncomingMessage, limit: number): Promise<string> {
+  const text = (await readBytes(req, limit)).toString('utf8')
+  return text.startsWith('\uFEFF') ? text.slice(1) : text
+}
+
+/** The body exactly as it was sent. Bounds and errors are those of {@link readBody}. */
+export async function readBytes(req: IncomingMessage, limit: number): Promise<Buffer> {
   // A parser of the host leaves the stream read; what it made of it is not what was sent.
   if (req.readableDidRead || req.readableEnded) throw new AuthFlowError('body_consumed')
   const length = req.headers['content-length'] ?? null
-  const bytes = await getRawBody(req, { limit, length }).catch((error: unknown) => {
+  return getRawBody(req, { limit, length }).catch((error: unknown) => {
     // What is still to come is thrown away as it arrives, so that the caller can read the answer and go on using the
     // connection; the time a request may take bounds it.
     req.resume()
     throw toBodyError(error, limit)
   })
-  const text = bytes.toString('utf8')
-  return text.startsWith('\uFEFF') ? text.slice(1) : text
 }
 
 function toBodyError(error: unknown, limit: number): AuthFlowError {

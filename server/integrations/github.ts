@@ -8,12 +8,15 @@ import { isAuthFlowError } from '../../shared/errors.ts'
 import type { IO, TaskOptions } from '../jobs/job.ts'
 import { checkAuthSource, checkCredential, checkId, type OAuthAppOptions } from './checked-options.ts'
 import { githubConnect, githubEndpoints, type GithubEndpoints } from './github-connect.ts'
+import { githubSources, type GithubSources } from './github-sources.ts'
 import { readAs } from './json-request.ts'
 import { failureError, member, retryAfterMs, type ProviderFailure } from './provider-failure.ts'
 import { ProviderIntegration } from './provider-integration.ts'
 import { loadPeer } from './sdk-peer.ts'
 
 export type { GithubEndpoints } from './github-connect.ts'
+export { events } from './github-events.ts'
+export type { GithubOrgParams, GithubRepoParams, GithubSources } from './github-sources.ts'
 
 /** Options of {@link Github}: `token` for the product's own account, or `connect` for its customers'. */
 export interface GithubOptions<Id extends string = string> {
@@ -127,6 +130,8 @@ export class Github<const Id extends string = string> extends ProviderIntegratio
   OAuth2Auth | ApiKeyAuth,
   Octokit
 > {
+  /** Where webhooks come from: `github.sources.repo`. For `DynamicTrigger`. */
+  readonly sources: GithubSources
   readonly #options: GithubOptions<Id>
   readonly #apiUrl: string
 
@@ -146,6 +151,8 @@ export class Github<const Id extends string = string> extends ProviderIntegratio
     super({ id: options.id, provider: 'github', name, authSource, connect, endpoints })
     this.#options = options
     this.#apiUrl = addresses.apiUrl
+    const { apiUrl } = addresses
+    this.sources = githubSources({ self, integration: this, apiUrl, token: options.token })
   }
 
   override cloneForRun(io: IO, connectionKey: string, auth?: OAuth2Auth | ApiKeyAuth): Github<Id> {

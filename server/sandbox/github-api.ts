@@ -4,6 +4,8 @@
 import { z } from 'zod'
 
 import type { Person } from './consent-page.ts'
+import type { GithubHappening } from './github-hooks.ts'
+import { githubMessage } from './github-reply.ts'
 import { bearer, json, jsonBody, type Exchange, type Reply, type Route } from './http.ts'
 import type { AuthorizationServer } from './oauth.ts'
 import { basicCredentials } from './oauth-request.ts'
@@ -21,11 +23,11 @@ export const githubPeople = [
 const userIds: Readonly<Record<string, number>> = { ada: 1815, grace: 1906 }
 
 /** Each organisation has one private repository with one issue. */
-const repositories: readonly string[] = ['acme/website', 'globex/reports']
+export const githubRepositories: readonly string[] = ['acme/website', 'globex/reports']
 
 /** The issues that there are at the beginning. */
 export const firstGithubIssues = (): GithubIssueRow[] =>
-  repositories.map((repo) => ({
+  githubRepositories.map((repo) => ({
     repo,
     number: 1,
     title: 'Welcome',
@@ -33,13 +35,6 @@ export const firstGithubIssues = (): GithubIssueRow[] =>
     author: repo.startsWith('acme') ? 'ada' : 'grace',
     createdAt: '2026-01-01T00:00:00Z',
   }))
-
-/** An error as GitHub words it. */
-export const githubMessage = (status: number, text: string, more: Record<string, unknown> = {}): Reply =>
-  json(
-    { message: text, documentation_url: 'https://docs.github.com/rest', status: String(status), ...more },
-    status,
-  )
 
 const notFound = (): Reply => githubMessage(404, 'Not Found')
 
@@ -54,6 +49,8 @@ interface Call {
   readonly exchange: Exchange
   /** `acme/website`. */
   readonly repo: string
+  /** Tells the webhooks. */
+  readonly tell: (happening: GithubHappening) => void
 }
 
 const showUser = (login: string): Record<string, unknown> => ({
@@ -66,8 +63,11 @@ const showUser = (login: string): Record<string, unknown> => ({
 const commentsOn = ({ data }: StateFile, issue: GithubIssueRow): GithubCommentRow[] =>
   data.github.comments.filter((one) => one.repo === issue.repo && one.issue === issue.number)
 
-const showIssue = ({ state, origin }: Call, issue: GithubIssueRow): Record<string, unknown> => ({
-  id: repositories.indexOf(issue.repo) * 1000 + issue.number,
+const showIssue = (
+  { state, origin }: Pick<Call, 'state' | 'origin'>,
+  issue: GithubIssueRow,
+): Record<string, unknown> => ({
+  id: githubRepositories.indexOf(issue.repo) * 1000 + issue.number,
   number: issue.number,
   title: issue.title,
   body: issue.body,
@@ -92,19 +92,28 @@ const issuesOf = ({ state, repo }: Call): GithubIssueRow[] =>
 const findIssue = (call: Call): GithubIssueRow | undefined =>
   issuesOf(call).find((issue) => String(issue.number) === call.exchange.params['number'])
 
-function showRepository({ grant, origin }: Call, repo: string): Record<string, unknown> {
-  const id = repositories.indexOf(repo) + 1
+function showRepository({ origin }: Pick<Call, 'origin'>, repo: string): Record<string, unknown> {
+  const id = githubRepositories.indexOf(repo) + 1
   const facts = { id, name: repo.split('/')[1], full_name: repo, private: true, default_branch: 'main' }
-  return { ...facts, owner: { login: grant.place, id: id + 100 }, html_url: `${origin}/${repo}` }
+  return { ...facts, owner: { login: repo.split('/')[0], id: id + 100 }, html_url: `${origin}/${repo}` }
 }
 
 function listRepositories(call: Call): Reply {
   const { place, scopes } = call.grant
-  const own = repositories.filter((repo) => scopes.includes('repo') && repo.startsWith(`${place}/`))
+  const own = githubRepositories.filter((repo) => scopes.includes('repo') && repo.startsWith(`${place}/`))
   return json(own.map((repo) => showRepository(call, repo)))
 }
 
 const issueInput = z.object({ title: z.string().min(1), body: z.string().nullish() })
+
+/** Writes the issue down and tells the webhooks. */
+async function openIssue(call: Omit<Call, 'exchange' | 'grant'>, issue: GithubIssueRow): Promise<void> {
+  call.state.data.github.issues.push(issue)
+  await call.state.save()
+  const about = { repository: showRepository(call, call.repo), sender: showUser(issue.author) }
+  const payload = { action: 'opened', issue: showIssue(call, issue), ...about }
+  call.tell({ event: 'issues', repo: call.repo, payload })
+}
 
 async function createIssue(call: Call): Promise<Reply> {
   const input = issueInput.safeParse(jsonBody(call.exchange))
@@ -112,8 +121,7 @@ async function createIssue(call: Call): Promise<Reply> {
   const { title, body } = input.data
   const facts = { repo: call.repo, number: issuesOf(call).length + 1, author: call.grant.person }
   const issue = { ...facts, title, body: body ?? '', createdAt: new Date().toISOString() }
-  call.state.data.github.issues.push(issue)
-  await call.state.save()
+  await openIssue(call, issue)
   return json(showIssue(call, issue), 201)
 }
 
@@ -144,6 +152,14 @@ async function createComment(call: Call): Promise<Reply> {
   }
   comments.push(comment)
   await call.state.save()
+  const about = { repository: showRepository(call, call.repo), sender: showUser(comment.author) }
+  const payload = {
+    action: 'created',
+    issue: showIssue(call, issue),
+    comment: showComment(call, comment),
+    ...about,
+  }
+  call.tell({ event: 'issue_comment', repo: call.repo, payload })
   return json(showComment(call, comment), 201)
 }
 
@@ -161,12 +177,29 @@ async function deleteGrant(server: AuthorizationServer, exchange: Exchange): Pro
   return { status: 204 }
 }
 
-/** Addresses of the REST API; `origin` is known once the server listens. */
-export function githubApiRoutes(
-  server: AuthorizationServer,
-  state: StateFile,
-  origin: () => string,
-): readonly Route[] {
+/** What the REST API works on; `origin` is known once the server listens. */
+export interface GithubApiOptions {
+  readonly server: AuthorizationServer
+  readonly state: StateFile
+  readonly origin: () => string
+  readonly tell: (happening: GithubHappening) => void
+}
+
+/** Opens an issue as a person would on the page. False for a person that the repository is not open to. */
+export async function openGithubIssue(
+  { state, origin, tell }: GithubApiOptions,
+  { repo, title, body, author }: { repo: string; title: string; body: string; author: string },
+): Promise<GithubIssueRow | undefined> {
+  const person = githubPeople.find(({ id }) => id === author)
+  if (!person || !githubRepositories.includes(repo) || !repo.startsWith(`${person.place}/`)) return undefined
+  const number = state.data.github.issues.filter((issue) => issue.repo === repo).length + 1
+  const issue = { repo, number, title, body, author, createdAt: new Date().toISOString() }
+  await openIssue({ state, origin: origin(), repo, tell }, issue)
+  return issue
+}
+
+/** Addresses of the REST API. */
+export function githubApiRoutes({ server, state, origin, tell }: GithubApiOptions): readonly Route[] {
   const asUser =
     (handle: (call: Call) => Reply | Promise<Reply>) =>
     async (exchange: Exchange): Promise<Reply> => {
@@ -174,8 +207,8 @@ export function githubApiRoutes(
       if (!grant) return githubMessage(401, 'Bad credentials')
       const { owner, repo: name } = exchange.params
       const repo = `${owner}/${name}`
-      const sees = owner === grant.place && grant.scopes.includes('repo') && repositories.includes(repo)
-      const call = { state, origin: origin(), grant, exchange, repo }
+      const sees = owner === grant.place && grant.scopes.includes('repo') && githubRepositories.includes(repo)
+      const call = { state, origin: origin(), grant, exchange, repo, tell }
       const reply = owner === undefined || sees ? await handle(call) : notFound()
       const limits = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': '4999' }
       return { ...reply, headers: { 'x-oauth-scopes': grant.scopes.join(', '), ...limits, ...reply.headers } }

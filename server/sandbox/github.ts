@@ -1,24 +1,33 @@
 // The stand-in GitHub. GitHub's quirks are kept: token answers are form-encoded unless JSON is asked for, errors of the
 // token endpoint are HTTP 200, granted scopes are separated by commas. Its REST API is in github-api.ts.
 
+import { AuthFlowError } from '../../shared/errors.ts'
 import { consentRoutes, viewerPage, type PageStyle } from './consent-page.ts'
 import {
   firstGithubIssues,
   githubApiPrefix,
   githubApiRoutes,
-  githubMessage,
   githubPeople,
+  githubRepositories,
+  openGithubIssue,
+  type GithubApiOptions,
 } from './github-api.ts'
-import { json, parameters, type Exchange, type Reply } from './http.ts'
+import { createCourier, type Courier, type SandboxDelivery } from './deliver.ts'
+import { githubHookRoutes, tellGithubHooks } from './github-hooks.ts'
+import { githubMessage } from './github-reply.ts'
+import { bearer, json, parameters, type Exchange, type Reply, type Route } from './http.ts'
 import { AuthorizationServer, type Refused } from './oauth.ts'
 import { basicCredentials } from './oauth-request.ts'
 import { runStandIn, type Running, type StandIn, type StandInOptions } from './stand-in.ts'
-import type { GithubCommentRow, GithubIssueRow, StateFile } from './state.ts'
+import type { GithubCommentRow, GithubHookRow, GithubIssueRow, StateFile } from './state.ts'
 
 /** An issue as it stands. */
 export type SandboxIssue = GithubIssueRow
 /** A comment as it arrived. */
 export type SandboxComment = GithubCommentRow
+
+/** A webhook as somebody made it, its secret left out. */
+export type SandboxHook = Omit<GithubHookRow, 'secret'>
 
 /** The stand-in GitHub. */
 export interface SandboxGithub extends StandIn<{ readonly webUrl: string; readonly apiUrl: string }> {
@@ -26,6 +35,20 @@ export interface SandboxGithub extends StandIn<{ readonly webUrl: string; readon
   issues(): readonly SandboxIssue[]
   /** Everything that was commented, oldest first. */
   comments(): readonly SandboxComment[]
+  /**
+   * Opens an issue as a person would on the page, and tells the webhooks.
+   *
+   * @throws {@link AuthFlowError} `not_found` for a repository that the person does not see
+   */
+  openIssue(issue: { repo: string; title: string; body?: string; author: string }): Promise<SandboxIssue>
+  /** Webhooks of all repositories and organisations. */
+  hooks(): readonly SandboxHook[]
+  /** Removes a webhook, as its administrator would on the page. False when there is none. */
+  removeHook(id: number): Promise<boolean>
+  /** Webhook requests that were sent since the start; the last 1000. */
+  deliveries(): readonly SandboxDelivery[]
+  /** Sends one again as it was. Throws `not_found`. */
+  redeliver(id: string): Promise<SandboxDelivery>
 }
 
 const style: PageStyle = {
@@ -131,6 +154,13 @@ export async function startGithub(options: StandInOptions): Promise<Running<Sand
     scopes: (query) => ({ scopes: parts(query.get('scope')) }),
   })
   let origin = ''
+  const courier = createCourier()
+  const api: GithubApiOptions = {
+    server,
+    state,
+    origin: () => origin,
+    tell: (happening) => tellGithubHooks(state, courier, happening),
+  }
   const { standIn, close } = await runStandIn(options, {
     name: 'GitHub',
     people: githubPeople,
@@ -143,16 +173,53 @@ export async function startGithub(options: StandInOptions): Promise<Running<Sand
         path: '/login/oauth/access_token',
         handle: (exchange) => tokenEndpoint(server, exchange),
       },
-      ...githubApiRoutes(server, state, () => origin),
+      ...hookRoutes(api, courier),
+      ...githubApiRoutes(api),
     ],
     rateLimited,
     notFound: () => githubMessage(404, 'Not Found'),
   })
   origin = standIn.url
   const endpoints = { webUrl: origin, apiUrl: origin + githubApiPrefix }
-  const views = {
+  return { standIn: { ...standIn, endpoints, ...viewsOf(api, courier) }, close }
+}
+
+/** What a test or the demo sees and does beside the API. */
+function viewsOf(api: GithubApiOptions, courier: Courier) {
+  const { state } = api
+  const { github } = state.data
+  return {
     issues: () => structuredClone(github.issues),
     comments: () => structuredClone(github.comments),
+    async openIssue(given: { repo: string; title: string; body?: string; author: string }) {
+      const issue = await openGithubIssue(api, { body: '', ...given })
+      if (!issue) throw new AuthFlowError('not_found', 'The person does not see this repository.')
+      return issue
+    },
+    hooks: () =>
+      github.hooks.map(({ id, place, url, events, active, grantId }) => ({
+        ...{ id, place, url, active, grantId },
+        events: [...events],
+      })),
+    async removeHook(id: number) {
+      const at = github.hooks.findIndex((hook) => hook.id === id)
+      if (at < 0) return false
+      github.hooks.splice(at, 1)
+      await state.save()
+      return true
+    },
+    deliveries: () => courier.deliveries(),
+    redeliver: (id: string) => courier.redeliver(id),
   }
-  return { standIn: { ...standIn, endpoints, ...views }, close }
+}
+
+function hookRoutes({ server, state, origin }: GithubApiOptions, courier: Courier): readonly Route[] {
+  return githubHookRoutes({
+    state,
+    courier,
+    origin,
+    prefix: githubApiPrefix,
+    repositories: githubRepositories,
+    authenticate: (exchange) => server.authenticate(bearer(exchange))?.grant,
+  })
 }

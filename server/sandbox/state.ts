@@ -78,6 +78,17 @@ const commentSchema = z.object({
   createdAt: text,
 })
 
+const hookSchema = z.object({
+  id: z.number(),
+  /** `repos/acme/website` or `orgs/acme`. */
+  place: text,
+  url: text,
+  secret: text,
+  events: z.array(text),
+  active: z.boolean(),
+  grantId: text,
+})
+
 const recordSchema = z.object({
   id: text,
   base: text,
@@ -95,7 +106,11 @@ const stateSchema = z.object({
   tokens: z.record(text, tokenSchema),
   codes: z.record(text, codeSchema),
   slack: z.object({ messages: z.array(messageSchema), joined: z.array(text) }),
-  github: z.object({ issues: z.array(issueSchema), comments: z.array(commentSchema) }),
+  github: z.object({
+    issues: z.array(issueSchema),
+    comments: z.array(commentSchema),
+    hooks: z.array(hookSchema).default([]),
+  }),
   airtable: z.object({ records: z.array(recordSchema) }),
   shopify: z.object({ products: z.array(productSchema) }),
 })
@@ -112,6 +127,8 @@ export type SlackMessageRow = z.infer<typeof messageSchema>
 export type GithubIssueRow = z.infer<typeof issueSchema>
 /** A comment that was made at the stand-in GitHub. */
 export type GithubCommentRow = z.infer<typeof commentSchema>
+/** A webhook of the stand-in GitHub. */
+export type GithubHookRow = z.infer<typeof hookSchema>
 /** A record of the stand-in Airtable. */
 export type AirtableRecordRow = z.infer<typeof recordSchema>
 /** A product of the stand-in Shopify. */
@@ -134,7 +151,7 @@ function emptyState(): SandboxState {
     tokens: {},
     codes: {},
     slack: { messages: [], joined: [] },
-    github: { issues: [], comments: [] },
+    github: { issues: [], comments: [], hooks: [] },
     airtable: { records: [] },
     shopify: { products: [] },
   }

@@ -1,0 +1,24 @@
+// The triggers of a server put together.
+
+import { randomUUID } from 'node:crypto'
+import { createLeaseKeeper } from '../connect/held-lease.ts'
+import type { TriggerContext } from './context.ts'
+import { createDeliveries, type Deliveries } from './deliveries.ts'
+import { createRegistrations, type Registrations } from './registrations.ts'
+
+/** Registrations and deliveries of one server. */
+export interface Triggers {
+  readonly registrations: Registrations
+  readonly deliveries: Deliveries
+}
+
+/** On a store that was migrated with `triggerSets`. */
+export function createTriggers(options: Omit<TriggerContext, 'leases' | 'now'>): Triggers {
+  const { store } = options
+  const context: TriggerContext = {
+    ...options,
+    leases: createLeaseKeeper(store, `triggers/${randomUUID()}`),
+    now: () => store.now(),
+  }
+  return { registrations: createRegistrations(context), deliveries: createDeliveries(context) }
+}
