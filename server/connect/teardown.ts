@@ -12,6 +12,7 @@ import type { ConnectContext } from './context.ts'
 import { grantMethodOf } from './grant-method.ts'
 import { identify } from './grant.ts'
 import { identityKeyOf } from './identity-key.ts'
+import { useForTheLastTime } from './last-use.ts'
 import { noticeSteps } from './notices.ts'
 import type { TeardownRecord } from './records.ts'
 import { fieldsOfSecrets, secretBox, type SecretBox } from './secrets.ts'
@@ -91,7 +92,8 @@ function noteGrant(
   grant: GivenUpGrant,
 ): ReturnType<Teardowns['note']> {
   const method = grantMethodOf(context.integration(grant.integration), grant, grant.fields)
-  if (!method || !canRevoke(method) || grant.secrets['accessToken'] === undefined) return undefined
+  const isRevocable = method && canRevoke(method) && grant.secrets['accessToken'] !== undefined
+  if (!isRevocable && !context.lastUse?.concerns(grant.integration)) return undefined
   const now = context.store.now()
   const id = `td_${randomText(22)}`
   const { secrets, ...rest } = grant
@@ -138,14 +140,16 @@ async function endUnlessHeld(
 ): Promise<boolean> {
   const { accessToken = '', refreshToken, ...others } = box.openAll(record, record.secrets)
   const fields = { ...record.fields, ...fieldsOfSecrets(others) }
+  await useForTheLastTime(context, record, { accessToken, others: fieldsOfSecrets(others) })
   const method = grantMethodOf(context.integration(record.integration), record, fields)
   if (!method) return false
+  if (!canRevoke(method)) return true
   const place = { method, fields, fetch: context.fetch }
   // Where each connection has a grant of its own nobody else holds it.
   if (method.grantScope !== 'connection') {
     const key = record.identityKey ?? (await identityKeyAt(context, record, { ...place, accessToken }))
-    if (key === undefined) return false
-    if (await isHeld(context, key)) return true
+    // A token that is refused may still have a refresh token that is not.
+    if (key !== undefined && (await isHeld(context, key))) return true
   }
   const tokens = {
     accessToken,
