@@ -187,6 +187,10 @@ function joinParts(
     audit,
     admitStart: (accountId) => settings.bounds.limiter.start(accountId),
     sendEvent: (event) => sendConnectionEvent(engine, event),
+    lastUse: {
+      concerns: (integration) => definitions.registersAt(integration),
+      remove: (connection, auth) => triggers.registrations.tearDown(connection, auth),
+    },
     onChange: async (change) => {
       await tellEngine(engine, connect, change)
       await tellTriggers(triggers, change)

@@ -11,6 +11,7 @@ import type { Store } from '../store/store.ts'
 import type { Vault } from '../vault/vault.ts'
 import { defaultAuditDays } from './audit.ts'
 import type { ConnectionChange } from './connect.ts'
+import type { LastUse } from './last-use.ts'
 import type { OutgoingEvent } from './connection-events.ts'
 import type { WebhookEndpoint } from './webhook-endpoints.ts'
 
@@ -38,6 +39,8 @@ export interface ConnectOptions {
   readonly sendEvent?: (event: OutgoingEvent) => Promise<void>
   /** What the audit trail keeps, and how long. */
   readonly audit?: Partial<AuditSettings>
+  /** Removes what was made with a connection before its grant ends (default: nothing was). */
+  readonly lastUse?: LastUse
   /** Told after a change was written. Awaited; what it throws is logged and changes nothing. */
   readonly onChange?: (change: ConnectionChange) => Promise<void> | void
 }

@@ -43,6 +43,13 @@ export class TriggerDefinitions {
     throw new AuthFlowError('unknown_trigger', `There is no dynamic trigger ${String(id).slice(0, 64)}.`)
   }
 
+  /** True when a trigger makes something at the provider with credentials of the integration. */
+  registersAt(integration: string): boolean {
+    return [...this.#dynamic.values()].some(
+      ({ source }) => source.kind === 'registration' && source.integration.id === integration,
+    )
+  }
+
   /** The app source of an integration, if a trigger uses one. */
   app(integration: string): AppSource<unknown> | undefined {
     return this.#apps.get(integration)

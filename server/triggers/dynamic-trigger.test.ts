@@ -242,6 +242,37 @@ describe('DynamicTrigger', () => {
     assert.equal(world.sandbox.github.hooks().length, count + 1)
   })
 
+  it('removes the webhook with the last credentials on disconnect, and makes it again on reconnect', async () => {
+    const of = (account: string) => opened.list({ accountId: account })
+    const place = (): number =>
+      world.sandbox.github.hooks().filter((hook) => hook.place === 'repos/acme/website').length
+    const count = place()
+    const [hook] = world.sandbox.github
+      .hooks()
+      .filter(({ id }) => id > 0)
+      .slice(-1)
+    await world.client.connections.disconnect({ integration: 'github-customers', accountId: 'late' })
+    // At once, whether or not the provider has been told.
+    assert.equal((await fetch(hook?.url ?? '', { method: 'POST', body: '{}' })).status, 404)
+    await until('the hook to go', () => place() === count - 1)
+    await until('waiting', async () => (await of('late')).items[0]?.state === 'waiting')
+    await world.connect('github-customers', 'late', { person: 'ada' })
+    await until('the hook to be back', () => place() === count)
+    assert.equal((await of('late')).items[0]?.state, 'active')
+  })
+
+  it('does not hand a registration to another identity', async () => {
+    await world.client.connections.disconnect({ integration: 'github-customers', accountId: 'late' })
+    await until('waiting', async () => (await opened.get('late')).state === 'waiting')
+    await world.connect('github-customers', 'late', { person: 'grace' })
+    const failed = await until('failed', async () => {
+      const found = await opened.get('late')
+      return found.state === 'failed' ? found : undefined
+    })
+    assert.equal(failed.error?.code, 'identity_changed')
+    await opened.unregister('late')
+  })
+
   it('does not register twice in a run that is replayed', async () => {
     world.client.defineJob({
       id: 'register',
