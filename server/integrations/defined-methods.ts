@@ -16,6 +16,7 @@ import type {
   KeyMethod,
   Method,
   MethodFields,
+  OAuthClientOptions,
   OAuth2Method,
   ProviderContext,
   TokenEndpointProfile,
@@ -41,12 +42,22 @@ export type Address = string | ((fields: MethodFields) => string)
 export interface IdentifyContext extends ProviderContext, ProviderTools {
   /** The token with all that came with it: `idClaims` where the method has `oidc`, `members` it asked for. */
   readonly tokens: TokenSet
+  /** The host's app; absent with client credentials, whose app is in `fields`. */
+  readonly client?: OAuthClientOptions
+}
+
+/** What `revoke` of a definition gets beside the tokens. */
+export interface RevokeContext extends ProviderContext, ProviderTools {
+  /** The app that got the grant. */
+  readonly client: OAuthClientOptions
 }
 
 interface Identifying {
   readonly tokenUrl: Address
   /** Who the token belongs to. A refusal with status 401 becomes `credentials_rejected`. */
   identify(token: string, context: IdentifyContext): Promise<Identified>
+  /** Ends the grant at the provider, where `revocationUrl` does not do. A grant that is gone counts as ended. */
+  revoke?(tokens: TokenSet, context: RevokeContext): Promise<void>
 }
 
 type Fixed = 'id' | 'client' | 'authorizationUrl' | 'deviceAuthorizationUrl' | keyof Identifying
@@ -139,34 +150,36 @@ export const toolsOf = (self: Complainant, fetch: GuardedFetch): ProviderTools =
 })
 
 function oauth2Method(self: Complainant, definition: OAuth2Definition, oauth: OAuthAppOptions): OAuth2Method {
-  const { authorizationUrl, tokenUrl, identify, ...rest } = definition
+  const { authorizationUrl, tokenUrl, identify, revoke, ...rest } = definition
   const defaults = { label: `Sign in with ${self.name}`, pkce: 'S256', ...careful } as const
   const { clientAuth = defaults.clientAuth, pkce = defaults.pkce } = rest
   if (pkce !== 'S256' && pkce.off.trim() === '') fail(self, 'pkce.off', 'must say why.')
   if (rest.oidc && !rest.issuer) fail(self, 'issuer', 'is needed with `oidc`.')
   checkProof(self, rest)
+  const client = checkOAuthApp(self, oauth, clientAuth)
   return {
     ...defaults,
     ...rest,
     id: 'oauth2',
-    client: checkOAuthApp(self, oauth, clientAuth),
+    client,
     authorizationUrl: addressOf(self, 'authorizationUrl', authorizationUrl),
-    ...identifying(self, { tokenUrl, identify }),
+    ...identifying(self, { tokenUrl, identify, ...(revoke ? { revoke } : {}) }, { client }),
   }
 }
 
 function deviceMethod(self: Complainant, definition: DeviceDefinition, oauth: OAuthAppOptions): DeviceMethod {
-  const { deviceAuthorizationUrl, tokenUrl, identify, ...rest } = definition
+  const { deviceAuthorizationUrl, tokenUrl, identify, revoke, ...rest } = definition
   const { clientAuth = careful.clientAuth } = rest
   checkProof(self, rest)
+  const client = checkOAuthApp(self, oauth, clientAuth)
   return {
     label: `Sign in with ${self.name} on another device`,
     ...careful,
     ...rest,
     id: 'device',
-    client: checkOAuthApp(self, oauth, clientAuth),
+    client,
     deviceAuthorizationUrl: addressOf(self, 'deviceAuthorizationUrl', deviceAuthorizationUrl),
-    ...identifying(self, { tokenUrl, identify }),
+    ...identifying(self, { tokenUrl, identify, ...(revoke ? { revoke } : {}) }, { client }),
   }
 }
 
@@ -174,7 +187,7 @@ function clientCredentialsMethod(
   self: Complainant,
   definition: ClientCredentialsDefinition,
 ): ClientCredentialsMethod {
-  const { tokenUrl, identify, ...rest } = definition
+  const { tokenUrl, identify, revoke, ...rest } = definition
   if (rest.clientAuth === 'privateKeyJwt' || rest.clientAuth === 'none') {
     fail(self, 'clientCredentials.clientAuth', 'must be basic, basicRaw or post: the account types a secret.')
   }
@@ -186,7 +199,11 @@ function clientCredentialsMethod(
     fields: defineFields(defaultFields.clientCredentials),
     ...rest,
     id: 'clientCredentials',
-    ...identifying(self, { tokenUrl, identify }, secretFields.clientCredentials),
+    ...identifying(
+      self,
+      { tokenUrl, identify, ...(revoke ? { revoke } : {}) },
+      { field: secretFields.clientCredentials },
+    ),
   }
 }
 
@@ -216,16 +233,20 @@ function addressOf(self: Complainant, option: string, address: Address): (fields
 
 function identifying(
   self: Complainant,
-  { tokenUrl, identify }: Identifying,
-  field?: string,
-): Pick<TokenEndpointProfile, 'tokenUrl' | 'identify'> {
+  { tokenUrl, identify, revoke }: Identifying,
+  { client, field }: { readonly client?: OAuthClientOptions; readonly field?: string },
+): Pick<TokenEndpointProfile, 'tokenUrl' | 'identify' | 'revoke'> {
   return {
     tokenUrl: addressOf(self, 'tokenUrl', tokenUrl),
     identify: (tokens, context) => {
       const tools = toolsOf(self, context.fetch)
-      const ask = () => identify(tokens.accessToken, { ...context, ...tools, tokens })
+      const app = client ? { client } : {}
+      const ask = () => identify(tokens.accessToken, { ...context, ...tools, tokens, ...app })
       return checkingCredentials(self, ask, field)
     },
+    ...(revoke
+      ? { revoke: (tokens, context) => revoke(tokens, { ...context, ...toolsOf(self, context.fetch) }) }
+      : {}),
   }
 }
 

@@ -14,6 +14,8 @@ export interface JsonRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** Sent as JSON. */
   readonly body?: unknown
+  /** Sent as a form, in the place of `body`. */
+  readonly form?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }
 
@@ -40,17 +42,18 @@ export async function requestJson(
   url: string,
   request: JsonRequest = {},
 ): Promise<JsonReply> {
-  const { body, headers = {}, signal } = request
+  const { headers = {}, signal } = request
+  const sent = bodyOf(request)
   const response = await fetch(url, {
-    method: request.method ?? (body === undefined ? 'GET' : 'POST'),
+    method: request.method ?? (sent === undefined ? 'GET' : 'POST'),
     headers: {
       accept: 'application/json',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(sent === undefined ? {} : { 'content-type': sent.type }),
       ...headers,
     },
     timeoutMs,
     maxBytes,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(sent === undefined ? {} : { body: sent.text }),
     ...(signal === undefined ? {} : { signal }),
   })
   if (response.ok)
@@ -60,6 +63,13 @@ export async function requestJson(
     rateLimited: response.status === 429,
     retryAfterMs: retryAfterMs(response.headers.get('retry-after')),
   })
+}
+
+function bodyOf({ body, form }: JsonRequest): { readonly type: string; readonly text: string } | undefined {
+  if (form !== undefined) {
+    return { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(form).toString() }
+  }
+  return body === undefined ? undefined : { type: 'application/json', text: JSON.stringify(body) }
 }
 
 function parse(text: string): unknown {

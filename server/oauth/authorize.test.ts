@@ -33,6 +33,23 @@ describe('authorizationUrl', () => {
     assert.equal(authorizationUrl({ ...request, method, scopes: [] }).searchParams.has('scope'), false)
   })
 
+  it('refuses fields that make no URL', () => {
+    const method = oauthMethod('https://provider.example', {
+      authorizationUrl: ({ shop }) => `https://${shop}.example/authorize`,
+    })
+    for (const shop of ['xn--e1a0', 'a b', '%']) {
+      assert.throws(() => authorizationUrl({ ...request, method, fields: { shop } }), {
+        code: 'blocked_host',
+      })
+    }
+  })
+
+  it('names the services that the token is for', () => {
+    const resource = ['https://a.example/x', 'https://b.example']
+    const method = oauthMethod('https://provider.example', { resource })
+    assert.deepEqual(authorizationUrl({ ...request, method }).searchParams.getAll('resource'), resource)
+  })
+
   it('sends no challenge where PKCE is off', async () => {
     const method = oauthMethod('https://provider.example', { pkce: { off: 'makes the app public' } })
     assert.equal(await createPkce(method), undefined)

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import * as oauth from 'oauth4webapi'
+import { AuthFlowError } from '../../shared/errors.ts'
 import type { MethodFields, OAuth2Method } from '../integrations/integration.ts'
 
 /** What an authorization URL is made of. */
@@ -51,10 +52,18 @@ export function redirectUriOf(baseUrl: URL, integration: string, issuer?: string
 export const issuerHash = (issuer: string): string =>
   createHash('sha256').update(issuer, 'utf8').digest('base64url').slice(0, 22)
 
-/** The URL to send the user to. The method's fixed parameters can't replace those of the protocol. */
+/**
+ * The URL to send the user to. The method's fixed parameters can't replace those of the protocol.
+ *
+ * @throws {@link AuthFlowError} `blocked_host` when the fields make no URL
+ */
 export function authorizationUrl(request: AuthorizationRequest): URL {
   const { method, fields, state, redirectUri, codeChallenge } = request
-  const url = new URL(method.authorizationUrl(fields))
+  const address = method.authorizationUrl(fields)
+  // A host name may have the right letters and still be none: `xn--` and what no alphabet encodes to.
+  if (!URL.canParse(address))
+    throw new AuthFlowError('blocked_host', 'The provider’s address is not a valid URL.')
+  const url = new URL(address)
   const parameters = url.searchParams
   for (const [name, value] of Object.entries(method.authorizationParams ?? {})) parameters.set(name, value)
   parameters.set('response_type', 'code')

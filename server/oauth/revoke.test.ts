@@ -61,5 +61,14 @@ describe('revokeGrant', () => {
     await assert.rejects(revoke({ accessToken: 'at' }), { code: 'client_misconfigured' })
     server.reply = () => ({ status: 400, body: { error: 'unsupported_token_type' } })
     await assert.rejects(revoke({ accessToken: 'at' }), { code: 'provider_rejected' })
+    server.reply = () => ({ status: 401, body: '' })
+    await assert.rejects(revoke({ accessToken: 'at' }), { code: 'client_misconfigured' })
+  })
+
+  it('takes a grant that is gone for ended, also where the provider calls that an error', async () => {
+    for (const error of ['invalid_token', 'invalid_grant']) {
+      server.reply = () => ({ status: 400, body: { error } })
+      await revoke({ accessToken: 'at' })
+    }
   })
 })

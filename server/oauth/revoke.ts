@@ -1,7 +1,7 @@
 // Ends a grant at the provider: by the method's own hook where it has one, else by RFC 7009 where it names an endpoint.
 
 import * as oauth from 'oauth4webapi'
-import { AuthFlowError } from '../../shared/errors.ts'
+import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { OAuthMethod, TokenSet } from '../integrations/integration.ts'
 import { clientAuth } from './client-auth.ts'
 import {
@@ -12,7 +12,7 @@ import {
   withProviderErrors,
   type OAuthEndpoint,
 } from './endpoint.ts'
-import { isTransientStatus, retryAfterOf } from './token-error.ts'
+import { readAnswer } from './token-answer.ts'
 
 /** True when the provider has a way to end a grant. */
 export const canRevoke = (method: OAuthMethod): boolean =>
@@ -48,13 +48,16 @@ async function revokeToken(
     }),
   )
   if (response.ok) return
-  const { status } = response
-  if (isTransientStatus(status)) {
-    const retryAfterMs = retryAfterOf(response.headers, Date.now())
-    throw new AuthFlowError('provider_unavailable', undefined, {
-      details: { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
-    })
-  }
-  if (status === 401) throw new AuthFlowError('client_misconfigured', undefined, { details: { status } })
-  throw new AuthFlowError('provider_rejected', undefined, { details: { status } })
+  const refusal: unknown = await readAnswer('authorization_request', endpoint, response).catch(
+    (error: unknown) => error,
+  )
+  if (!isAuthFlowError(refusal)) throw new AuthFlowError('provider_reply_invalid')
+  const { status, providerCode } = refusal.details
+  // RFC 7009 section 2.2 asks for 200 here; large providers answer 400 instead.
+  if (providerCode !== undefined && goneCodes.has(providerCode)) return
+  if (status === 401) throw new AuthFlowError('client_misconfigured', undefined, { details: refusal.details })
+  throw refusal
 }
+
+/** The grant is over already. */
+const goneCodes = new Set(['invalid_token', 'invalid_grant', 'token_not_found', 'token_revoked'])
