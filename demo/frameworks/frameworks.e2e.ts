@@ -1,0 +1,128 @@
+// Each framework's app as an outsider has it: installed from the packed tarball, type-checked, rendered, hydrated, and
+// used in Chromium, in development builds.
+
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { runCommand } from '../../scripts/command.ts'
+import { root } from '../../scripts/source-files.ts'
+import { launchBrowser } from '../e2e/browser.ts'
+
+const folder = join(root, 'demo/frameworks')
+const rendered = ['react', 'vue', 'svelte', 'preact']
+const apps = [...rendered, 'solid', 'angular']
+
+async function must(command: string, args: readonly string[], cwd = root): Promise<void> {
+  const { code, output } = await runCommand(command, args, { cwd })
+  assert.equal(code, 0, `${command} ${args.join(' ')}:\n${output}`)
+}
+
+/** Builds the package and puts its tarball where the apps look for it. */
+async function pack(): Promise<void> {
+  await must('npm', ['run', 'build'])
+  await must('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder])
+  const name = readdirSync(folder).find((file) => /^authflow-.*\.tgz$/.test(file))
+  assert.ok(name)
+  renameSync(join(folder, name), join(folder, 'authflow.tgz'))
+}
+
+async function serve(app: string): Promise<{ url: string; stop: () => Promise<void> }> {
+  const child: ChildProcess = spawn(process.execPath, ['../serve.mjs'], {
+    cwd: join(folder, app),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  const url = await new Promise<string>((resolve, reject) => {
+    const add = (chunk: Buffer): void => {
+      output += chunk.toString()
+      const found = /^(http:\/\/localhost:\d+)$/m.exec(output)?.[1]
+      if (found) resolve(found)
+    }
+    child.stdout?.on('data', add)
+    child.stderr?.on('data', add)
+    child.once('exit', (code) => reject(new Error(`the app ended with ${code}:\n${output}`)))
+  })
+  return {
+    url,
+    stop: async () => {
+      const gone = once(child, 'exit')
+      child.kill('SIGTERM')
+      await gone
+    },
+  }
+}
+
+/** What Lit's development build says of itself, once. */
+const litNote = /^Lit is in dev mode\./
+
+/** Loads the app until it has no more to optimise: the first load of a development server may reload the page. */
+async function openApp(browser: Browser, url: string): Promise<{ page: Page; messages: string[] }> {
+  const context = await browser.newContext()
+  const warm = await context.newPage()
+  await warm.goto(url, { waitUntil: 'networkidle' })
+  await warm.close()
+  const page = await context.newPage()
+  const messages: string[] = []
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type()) && !litNote.test(message.text()))
+      messages.push(message.text())
+  })
+  page.on('pageerror', (error) => messages.push(error.message))
+  await page.goto(url, { waitUntil: 'networkidle' })
+  await page.waitForFunction(() => document.documentElement.hasAttribute('data-ready'))
+  return { page, messages }
+}
+
+describe('the apps in frameworks', { timeout: 900_000 }, () => {
+  let browser: Browser
+  before(async () => {
+    await pack()
+    browser = await launchBrowser()
+  })
+  after(() => browser?.close())
+
+  for (const app of apps) {
+    describe(app, () => {
+      before(async () => {
+        // The tarball is new, whatever an earlier install has.
+        rmSync(join(folder, app, 'node_modules/authflow'), { recursive: true, force: true })
+        await must('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts'], join(folder, app))
+        assert.ok(existsSync(join(folder, app, 'node_modules/authflow/dist/ui/define.js')))
+      })
+
+      it('compiles strictly', () => must('npm', ['run', 'check'], join(folder, app)))
+
+      it('shows the elements, delivers the first event, and connects without a message in the console', async () => {
+        const { url, stop } = await serve(app)
+        try {
+          if (rendered.includes(app)) {
+            const html = await (await fetch(url)).text()
+            assert.match(html, /<auth-flow[^>]*integration="slack"/)
+            assert.match(html, /<auth-flow[^>]*account-id="demo"/)
+            assert.match(html, /<button type="button">Sign in with Slack<\/button>/)
+            assert.match(html, /<auth-panel[^>]*hidden/)
+          }
+          const { page, messages } = await openApp(browser, url)
+          const popup = page.waitForEvent('popup')
+          await page.getByRole('button', { name: 'Sign in with Slack' }).click()
+          await page.locator('#event', { hasText: 'started' }).waitFor()
+          const consent = await popup
+          await consent.locator('[name=person]').first().check()
+          await consent.getByTestId('sandbox-allow').click()
+          await page.locator('auth-status', { hasText: 'Connected as' }).waitFor()
+          assert.notEqual(await page.locator('#event').innerText(), 'started')
+          if (await page.locator('#connections').count())
+            await page.locator('#connections', { hasText: '1' }).waitFor()
+          assert.deepEqual(messages, [])
+          await page.context().close()
+        } finally {
+          await stop()
+        }
+      })
+    })
+  }
+})

@@ -1,0 +1,35 @@
+import { AuthFlow, AuthForm, AuthPanel, AuthStatus, AuthTrigger, useConnections } from 'authflow/react'
+import { useState } from 'react'
+
+const server = { accountId: 'demo', tokenUrl: '/connect-token', endpoint: __ENDPOINT__ }
+
+export function App() {
+  const [last, setLast] = useState('')
+  const [{ connections }, list] = useConnections({ ...server, integrations: ['slack'] })
+  return (
+    <>
+      <h1>authflow in React</h1>
+      <AuthFlow
+        integration="slack"
+        method="oauth2"
+        {...server}
+        onAuthStart={() => setLast('started')}
+        onAuthSuccess={({ detail }) => {
+          setLast(detail.connection.identity.label)
+          void list.refresh()
+        }}
+      >
+        <AuthTrigger>
+          <button type="button">Sign in with Slack</button>
+        </AuthTrigger>
+        <AuthPanel>
+          <h2>Sign in with Slack</h2>
+          <AuthForm className="form" inputClassName="input" />
+        </AuthPanel>
+        <AuthStatus />
+      </AuthFlow>
+      <p id="event">{last}</p>
+      <p id="connections">{connections.length}</p>
+    </>
+  )
+}

@@ -1,0 +1,2 @@
+/** The connect server's address, put in by serve.mjs. */
+declare const __ENDPOINT__: string

@@ -1,0 +1,4 @@
+/// <reference types="svelte" />
+/// <reference types="authflow/types/svelte" />
+/** The connect server's address, put in by serve.mjs. */
+declare const __ENDPOINT__: string
