@@ -82,7 +82,7 @@ function normalise(text: string): string | undefined {
     .replace(/^\[([^\]]*)\](?::\d+)?$/, '$1')
     .replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1')
   if (!ipaddr.IPv4.isValidFourPartDecimal(bare) && !ipaddr.IPv6.isValid(bare)) return undefined
-  return ipaddr.process(bare).toString().replace(/%.*$/, '')
+  return ipaddr.process(bare).toString().replace(/%.*$/s, '')
 }
 
 const invalid = (expected: string): AuthFlowError =>

@@ -14,8 +14,8 @@ const longestLifetimeSeconds = 10 * 365 * 86_400
 /** Instants from here on are ms since 1970 and not seconds. */
 const firstInstantInMs = 1e11
 /** What a header can carry (RFC 6750 section 2.1 allows even less), and at most so many characters. */
-const usableToken = /^[\x21-\x7e]{1,16384}$/
-const maxRefreshTokenLength = 16_384
+const usableToken = /^[\x21-\x7e]+$/
+const maxTokenLength = 16_384
 const maxScopes = 500
 const maxMemberLength = 2048
 
@@ -116,12 +116,13 @@ function expiryOf(member: MemberReader, now: number): number | undefined {
 }
 
 const refreshTokenOf = (value: unknown): string | undefined =>
-  typeof value === 'string' && value !== '' && value.length <= maxRefreshTokenLength ? value : undefined
+  typeof value === 'string' && value !== '' && value.length <= maxTokenLength ? value : undefined
 
 /** The members that judging needs, in the form of RFC 6749; a token that no header could carry is left out. */
 function canonicalAnswer(method: OAuthMethod, member: MemberReader, idToken: unknown): Response {
   const accessToken = member('access_token')
-  const isUsable = typeof accessToken === 'string' && usableToken.test(accessToken)
+  const isUsable =
+    typeof accessToken === 'string' && accessToken.length <= maxTokenLength && usableToken.test(accessToken)
   return Response.json({
     ...(isUsable ? { access_token: accessToken } : {}),
     token_type: tokenTypeOf(method, member('token_type')),

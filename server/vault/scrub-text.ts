@@ -26,7 +26,7 @@ const rules: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/\beyJ[\w-]{16,}(?:\.[\w-]*){0,4}/g, secretMark],
   [/-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*(?:-----END [A-Z ]{0,40}-----)?/g, secretMark],
   // What stands before the host of a URL, such as a database's password.
-  [/(\b[a-z][a-z0-9+.-]{0,31}:\/\/)[^\s/?#@"'<>]{1,512}@/gi, `$1${secretMark}@`],
+  [/(:\/\/)[^\s/?#@"'<>]+@/g, `$1${secretMark}@`],
   // Credentials of an Authorization header. «Basic» is also a word, so what follows it must not be one.
   [/\b(bearer|dpop)(\s{1,8}|%20|\+)[\w.~+/=%-]{4,}/gi, `$1$2${secretMark}`],
   [/\b([Bb]asic)(\s{1,8}|%20|\+)(?=[a-z+/]{0,64}[A-Z0-9=])[\w+/=%-]{4,}/g, `$1$2${secretMark}`],

@@ -39,7 +39,7 @@ export function onceConfigured(endpoint: string | undefined, callback: () => voi
  */
 export function resolveEndpoint(own: string | undefined): string {
   const [mine, page] = [own, current?.endpoint].map(
-    (value) => value && new URL(value, location.href).href.replace(/\/+$/, ''),
+    (value) => value && new URL(value, location.href).href.replace(/\/$/, ''),
   )
   if (mine && page && mine !== page) throw localError('endpoint_not_allowed', 'Not the configured endpoint.')
   const endpoint = mine || page
