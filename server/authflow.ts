@@ -49,6 +49,8 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   declare readonly integrationTypes?: I
   /** Mints connect tokens. */
   readonly connectTokens: ServerApi<I>['connectTokens']
+  /** The secret keys of this server. */
+  readonly secretKeys: ServerApi<I>['secretKeys']
   /** Makes links for mails and native apps. */
   readonly connectLinks: ServerApi<I>['connectLinks']
   /** Who is connected, and ending it. */
@@ -110,8 +112,9 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
       log: this.#log,
     })
 
-    const calls = connectCalls(async () => (await this.#services()).connect)
+    const calls = connectCalls(this.#settings.keys, async () => (await this.#services()).connect)
     this.connectTokens = calls.connectTokens
+    this.secretKeys = calls.secretKeys
     this.connectLinks = calls.connectLinks
     this.connections = calls.connections
     this.accounts = calls.accounts

@@ -57,6 +57,7 @@ export function createClient<C = ServerApi<IntegrationList>>(
       create: (request) => call(() => api.connectTokens.create.mutate(request)),
       revoke: (request) => call(() => api.connectTokens.revoke.mutate(request)),
     },
+    secretKeys: { list: () => call(() => api.secretKeys.list.query()) },
     connectLinks: { create: (request) => call(() => api.connectLinks.create.mutate(request)) },
     connections: {
       confirm: (request) => call(() => api.connections.confirm.mutate(request)),

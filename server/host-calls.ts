@@ -2,6 +2,8 @@
 // their own in the audit trail.
 
 import type { Connect } from './connect/connect.ts'
+import { listSecretKeys } from './connect/key-uses.ts'
+import type { SecretKeys } from './connect/secret-keys.ts'
 import type { IntegrationList, ServerApi } from './server-api.ts'
 
 /** Who acts in the audit trail when the host's own process does. */
@@ -10,16 +12,17 @@ const ownActor = 'server'
 /** Calls of the server API that the connect service answers. */
 export type ConnectCalls = Pick<
   ServerApi<IntegrationList>,
-  'connectTokens' | 'connectLinks' | 'connections' | 'accounts' | 'integrations' | 'audit'
+  'connectTokens' | 'secretKeys' | 'connectLinks' | 'connections' | 'accounts' | 'integrations' | 'audit'
 >
 
 /** The calls over a connect service that is opened when it is first needed. */
-export function connectCalls(connect: () => Promise<Connect>): ConnectCalls {
+export function connectCalls(keys: SecretKeys, connect: () => Promise<Connect>): ConnectCalls {
   return {
     connectTokens: {
       create: async (request) => (await connect()).createToken(request, ownActor),
       revoke: async (request) => ({ revoked: await (await connect()).revokeTokens(request) }),
     },
+    secretKeys: { list: async () => listSecretKeys(keys, (await connect()).keyUses) },
     connectLinks: { create: async (request) => (await connect()).createLink(request, ownActor) },
     connections: {
       confirm: async (request) => (await connect()).confirm(request),

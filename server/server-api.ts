@@ -6,6 +6,7 @@ import type { ConnectTokenReply, ConnectTokenRequest, Page, RunSummary } from '.
 import type { AuditQuery, AuditRow } from './connect/audit-list.ts'
 import type { AuthRequest, ConfirmRequest, ConnectLink, ConnectLinkRequest } from './connect/connect.ts'
 import type { RenameRequest, RenameStatus } from './connect/rename.ts'
+import type { SecretKeyInfo } from './connect/key-uses.ts'
 import type { RevokeTokensRequest } from './connect/revoke-tokens.ts'
 import type { AuthOf, Integration } from './integrations/integration.ts'
 import type { EventInput, EventRecord, SendEventOptions } from './jobs/engine.ts'
@@ -74,6 +75,11 @@ export interface ServerApi<I extends IntegrationList> {
      * began can not be finished. Scope `connect:create`. Throws `invalid_input`.
      */
     revoke(request: RevokeTokensRequest): Promise<{ readonly revoked: number }>
+  }
+  /** The secret keys of the server. */
+  readonly secretKeys: {
+    /** All that are configured. Scope `admin`. */
+    list(): Promise<readonly SecretKeyInfo[]>
   }
   /** Makes links for mails and native apps, where no page of the host has the elements. */
   readonly connectLinks: {

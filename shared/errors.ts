@@ -124,6 +124,7 @@ export const errorTable = {
   token_invalid: row(401, 'The connect token is unknown or malformed. Mint a new one on your backend.'),
   token_expired: row(401, 'The connect token has expired. Mint a new one on your backend.'),
   token_spent: row(401, 'The connect token was used for its one connection. Mint a new one on your backend.'),
+  token_revoked: row(401, 'The connect token was ended by your backend. Mint a new one there.'),
   origin_missing: row(403, 'The request has no Origin header. Browsers send it; call this from a page.'),
   origin_mismatch: row(
     403,

@@ -108,6 +108,8 @@ export interface ConnectTokenRequest {
   readonly scopes?: readonly string[]
   /** Who acts, for the audit trail (default: the account). */
   readonly actor?: string
+  /** Most flows that may be begun with it, 1 to 1,000 (default 20). It ends with its first success all the same. */
+  readonly maxFlows?: number
   /** Noted with the connection that it makes: a JSON object of at most 4 KB. Pages never see it. */
   readonly metadata?: Metadata
 }

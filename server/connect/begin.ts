@@ -39,6 +39,7 @@ export async function beginFlow(
   const existing = await flows.find(input.flowId)
   if (existing) return flowView(requireSame(existing, token, integration.id), integration)
   await requireStartable(context, token, integration.id)
+  await tokens.use(token)
   const flow = newFlow(input.flowId, token, {
     ...firstStage(integration),
     integration: integration.id,

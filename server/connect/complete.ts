@@ -100,8 +100,8 @@ async function explain({ context, flows }: FinishParts, flow: FlowRecord): Promi
   if (!now) throw new AuthFlowError('flow_not_found')
   requireStage(now, ['verify'])
   if (now.version !== flow.version) throw new AuthFlowError('flow_conflict')
-  if (flow.purpose !== 'create') return
   const token = await context.store.get(tokenSet, flow.tokenId)
+  if (typeof token?.revokedAt === 'number') throw new AuthFlowError('token_revoked')
   if (token?.spentAt !== null) throw new AuthFlowError('token_spent')
 }
 
@@ -169,8 +169,10 @@ function endStep(flow: FlowRecord, record: NewDocument<ConnectionRecord>, now: n
   return updateStep(flowSet, flow.id, { version: flow.version, stage: 'verify' }, { set })
 }
 
-/** A token for connecting is good for one success, whichever of its flows comes first. */
+/** A token for connecting is good for one success, whichever of its flows comes first; one that was revoked for none. */
 function spendSteps(flow: FlowRecord, now: number): Step[] {
-  if (flow.purpose !== 'create') return []
-  return [updateStep(tokenSet, flow.tokenId, { spentAt: null }, { set: { spentAt: now } })]
+  const match = { spentAt: null, revokedAt: null }
+  const finished = { increment: { finished: 1 } }
+  const change = flow.purpose === 'create' ? { ...finished, set: { spentAt: now } } : finished
+  return [updateStep(tokenSet, flow.tokenId, match, change)]
 }

@@ -147,6 +147,10 @@ export interface Connect {
   createToken(request: ConnectTokenRequest, actor: string): Promise<ConnectTokenReply>
   /** Ends one connect token, or all of an account, links too; how many there were. Throws `invalid_input`. */
   revokeTokens(request: RevokeTokensRequest): Promise<number>
+  /** Notes that a secret key was used now; written beside the call. Never throws. */
+  noteKeyUse(id: string): void
+  /** When keys were last used, in ms, to the minute; those that never were are left out. */
+  keyUses(ids: readonly string[]): Promise<ReadonlyMap<string, number>>
   /** True when the origin may use the token; for CORS of the real request. Never throws. */
   allowsOrigin(caller: TokenCaller): Promise<boolean>
 

@@ -22,6 +22,7 @@ import { installUrlOf } from './install.ts'
 import { createLink, describeLink, openLink } from './link.ts'
 import { createNotices } from './notices.ts'
 import type { TokenRecord } from './records.ts'
+import { createKeyUses } from './key-uses.ts'
 import { createRefresher } from './refreshing.ts'
 import { createRenames, type Renames } from './rename.ts'
 import { startFlow } from './start.ts'
@@ -57,11 +58,14 @@ export function createConnect(options: ConnectOptions): Connect {
   const teardowns = createTeardowns(context)
   const connections = createConnections(context)
   const refresher = createRefresher(context, teardowns)
+  const keyUses = createKeyUses(context)
   const renames = createRenames(context, refresher.sweep)
   const parts: WaitingParts = { context, tokens, flows, teardowns, hub }
   return {
     createToken: tokens.create,
     revokeTokens: (request) => revokeTokens(context.store, request),
+    noteKeyUse: keyUses.note,
+    keyUses: keyUses.last,
     allowsOrigin: tokens.allowsOrigin,
     describe: (integration) => integrationView(context.integration(integration)),
     ...flowCalls(parts),

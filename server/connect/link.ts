@@ -182,7 +182,8 @@ async function findLink({ store }: ConnectContext, token: string): Promise<LinkR
 
 const isLink = (record: TokenRecord): record is LinkRecord => record.link !== undefined
 
-function deathOf({ link, spentAt, expiresAt }: LinkRecord, now: number): ErrorCode | undefined {
+function deathOf({ link, spentAt, revokedAt, expiresAt }: LinkRecord, now: number): ErrorCode | undefined {
+  if (typeof revokedAt === 'number') return 'link_invalid'
   if (link.openedAt !== null || spentAt !== null) return 'link_used'
   return expiresAt <= now ? 'link_expired' : undefined
 }

@@ -23,6 +23,13 @@ export interface TokenRecord extends StoredDocument {
   readonly expiresAt: number
   /** When its one connection was made; null while it is unused. */
   readonly spentAt: number | null
+  /** When the host ended it before its time. */
+  readonly revokedAt?: number | null
+  /** Flows that were begun with it, and how many may be. */
+  readonly uses?: number
+  readonly usesMax?: number
+  /** Connections that were made with it. */
+  readonly finished?: number
   /** Present when this is the token of a link: it opens a landing page and is no bearer of anything else. */
   readonly link?: LinkFacts
 }
@@ -36,6 +43,11 @@ export interface LinkFacts {
   readonly values: Readonly<Record<string, string>>
   /** When its button was pressed; null while it is unused. */
   readonly openedAt: number | null
+}
+
+/** A secret key that was used. Its id is the key's. */
+export interface KeyUseRecord extends StoredDocument {
+  readonly lastUsedAt: number
 }
 
 /** A flow. Its id was made by the browser. */

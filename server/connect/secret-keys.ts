@@ -15,6 +15,15 @@ export interface SecretKeys {
    * @throws {@link AuthFlowError} `unauthenticated` (no key), `key_invalid`, `scope_missing`
    */
   check(key: string | undefined, scope: SecretKeyScope, integration?: string): { readonly id: string }
+  /** The keys in the order of the configuration, with their scopes as they stand there. Never a digest. */
+  list(): readonly ConfiguredKey[]
+}
+
+/** A secret key as those who run the server may see it. */
+export interface ConfiguredKey {
+  readonly id: string
+  /** `auth:read(slack|github)`, `jobs:write`, … */
+  readonly scopes: readonly string[]
 }
 
 interface SecretKey {
@@ -48,7 +57,10 @@ export function parseSecretKeys(text: string): SecretKeys {
     if (seen.has(hex)) throw badEntry(id, 'its digest is that of another key')
     seen.add(`id ${id}`).add(hex)
   }
-  return { check: (key, scope, integration) => check(keys, { key, scope, integration }) }
+  return {
+    check: (key, scope, integration) => check(keys, { key, scope, integration }),
+    list: () => keys.map(({ id, scopes }) => ({ id, scopes: [...scopes].map(writeScope) })),
+  }
 }
 
 function parseEntry(entry: string, position: number): SecretKey {
@@ -65,6 +77,9 @@ function parseEntry(entry: string, position: number): SecretKey {
     third === undefined ? new Map([['connect:create', null] as const]) : parseScopes(second, name)
   return { id, digest: Buffer.from(hex, 'hex'), scopes }
 }
+
+const writeScope = ([scope, limits]: readonly [SecretKeyScope, ReadonlySet<string> | null]): string =>
+  limits === null ? scope : `${scope}(${[...limits].join('|')})`
 
 function parseScopes(text: string, name: string): SecretKey['scopes'] {
   const scopes = new Map<SecretKeyScope, ReadonlySet<string> | null>()

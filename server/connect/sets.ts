@@ -6,6 +6,7 @@ import type {
   AuthorizationRecord,
   ConnectionRecord,
   FlowRecord,
+  KeyUseRecord,
   NoticeRecord,
   RenameRecord,
   TeardownRecord,
@@ -13,7 +14,10 @@ import type {
 } from './records.ts'
 
 /** Connect tokens, by digest. */
-export const tokenSet = defineSet<TokenRecord>('connect_tokens')
+export const tokenSet = defineSet<TokenRecord>('connect_tokens', { byAccount: ['accountId', 'expiresAt'] })
+
+/** Uses of secret keys, by the key's id. */
+export const keyUseSet = defineSet<KeyUseRecord>('secret_key_uses')
 
 /** Flows, by the id the browser made. */
 export const flowSet = defineSet<FlowRecord>('flows', {
@@ -65,6 +69,7 @@ export const renameSet = defineSet<RenameRecord>('renames', {
 /** Every set of the connect service, for {@link Store.migrate}. */
 export const connectSets: readonly DocumentSet<StoredDocument>[] = [
   tokenSet,
+  keyUseSet,
   flowSet,
   authorizationSet,
   connectionSet,

@@ -17,7 +17,7 @@ import { judgeScopes, planTrip } from './trip.ts'
  *
  * @throws {@link AuthFlowError} those of {@link Tokens.check}; `flow_not_found`, `flow_ended`, `flow_expired`,
  *   `flow_conflict` (not at `authorize`), `scopes_not_allowed`, `return_url_not_allowed`, `insecure_endpoint`,
- *   `client_misconfigured`, `invalid_input`
+ *   `client_misconfigured`, `invalid_input`, `rate_limited`
  */
 export async function startFlow(
   { context, tokens, flows }: FlowParts,

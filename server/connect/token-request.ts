@@ -15,6 +15,7 @@ const maxEntries = 20
 const maxScopes = 200
 const maxTextLength = 2048
 const maxActorLength = 256
+const mostFlows = 1000
 
 /** What a token is good for, judged. */
 export type TokenGrant = Pick<
@@ -27,6 +28,7 @@ export function judgeTokenRequest(context: ConnectContext, request: ConnectToken
   const accountId = checkAccountId(request.accountId)
   const integrations = texts('integrations', request.integrations, { min: 1, max: maxEntries })
   for (const id of integrations) context.integration(id)
+  judgeUses(request)
   const { purpose = 'create' } = request
   if (!connectPurposes.includes(purpose)) {
     throw invalid('purpose', `must be ${connectPurposes.join(', ')}`)
@@ -82,6 +84,11 @@ function judgeActor({ actor }: ConnectTokenRequest, accountId: string): string {
     typeof actor === 'string' && actor !== '' && actor.length <= maxActorLength && actor.isWellFormed()
   if (!valid) throw invalid('actor', `must be a text of at most ${maxActorLength} characters`)
   return actor
+}
+
+function judgeUses({ maxFlows }: ConnectTokenRequest): void {
+  if (maxFlows === undefined || (Number.isInteger(maxFlows) && maxFlows >= 1 && maxFlows <= mostFlows)) return
+  throw invalid('maxFlows', `must be a whole number from 1 to ${mostFlows}`)
 }
 
 /** https, or http on loopback while the server itself is there. */

@@ -16,6 +16,9 @@ const lifetimeMs = 15 * 60_000
 /** How much longer its record is kept: pages learn that it expired, and it reads its own flow to the end. */
 export const afterlifeMs = 24 * 3_600_000
 
+/** How many flows a token begins unless it is minted for another number: a user who tries again and again. */
+const defaultUses = 20
+
 /** A token that was presented from an allowed origin, alive or not. */
 export interface PresentedToken {
   readonly record: TokenRecord
@@ -39,7 +42,7 @@ export interface Tokens {
    * The token, also an expired or spent one.
    *
    * @throws {@link AuthFlowError} `unauthenticated`, `token_invalid`, `origin_missing`, `origin_opaque`,
-   *   `origin_mismatch`
+   *   `origin_mismatch`, `token_revoked`
    */
   present(caller: TokenCaller): Promise<PresentedToken>
   /**
@@ -49,6 +52,8 @@ export interface Tokens {
    *   `integration_not_allowed`
    */
   check(caller: TokenCaller, needs: TokenNeeds): Promise<TokenRecord>
+  /** Counts a flow that is about to begin. Throws `token_spent` when there were enough, `token_revoked`. */
+  use(record: TokenRecord): Promise<void>
 }
 
 /** The tokens of one connect service. */
@@ -72,6 +77,7 @@ export function createTokens(context: ConnectContext): Tokens {
       if (needs.integration !== undefined) requireIntegration(record, needs.integration)
       return record
     },
+    use: (record) => countUse(context, record),
   }
 }
 
@@ -80,6 +86,7 @@ async function createToken(
   request: ConnectTokenRequest,
   mintedBy: string,
 ): Promise<ConnectTokenReply> {
+  const { maxFlows = defaultUses } = request
   const judged = judgeTokenRequest(context, request)
   const token = `ctk_ct_${randomText(43)}`
   const expiresAt = context.store.now() + lifetimeMs
@@ -89,6 +96,8 @@ async function createToken(
     mintedBy,
     expiresAt,
     spentAt: null,
+    uses: 0,
+    usesMax: maxFlows,
     expireAt: expiresAt + afterlifeMs,
   })
   return { token, expiresAt: new Date(expiresAt).toISOString() }
@@ -116,9 +125,26 @@ async function presentToken(
   if (origin === undefined || origin === '') throw new AuthFlowError('origin_missing')
   if (origin === 'null') throw new AuthFlowError('origin_opaque')
   if (!record.origins.includes(origin)) throw new AuthFlowError('origin_mismatch')
+  // Unlike one that has come to its end by itself, it does not even read the flow that it began.
+  if (isRevoked(record)) throw new AuthFlowError('token_revoked')
   if (record.spentAt !== null) return { record, dead: new AuthFlowError('token_spent') }
   if (record.expiresAt <= context.store.now()) return { record, dead: new AuthFlowError('token_expired') }
   return { record }
+}
+
+const isRevoked = ({ revokedAt }: TokenRecord): boolean => typeof revokedAt === 'number'
+
+/** Before the flow is written: of two that begin at once neither goes uncounted. */
+async function countUse(
+  { store }: ConnectContext,
+  { id, usesMax = defaultUses }: TokenRecord,
+): Promise<void> {
+  const match = { uses: { lessThan: usesMax }, revokedAt: null }
+  if (await store.update(tokenSet, id, match, { increment: { uses: 1 } })) return
+  const now = await store.get(tokenSet, id)
+  if (!now || isRevoked(now)) throw new AuthFlowError('token_revoked')
+  const message = `The connect token was used for ${usesMax} flows. Mint a new one on your backend.`
+  throw new AuthFlowError('token_spent', message, { details: { limit: usesMax } })
 }
 
 function requirePurpose(record: TokenRecord, purposes: readonly ConnectPurpose[]): void {

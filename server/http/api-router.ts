@@ -4,6 +4,7 @@
 import { initTRPC } from '@trpc/server'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { Connect, GuessGuard, SecretKeyScope } from '../connect/connect.ts'
+import { listSecretKeys } from '../connect/key-uses.ts'
 import type { SecretKeys } from '../connect/secret-keys.ts'
 import type { JobEngine } from '../jobs/engine.ts'
 import {
@@ -17,6 +18,7 @@ import {
   disconnectInput,
   eventInput,
   metadataInput,
+  noInput,
   renameAccountInput,
   renameIntegrationInput,
   revokeTokensInput,
@@ -43,7 +45,9 @@ const { router, procedure } = initTRPC.context<ApiContext>().create(rootOptions)
 function requireKey(ctx: ApiContext, scope: SecretKeyScope, integration?: string): { readonly id: string } {
   if (ctx.fromBrowser) throw new AuthFlowError('secret_key_in_browser')
   try {
-    return ctx.keys.check(ctx.key, scope, integration)
+    const key = ctx.keys.check(ctx.key, scope, integration)
+    ctx.connect.noteKeyUse(key.id)
+    return key
   } catch (error) {
     if (isAuthFlowError(error) && error.code === 'key_invalid') ctx.guesses.wrong()
     throw error
@@ -72,6 +76,11 @@ export const apiRouter = router({
     revoke: scoped('connect:create')
       .input(revokeTokensInput)
       .mutation(async ({ ctx, input }) => ({ revoked: await ctx.connect.revokeTokens(input) })),
+  }),
+  secretKeys: router({
+    list: scoped('admin')
+      .input(noInput)
+      .query(({ ctx }) => listSecretKeys(ctx.keys, ctx.connect.keyUses)),
   }),
   connectLinks: router({
     create: scoped('connect:create')

@@ -82,6 +82,7 @@ export const connectTokenInput = z.strictObject({
   returnUrls: z.array(z.string().min(1).max(2048)).max(50).readonly().exactOptional(),
   scopes: scopes.exactOptional(),
   actor: z.string().min(1).max(256).exactOptional(),
+  maxFlows: z.int().min(1).max(1000).exactOptional(),
   metadata: metadata.exactOptional(),
 })
 
