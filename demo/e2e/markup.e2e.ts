@@ -11,7 +11,7 @@ import { createDataDirectory, findFreePorts, startDemo, type DemoProcess } from 
 function outline(html: string): string | undefined {
   const flow = new DOMParser().parseFromString(html, 'text/html').querySelector('auth-flow')
   for (const element of flow ? [flow, ...flow.querySelectorAll('*')] : []) {
-    for (const { name } of [...element.attributes])
+    for (const name of element.getAttributeNames())
       if (name.endsWith('class') || ['account-id', 'token-url'].includes(name)) element.removeAttribute(name)
   }
   return flow?.outerHTML.replace(/\s+/g, ' ').replace(/\s*([<>])\s*/g, '$1')
