@@ -75,7 +75,7 @@ export interface JobEngine {
   /**
    * Takes an event in and starts the runs of the jobs that it matches; resolves once both are durable. The same event
    * again (account, source, id, name and payload) answers with the same runs. Where this process's own worker is full
-   * of runs that keep ending, it may wait for up to 100 ms.
+   * of runs that keep ending, it may wait for up to a second.
    *
    * @throws {@link AuthFlowError} `invalid_payload` (nothing was stored), `event_conflict`, `event_too_large`,
    *   `invalid_input`

@@ -37,8 +37,8 @@ const transactedTargets = 100
 /** A worker of this process that may take new runs at once, without a detour through the queue. */
 export interface RunTaker {
   /**
-   * Resolves when there is a free slot, or when waiting for one is not worth it: after a tenth of a second. Undefined
-   * when there is nothing to wait for.
+   * Resolves when there is a free slot, or when waiting for one is not worth it any more: after a second at most.
+   * Undefined when there is nothing to wait for.
    */
   awaitSlot(): Promise<void> | undefined
   /** A claim on a free slot for a run of the job, if there is one and no older run waits for it. */

@@ -8,6 +8,7 @@ import type { Claim } from './journal.ts'
 import { places, runs, type EventDocument, type RunDocument, type Target } from './records.ts'
 import type { JobRegistry } from './registry.ts'
 import { RunPass, type ClaimedRun } from './run-pass.ts'
+import { SlotWaits } from './slot-waits.ts'
 
 /** A hint whose run is not there yet is looked at again after this, so many times, and then forgotten: one minute. */
 const missingRunPauseMs = 5000
@@ -15,9 +16,6 @@ const missingRunLooks = 12
 const troublePauseMs = 500
 /** A write whose answer got lost may still be done for so long. */
 const doubtMs = 60_000
-/** A sender waits this long for a slot; when no run came to an end meanwhile, none waits for a while. */
-const slotWaitMs = 100
-const noSlotWaitMs = 1000
 /** After the deadline of a stop, tasks get this long to answer to their signal. */
 const abortGraceMs = 100
 
@@ -30,14 +28,6 @@ export interface WorkerOptions {
   readonly registry: JobRegistry
   /** Runs at a time. */
   readonly concurrency: number
-}
-
-/** A sender that waits for a slot. */
-interface Waiting {
-  readonly goOn: () => void
-  readonly until: number
-  /** How many passes had been made when it began to wait. */
-  readonly passesMade: number
 }
 
 /** The worker of one engine. */
@@ -54,8 +44,10 @@ export class Worker implements RunTaker {
   #isSettling = false
   #owner: string | undefined
   #unsubscribe: (() => void) | undefined
-  /** Slots in use. */
+  /** Slots in use, promised or waited for. */
   #active = 0
+  /** Slots in use. */
+  #performing = 0
   /** True while a suspect has the worker to itself. */
   #isAlone = false
   #isLooking = false
@@ -63,11 +55,10 @@ export class Worker implements RunTaker {
   #isLookPlanned = false
   /** True when the last look found less than there was room for, and nothing was announced since. */
   #isQueueEmpty = false
-  /** Senders that wait for a slot, first come first served. */
-  readonly #waiting: Waiting[] = []
-  #slotTimer: NodeJS.Timeout | undefined
-  #noWaitUntil = 0
-  #passesMade = 0
+  /** Senders, each by how it is told to go on. */
+  readonly #senders = new SlotWaits<() => void>((goOn) => goOn())
+  /** Runs that were stored as this worker's and wait for a slot. */
+  readonly #ahead = new SlotWaits<ClaimedRun>((claimed) => this.#giveUp(claimed))
 
   constructor({ core, registry, concurrency }: WorkerOptions) {
     this.#core = core
@@ -101,29 +92,13 @@ export class Worker implements RunTaker {
   }
 
   awaitSlot(): Promise<void> | undefined {
-    if (this.#owner === undefined || (this.#isQueueEmpty && this.#room() > 0)) return undefined
-    if (this.#waiting.length >= this.#concurrency || performance.now() < this.#noWaitUntil) return undefined
-    return new Promise((goOn) => {
-      this.#waiting.push({ goOn, until: performance.now() + slotWaitMs, passesMade: this.#passesMade })
-      if (this.#slotTimer === undefined) this.#slotTimer = setTimeout(this.#endWaits, slotWaitMs)
-    })
-  }
-
-  /** Lets go on who has waited for long enough. */
-  readonly #endWaits = (): void => {
-    const now = performance.now()
-    let late = 0
-    while ((this.#waiting[late]?.until ?? Infinity) <= now) late += 1
-    for (const { goOn, passesMade } of this.#waiting.splice(0, late)) {
-      if (this.#passesMade === passesMade) this.#noWaitUntil = now + noSlotWaitMs
-      goOn()
-    }
-    const [next] = this.#waiting
-    this.#slotTimer = next && setTimeout(this.#endWaits, next.until - now)
+    if (this.#owner === undefined || (this.#isQueueEmpty && this.#roomAhead() > 0)) return undefined
+    if (this.#senders.size >= this.#concurrency || !this.#senders.isWorthIt) return undefined
+    return new Promise((resolve) => this.#senders.add(resolve))
   }
 
   reserve({ job, version }: Target): Claim | undefined {
-    if (this.#owner === undefined || !this.#isQueueEmpty || this.#room() <= 0) return undefined
+    if (this.#owner === undefined || !this.#isQueueEmpty || this.#roomAhead() <= 0) return undefined
     if (this.#registry.find(job, version) === undefined) return undefined
     this.#active += 1
     return { owner: this.#owner, fence: 1 }
@@ -139,8 +114,9 @@ export class Worker implements RunTaker {
     const { owner, fence } = run
     if (definition === undefined || owner === undefined || fence === undefined) return this.giveBack()
     const claimed = { run, claim: { owner, fence }, definition, event: { document, content } }
-    if (owner === this.#owner) this.#perform(claimed)
-    else this.#giveUp(claimed)
+    if (owner !== this.#owner) return this.#giveUp(claimed)
+    this.#ahead.add(claimed)
+    this.#startAhead()
   }
 
   /** Stops taking runs; lets running tasks end until the deadline; gives the rest back, due at once. */
@@ -149,6 +125,7 @@ export class Worker implements RunTaker {
     this.#unsubscribe?.()
     this.#unsubscribe = undefined
     for (const waiting of this.#suspects.splice(0)) this.#release(waiting)
+    for (const waiting of this.#ahead.take(Infinity)) this.#giveUp(waiting)
     for (const pass of this.#passes.keys()) pass.drain()
     await this.#settled(deadlineMs)
     if (this.#passes.size === 0) return
@@ -160,6 +137,7 @@ export class Worker implements RunTaker {
   abandonAll(): void {
     this.#owner = undefined
     this.#suspects.length = 0
+    this.#active -= this.#ahead.take(Infinity).length
     this.#doubtful.clear()
     for (const pass of this.#passes.keys()) pass.abandon()
   }
@@ -179,6 +157,13 @@ export class Worker implements RunTaker {
   #room(): number {
     if (this.#isAlone || this.#suspects.length > 0) return 0
     return this.#concurrency - this.#active
+  }
+
+  /** Room for runs of this process's own senders, who may be one set of slots ahead. */
+  #roomAhead(): number {
+    const room = this.#room()
+    if (room > 0 || this.#isAlone || this.#suspects.length > 0 || !this.#ahead.isWorthIt) return room
+    return 2 * this.#concurrency - this.#active
   }
 
   /** Looks once in the next turn, however many slots became free in this one. */
@@ -268,7 +253,8 @@ export class Worker implements RunTaker {
   }
 
   #holds(runId: string): boolean {
-    if (this.#taking.has(runId) || this.#suspects.some(({ run }) => run.id === runId)) return true
+    if (this.#taking.has(runId)) return true
+    for (const { run } of [...this.#suspects, ...this.#ahead.items]) if (run.id === runId) return true
     for (const pass of this.#passes.keys()) if (pass.runId === runId) return true
     return false
   }
@@ -297,7 +283,7 @@ export class Worker implements RunTaker {
     } else this.#perform(claimed)
   }
 
-  /** Claimed while the worker was being stopped. */
+  /** Claimed while the worker was being stopped, or ahead in vain. */
   #giveUp(claimed: ClaimedRun): void {
     this.#vacate()
     this.#release(claimed)
@@ -341,8 +327,10 @@ export class Worker implements RunTaker {
 
   #perform(claimed: ClaimedRun): void {
     let isAlone = claimed.run.suspect === true
+    this.#performing += 1
     const pass = new RunPass(this.#core, claimed, {
       onIdle: (idle) => {
+        this.#performing += idle ? -1 : 1
         if (!idle) this.#active += 1
         else {
           this.#vacate()
@@ -359,7 +347,9 @@ export class Worker implements RunTaker {
     })
     const done = pass.perform().then(() => {
       this.#passes.delete(pass)
-      this.#passesMade += 1
+      this.#senders.notePass()
+      this.#ahead.notePass()
+      this.#performing -= 1
       if (isAlone) this.#isAlone = false
       this.#vacate()
       this.#free()
@@ -368,14 +358,20 @@ export class Worker implements RunTaker {
   }
 
   #free(): void {
+    this.#startAhead()
     if (this.#isQueueEmpty) this.#admit()
     else this.#planLook()
   }
 
-  /** Lets as many senders go on as there are free slots. */
+  /** Gives slots to the runs that wait for one. */
+  #startAhead(): void {
+    if (this.#isAlone) return
+    for (const claimed of this.#ahead.take(this.#concurrency - this.#performing)) this.#perform(claimed)
+  }
+
+  /** Lets as many senders go on as there is room for. */
   #admit(): void {
-    const room = Math.max(0, this.#room())
-    for (const { goOn } of this.#waiting.splice(0, room)) goOn()
+    for (const goOn of this.#senders.take(this.#roomAhead())) goOn()
   }
 
   #release(claimed: ClaimedRun): void {

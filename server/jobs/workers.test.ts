@@ -92,6 +92,70 @@ describe('two engines on one store', () => {
   })
 })
 
+describe('a worker whose slots are taken', () => {
+  /** Runs wait inside their task until they are let go; who took them, in order. */
+  function held() {
+    const takenBy: string[] = []
+    let letGo: () => void = () => undefined
+    const gate = new Promise<void>((resolve) => (letGo = resolve))
+    const work: Work = async (io, _, name) => {
+      await io.runTask('a', async () => {
+        takenBy.push(name)
+        await gate
+      })
+    }
+    return { takenBy, letGo, work }
+  }
+
+  it('gives back what it claimed ahead when none of its runs ends, and another worker runs it', async () => {
+    const { takenBy, letGo, work } = held()
+    const first = await engineOf('first', work, 1)
+    await first.engine.start()
+    const second = await engineOf('second', work, 1)
+    await second.engine.start()
+    const ids = await send(first, 2)
+    await until('both run', () => (takenBy.length === 2 ? true : undefined))
+    assert.deepEqual(takenBy.toSorted(), ['first', 'second'])
+    letGo()
+    const found = await allDone(first, ids)
+    assert.ok(found.every(({ suspect, strikes }) => suspect === undefined && strikes === undefined))
+  })
+
+  it('runs each once, whether claimed ahead, from the queue or given back', async () => {
+    const order: string[] = []
+    const work: Work = async (io, context) => {
+      await io.runTask('a', async () => {
+        order.push(context.run.id)
+        await rest(1)
+      })
+    }
+    const fixture = await engineOf('only', work, 2)
+    await fixture.engine.start()
+    const ids = await send(fixture, 60)
+    const found = await allDone(fixture, ids)
+    assert.deepEqual(order.toSorted(), ids.toSorted())
+    assert.ok(
+      found.every(({ fence }) => fence === 1),
+      'no run was claimed a second time',
+    )
+  })
+
+  it('gives back what it claimed ahead when it stops', async () => {
+    const { takenBy, letGo, work } = held()
+    const first = await engineOf('first', work, 1)
+    await first.engine.start()
+    const ids = await send(first, 2)
+    const second = await engineOf('second', work, 2)
+    await second.engine.start()
+    const stopped = first.engine.stop(2000)
+    await until('the other one runs it', () => (takenBy.includes('second') ? true : undefined))
+    letGo()
+    await stopped
+    await allDone(second, ids)
+    assert.deepEqual(takenBy, ['first', 'second'])
+  })
+})
+
 describe('stop', () => {
   it('lets running tasks end, gives the rest back, and nothing runs twice', async () => {
     const calls: string[] = []
