@@ -96,9 +96,22 @@ export type {
 
 export { defineFields } from './integrations/field-set.ts'
 export { defineIntegration } from './integrations/define-integration.ts'
+export { defineProvider } from './integrations/define-provider.ts'
+export type { ProviderApi, ProviderDefinition } from './integrations/define-provider.ts'
+export type {
+  ClientCredentialsDefinition,
+  DeviceDefinition,
+  KeyDefinition,
+  MethodDefinitions,
+  OAuth2Definition,
+  ProviderTools,
+} from './integrations/defined-methods.ts'
 export type {
   AuthOf,
+  ClientCredentialsMethod,
+  ClientKey,
   ConnectDefinition,
+  DeviceMethod,
   FieldSet,
   Identified,
   Integration,
@@ -106,6 +119,8 @@ export type {
   Method,
   OAuth2Method,
   OAuthClientOptions,
+  OAuthMethod,
+  OidcProfile,
   ProviderContext,
   RefreshRotation,
   TokenSet,

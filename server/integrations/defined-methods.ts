@@ -94,8 +94,11 @@ export interface MethodDefinitions {
   readonly oauth2?: OAuth2Definition
   /** Needs the host's app (`oauth`). */
   readonly device?: DeviceDefinition
+  /** Needs nothing of the host's. */
   readonly clientCredentials?: ClientCredentialsDefinition
+  /** Needs nothing of the host's. */
   readonly apiKey?: KeyDefinition
+  /** Needs nothing of the host's. */
   readonly basic?: KeyDefinition
 }
 
