@@ -171,6 +171,43 @@ describe('README.md', () => {
     }
   })
 
+  it('shows links that are made, opened and confirmed', async () => {
+    const port = await freePort()
+    writeFileSync(
+      join(project.directory, 'links-main.ts'),
+      `import { app } from './links.ts'\napp.listen(${port}, '127.0.0.1')\n`,
+    )
+    const server = await start(project, 'server.ts', { env, check: answers(`${url}/readyz`) })
+    const backend = `http://127.0.0.1:${port}`
+    const makeLink = async (): Promise<string | undefined> => {
+      const response = await fetch(`${backend}/my-backend/connect-link`, { method: 'POST' })
+      const link: unknown = response.ok ? await response.json() : undefined
+      return typeof link === 'object' && link !== null && 'url' in link ? String(link.url) : undefined
+    }
+    try {
+      const links = await start(project, 'links-main.ts', { env, check: makeLink })
+      try {
+        const page = await (await fetch(links.value)).text()
+        assert.match(page, /Connect Slack.*app\.example\.com asks you/s)
+        const pressed = await fetch(links.value, { method: 'POST', headers: { origin: url } })
+        assert.match(await pressed.text(), /https:\/\/slack\.com\/oauth\/v2\/authorize/)
+        const [cookie = ''] = pressed.headers.getSetCookie()
+        const flowId = /^authflow-([\w-]+)=/.exec(cookie)?.[1] ?? ''
+        const confirm = async (id: string): Promise<unknown> => {
+          const response = await fetch(`${backend}/connected?authflow_flow=${id}`)
+          return [response.status, await response.json()]
+        }
+        // The user is at the provider still; and nobody is, of a flow that does not exist.
+        assert.deepEqual(await confirm(flowId), [409, { error: 'flow_conflict' }])
+        assert.deepEqual(await confirm('x'), [404, { error: 'flow_not_found' }])
+      } finally {
+        await links.stop()
+      }
+    } finally {
+      await server.stop()
+    }
+  })
+
   for (const name of ['mount-koa.ts', 'mount-express.ts', 'mount-node.ts']) {
     it(`mounts the server as ${name} says`, async () => {
       const port = await freePort()
