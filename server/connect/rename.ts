@@ -7,7 +7,7 @@ import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId, randomText } from '../../shared/ids.ts'
 import { insertStep, type NewDocument, type Step } from '../store/store.ts'
 import { auditStep, type Actor } from './audit.ts'
-import { connectionIdOf, credentialLeaseOf } from './connection-id.ts'
+import { connectionIdOf } from './connection-id.ts'
 import type { ConnectionKey } from './connections.ts'
 import type { ConnectContext } from './context.ts'
 import { moveSteps, tellMoved, type Move, type MoveSteps } from './move-connection.ts'
@@ -17,7 +17,7 @@ import { membersOf, movedGrant } from './shared-grant.ts'
 
 /** How long one call works before it leaves the rest to the next round, in ms: below the timeout of a client. */
 const workForMs = 15_000
-/** How long a refresh under way is waited for, in ms: a call of 10 s, or a dead holder's lease with its grace. */
+/** How long a refresh under way is waited for, in ms: a call of 10 s, or a dead holder's lease, its grace and a round. */
 const waitForRefreshMs = 20_000
 const lookAgainMs = 100
 /** How long a rename that came to a stop is left alone, in ms. */
@@ -77,12 +77,12 @@ export function createRenames(context: ConnectContext, recover: () => Promise<vo
   const parts: Parts = { context, recover, owner: randomText(22) }
   const { store } = context
   return {
-    account({ from, to }, actor) {
+    async account({ from, to }, actor) {
       checkAccountId(from)
       checkAccountId(to)
       return rename(parts, { kind: 'account', from, to, actor })
     },
-    integration({ from, to }, actor) {
+    async integration({ from, to }, actor) {
       context.integration(to)
       return rename(parts, { kind: 'integration', from, to, actor })
     },
@@ -294,30 +294,21 @@ async function moveTogether(
 
 /**
  * Works on a credential while no refresh of it is under way: one that was sent would come back to a record that is gone,
- * and with rotating tokens its answer is all there is.
+ * and with rotating tokens its answer is all there is. No lease is needed: a refresh says what it is about to do before it
+ * does, which changes the record, and then the move does not apply.
  *
  * @throws {@link AuthFlowError} `conflict` when a refresh takes too long
  */
 async function whileIdle<T>(
-  { context, recover, owner }: Parts,
+  { context, recover }: Parts,
   id: string,
   work: (record: ConnectionRecord) => Promise<T>,
 ): Promise<T | undefined> {
-  const { store } = context
   const until = performance.now() + waitForRefreshMs
   while (performance.now() < until) {
-    const lease = await store.acquireLease(credentialLeaseOf(id), `${owner} ${randomText(11)}`, leaseMs)
-    if (!lease) {
-      await delay(lookAgainMs)
-      continue
-    }
-    try {
-      const record = await store.get(connectionSet, id)
-      if (!record) return undefined
-      if (!record.refreshOpen) return await work(record)
-    } finally {
-      await store.releaseLease(lease)
-    }
+    const record = await context.store.get(connectionSet, id)
+    if (!record) return undefined
+    if (!record.refreshOpen) return work(record)
     await recover()
     await delay(lookAgainMs)
   }
