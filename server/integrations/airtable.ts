@@ -6,6 +6,7 @@ import type { ApiKeyAuth, OAuth2Auth } from '../../shared/auth.ts'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { IO, Json, TaskOptions } from '../jobs/job.ts'
 import { airtableConnect, airtableEndpoints, type AirtableEndpoints } from './airtable-connect.ts'
+import { airtableSources, type AirtableSources } from './airtable-sources.ts'
 import { createAirtableClient } from './airtable-transport.ts'
 import { checkAuthSource, checkCredential, checkId, type OAuthAppOptions } from './checked-options.ts'
 import { failureError, member, type ProviderFailure } from './provider-failure.ts'
@@ -13,6 +14,8 @@ import { ProviderIntegration } from './provider-integration.ts'
 import { loadPeer } from './sdk-peer.ts'
 
 export type { AirtableEndpoints } from './airtable-connect.ts'
+export { events } from './airtable-sources.ts'
+export type { AirtableBaseParams, AirtableSources } from './airtable-sources.ts'
 
 /** Options of {@link Airtable}: `token` for the product's own account, or `connect` for its customers'. */
 export interface AirtableOptions<Id extends string = string> {
@@ -101,6 +104,8 @@ export class Airtable<const Id extends string = string> extends ProviderIntegrat
   OAuth2Auth | ApiKeyAuth,
   AirtableSdk
 > {
+  /** Where webhooks come from: `airtable.sources.base`. For `DynamicTrigger`. */
+  readonly sources: AirtableSources
   readonly #options: AirtableOptions<Id>
   readonly #apiUrl: string
 
@@ -120,6 +125,8 @@ export class Airtable<const Id extends string = string> extends ProviderIntegrat
     super({ id: options.id, provider: 'airtable', name, authSource, connect, endpoints })
     this.#options = options
     this.#apiUrl = addresses.apiUrl
+    const { apiUrl } = addresses
+    this.sources = airtableSources({ self, integration: this, apiUrl, token: options.token })
   }
 
   override cloneForRun(io: IO, connectionKey: string, auth?: OAuth2Auth | ApiKeyAuth): Airtable<Id> {

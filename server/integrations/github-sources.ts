@@ -4,12 +4,11 @@
 
 import { z } from 'zod'
 import type { Auth } from '../../shared/auth.ts'
-import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
-import type { Json } from '../jobs/job.ts'
 import type { Complainant } from './checked-options.ts'
 import type { Integration } from './integration.ts'
 import { readAs, requestJson, type JsonReply, type JsonRequest } from './json-request.ts'
 import { failureError } from './provider-failure.ts'
+import { bearerOf, isMissing, jsonOf } from './webhook-body.ts'
 import type {
   Hook,
   HookContext,
@@ -144,10 +143,7 @@ function callOf<Params>(
   { auth, fetch }: SourceContext<Params>,
 ): Call {
   assertScopes(self, place.scopes, auth)
-  const bearer = token ?? tokenOf(auth)
-  if (bearer === undefined) {
-    throw new AuthFlowError('not_connected', undefined, { details: { integration: self.id } })
-  }
+  const bearer = bearerOf(self, auth, token)
   const headers = { authorization: `Bearer ${bearer}`, accept: 'application/vnd.github+json' }
   return (path, request = {}) => requestJson(self, fetch, apiUrl + path, { ...request, headers })
 }
@@ -157,11 +153,6 @@ function assertScopes(self: Complainant, needed: readonly string[], auth: Auth |
   if (auth?.type !== 'oauth2' || auth.scopes.length === 0) return
   if (needed.some((scope) => auth.scopes.includes(scope))) return
   throw failureError(self, { status: 403, missingScopes: needed.slice(0, 1) })
-}
-
-function tokenOf(auth: Auth | undefined): string | undefined {
-  if (auth?.type === 'oauth2') return auth.accessToken
-  return auth?.type === 'apiKey' ? auth.apiKey : undefined
 }
 
 const wanted = <Params>({ url, secret, events }: HookContext<Params>): Record<string, unknown> => ({
@@ -185,9 +176,6 @@ async function findByUrl(
   return undefined
 }
 
-const isMissing = (error: unknown): boolean =>
-  isAuthFlowError(error) && error.code === 'provider_rejected' && error.details.status === 404
-
 const signaturePrefix = 'sha256='
 
 /** Whether a request is GitHub's. */
@@ -210,15 +198,7 @@ function eventOf({ headers, rawBody }: WebhookRequest): SourceEvent {
   const shown = contextHeaders.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]]))
   return {
     name: headers['x-github-event'] ?? '',
-    payload: bodyOf(rawBody),
+    payload: jsonOf(rawBody),
     context: Object.fromEntries(shown) as Record<string, string>,
-  }
-}
-
-function bodyOf(rawBody: Uint8Array): Json {
-  try {
-    return JSON.parse(Buffer.from(rawBody).toString('utf8')) as Json
-  } catch (cause) {
-    throw new AuthFlowError('invalid_input', 'The delivery is not JSON.', { cause })
   }
 }

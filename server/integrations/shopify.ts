@@ -25,8 +25,11 @@ import {
   type ShopAddress,
   type ShopifyEndpoints,
 } from './shopify-connect.ts'
+import { shopifySources, type ShopifySources } from './shopify-sources.ts'
 
 export type { ShopifyEndpoints } from './shopify-connect.ts'
+export { events } from './shopify-sources.ts'
+export type { ShopifyShopParams, ShopifySources } from './shopify-sources.ts'
 
 /** Options of {@link Shopify}: `shop` with `accessToken` for the product's own shop, or `connect` for its customers'. */
 export interface ShopifyOptions<Id extends string = string> {
@@ -113,6 +116,8 @@ export class Shopify<const Id extends string = string> extends ProviderIntegrati
   OAuth2Auth,
   AdminApiClient
 > {
+  /** Where webhooks come from: `shopify.sources.shop`. For `DynamicTrigger`. */
+  readonly sources: ShopifySources
   readonly #options: ShopifyOptions<Id>
   readonly #address: ShopAddress
   /** Why a request failed, by the signal it was made with: the SDK passes on nothing but the message. */
@@ -137,6 +142,14 @@ export class Shopify<const Id extends string = string> extends ProviderIntegrati
     super({ id: options.id, provider: 'shopify', name, authSource, connect, endpoints })
     this.#options = options
     this.#address = address
+    const { shop, accessToken, oauth } = options
+    this.sources = shopifySources({
+      self,
+      integration: this,
+      apiUrl: (of) => `${address(of)}/admin/api/${apiVersion}/graphql.json`,
+      own: { shop, accessToken },
+      appSecrets: oauth?.clientSecret === undefined ? [] : [oauth.clientSecret],
+    })
   }
 
   override cloneForRun(io: IO, connectionKey: string, auth?: OAuth2Auth): Shopify<Id> {

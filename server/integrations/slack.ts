@@ -19,8 +19,11 @@ import {
   type SlackAppOptions,
   type SlackEndpoints,
 } from './slack-connect.ts'
+import { slackSources, type SlackSources } from './slack-sources.ts'
 
 export type { SlackAppOptions, SlackEndpoints } from './slack-connect.ts'
+export { events } from './slack-sources.ts'
+export type { SlackSources, SlackWorkspaceParams } from './slack-sources.ts'
 
 /** Options of {@link Slack}: `token` for the product's own workspace, or `connect` with `oauth` for its customers'. */
 export interface SlackOptions<Id extends string = string> {
@@ -32,6 +35,8 @@ export interface SlackOptions<Id extends string = string> {
   readonly connect?: boolean
   /** Needed with `connect`. */
   readonly oauth?: SlackAppOptions
+  /** The app's signing secret; two, the newer first, while it is being changed. Needed for `sources`. */
+  readonly signingSecret?: string | readonly string[] | undefined
   /** Another place than the real provider's, for stand-ins and proxies. */
   readonly endpoints?: SlackEndpoints
 }
@@ -87,6 +92,8 @@ const name = 'Slack'
 /** Slack in the name of a workspace, or of a person in one. */
 export class Slack<const Id extends string = string> extends ProviderIntegration<Id, OAuth2Auth, WebClient> {
   readonly #options: SlackOptions<Id>
+  /** Where events come from: `slack.sources.workspace`. For `DynamicTrigger`. */
+  readonly sources: SlackSources
   readonly #apiUrl: string
 
   /**
@@ -105,6 +112,7 @@ export class Slack<const Id extends string = string> extends ProviderIntegration
     super({ id: options.id, provider: 'slack', name, authSource, connect, endpoints })
     this.#options = options
     this.#apiUrl = apiUrl
+    this.sources = slackSources(self, this, signingSecrets(self, options))
   }
 
   override cloneForRun(io: IO, connectionKey: string, auth?: OAuth2Auth): Slack<Id> {
@@ -193,6 +201,13 @@ export class Slack<const Id extends string = string> extends ProviderIntegration
         ? failure
         : failureError(this.self, failure)
   }
+}
+
+/** Empty where the host has none: then no request is believed. */
+function signingSecrets(self: Complainant, options: SlackOptions): readonly string[] {
+  if (!Object.hasOwn(options, 'signingSecret')) return []
+  const given = Array.isArray(options.signingSecret) ? options.signingSecret : [options.signingSecret]
+  return given.map((secret) => checkCredential(self, 'signingSecret', secret))
 }
 
 const postedReply = z.object({
