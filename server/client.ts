@@ -90,7 +90,7 @@ function connect({ url, secretKey, timeoutMs = defaultTimeoutMs }: ClientOptions
   return createTRPCClient<ApiRouter>({
     links: [
       httpLink({
-        url: `${url.replace(/\/+$/, '')}/api/trpc`,
+        url: `${url.replace(/(?<!\/)\/+$/, '')}/api/trpc`,
         headers: { authorization: `Bearer ${secretKey}` },
         // Queries too: an account's id belongs in no URL, and so in no access log.
         methodOverride: 'POST',

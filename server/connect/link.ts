@@ -65,7 +65,7 @@ export async function createLink(
     link: { returnUrl, locale, values: openValues(context, integration, values), openedAt: null },
     expireAt: expiresAt + afterlifeMs,
   })
-  const base = `${context.baseUrl.origin}${context.baseUrl.pathname.replace(/\/+$/, '')}`
+  const base = `${context.baseUrl.origin}${context.baseUrl.pathname.replace(/(?<!\/)\/+$/, '')}`
   return { url: `${base}/connect/link/${token}`, expiresAt: new Date(expiresAt).toISOString() }
 }
 

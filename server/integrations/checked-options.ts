@@ -159,7 +159,7 @@ export function checkEndpoint(of: Complainant, option: string, value: string): s
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
   const usable =
     url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash
-  if (usable) return value.replace(/\/+$/, '')
+  if (usable) return value.replace(/(?<!\/)\/+$/, '')
   throw optionError('invalid_option', of, {
     option: `endpoints.${option}`,
     what: 'must be an absolute http or https URL without user, query or fragment.',

@@ -45,7 +45,7 @@ export const nonceOf = (state: string): string =>
  */
 export function redirectUriOf(baseUrl: URL, integration: string, issuer?: string): string {
   const path = [integration, ...(issuer === undefined ? [] : [issuer])].map(encodeURIComponent).join('/')
-  return `${baseUrl.origin}${baseUrl.pathname.replace(/\/+$/, '')}/callback/${path}`
+  return `${baseUrl.origin}${baseUrl.pathname.replace(/(?<!\/)\/+$/, '')}/callback/${path}`
 }
 
 /** Names an authorization server in a path: 132 bits of the SHA-256 of its issuer. */
