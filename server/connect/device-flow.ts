@@ -3,17 +3,18 @@
 
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import { randomText } from '../../shared/ids.ts'
-import type { DeviceMethod } from '../integrations/integration.ts'
+import type { DeviceMethod, Identified, TokenSet } from '../integrations/integration.ts'
 import { checkUrl, isLoopbackHost } from '../net/url-guard.ts'
-import { pollDeviceCode, requestDeviceCode, type DeviceGrant, type DeviceOutcome } from '../oauth/device.ts'
+import { pollDeviceCode, requestDeviceCode, type DeviceGrant } from '../oauth/device.ts'
 import { completeFlow } from './complete.ts'
 import type { ConnectContext } from './context.ts'
 import { failure } from './flow.ts'
 import type { WaitingParts } from './flow-parts.ts'
 import { flowSecrets } from './flow-secrets.ts'
-import { busyLimitMs } from './flow-store.ts'
+import { busyLimitMs, type FlowMove } from './flow-store.ts'
 import { identify, oauthGrant, type GrantValues } from './grant.ts'
 import { createLeaseKeeper, type HeldLease } from './held-lease.ts'
+import { giveUpTokens } from './obtain-grant.ts'
 import type { FlowRecord, PendingDevice } from './records.ts'
 import { secretBox } from './secrets.ts'
 import { flowSet } from './sets.ts'
@@ -107,8 +108,7 @@ async function ask(parts: WaitingParts, flowId: string, lease: HeldLease): Promi
     const { device, deviceOpen } = flow ?? {}
     if (!flow || !device || !deviceOpen || flow.stage !== 'verify' || hub.closed || lease.lost) return
     const leftMs = device.endsAt - context.store.now()
-    if (leftMs <= 0)
-      return void (await flows.tryMove(flow, failure(new AuthFlowError('device_code_expired'))))
+    if (leftMs <= 0) return void (await flows.tryMove(flow, endings.expired()))
     intervalMs ??= device.intervalMs
     const waitUntil = performance.now() + Math.min(intervalMs, leftMs)
     // Wakes early when the flow is cancelled or the server closes; nobody is asked sooner for it.
@@ -128,75 +128,73 @@ const nextInterval = (intervalMs: number, outcome: 'slowDown' | 'unreachable'): 
 
 type Step = 'over' | 'again' | 'slowDown' | 'unreachable'
 
+/** The method with what it is used with. */
+interface Chosen {
+  readonly method: DeviceMethod
+  readonly values: GrantValues
+  readonly fields: Readonly<Record<string, string>>
+}
+
 /** Asks once and does what follows from the answer. Never throws for anything that belongs to the flow. */
 async function pollOnce(parts: WaitingParts, flow: FlowRecord): Promise<Step> {
   const { context, flows } = parts
   const method = context.integration(flow.integration).methods.find(({ id }) => id === 'device')
   if (method?.id !== 'device') return 'over'
   const { [deviceCodeField]: deviceCode = '', ...secret } = flowSecrets(context, flow)
-  const given = { method, values: { open: flow.values, secret } }
-  const fields = { ...flow.values, ...secret }
+  const values = { open: flow.values, secret }
+  const chosen: Chosen = { method, values, fields: { ...flow.values, ...secret } }
   try {
+    const { fields } = chosen
     const outcome = await pollDeviceCode({ method, fields, fetch: context.fetch }, deviceCode)
-    return await follow(parts, flow, { ...given, outcome })
+    if (outcome.state === 'pending') return 'again'
+    if (outcome.state === 'slowDown') return 'slowDown'
+    if (outcome.state === 'granted') await connectDevice(parts, flow, { ...chosen, tokens: outcome.tokens })
+    else await flows.tryMove(flow, endings[outcome.state]())
+    return 'over'
   } catch (error) {
     if (isAuthFlowError(error) && error.retryable) return 'unreachable'
-    if (!isAuthFlowError(error)) context.log.error({ err: error, flowId: flow.id }, 'a device flow failed')
-    await flows.tryMove(flow, failure(error))
+    await end(parts, flow, error)
     return 'over'
   }
 }
 
-async function follow(
-  parts: WaitingParts,
-  flow: FlowRecord,
-  told: { readonly method: DeviceMethod; readonly values: GrantValues; readonly outcome: DeviceOutcome },
-): Promise<Step> {
-  const { context, flows } = parts
-  const { method, values, outcome } = told
-  switch (outcome.state) {
-    case 'pending':
-      return 'again'
-    case 'slowDown':
-      return 'slowDown'
-    case 'denied': {
-      const error = new AuthFlowError('access_denied').toReply()
-      await flows.tryMove(flow, { stage: 'cancelled', error })
-      return 'over'
-    }
-    case 'expired':
-      await flows.tryMove(flow, failure(new AuthFlowError('device_code_expired')))
-      return 'over'
-    case 'granted': {
-      // The code is used up: from here on the flow ends, one way or the other.
-      const busyUntil = context.store.now() + busyLimitMs
-      const taken = await flows.tryMove(flow, { busyUntil, deviceOpen: false })
-      if (!taken) return 'over'
-      await connectDevice(parts, taken, { method, values, tokens: outcome.tokens })
-      return 'over'
-    }
-  }
-}
+const endings = {
+  denied: (): FlowMove => ({ stage: 'cancelled', error: new AuthFlowError('access_denied').toReply() }),
+  expired: (): FlowMove => failure(new AuthFlowError('device_code_expired')),
+} as const
 
+/**
+ * Keeps what the user granted. The code is used up: from here on the flow ends, one way or the other, and tokens that it
+ * does not take are given up.
+ */
 async function connectDevice(
   parts: WaitingParts,
   flow: FlowRecord,
-  given: {
-    readonly method: DeviceMethod
-    readonly values: GrantValues
-    readonly tokens: Extract<DeviceOutcome, { state: 'granted' }>['tokens']
-  },
+  { method, values, fields, tokens }: Chosen & { readonly tokens: TokenSet },
 ): Promise<void> {
   const { context, flows } = parts
-  const { method, values, tokens } = given
-  const fields = { ...values.open, ...values.secret }
+  const askedFor = flow.device?.scopes ?? []
+  const giveUp = () =>
+    giveUpTokens(parts, flow, { tokens, values, scopes: tokens.scopes ?? askedFor, via: method.id })
   const now = context.store.now()
+  const taken = await flows.tryMove(flow, { busyUntil: now + busyLimitMs, deviceOpen: false })
+  if (!taken) return giveUp()
+  let identified: Identified
   try {
-    const identified = await identify(() => method.identify(tokens, { fetch: context.fetch, fields }))
-    const askedFor = flow.device?.scopes ?? []
-    await completeFlow(parts, flow, oauthGrant(tokens, identified, { values, askedFor, now, via: method.id }))
+    identified = await identify(() => method.identify(tokens, { fetch: context.fetch, fields }))
   } catch (error) {
-    if (!isAuthFlowError(error)) context.log.error({ err: error, flowId: flow.id }, 'a device flow failed')
-    await flows.tryMove(flow, failure(error))
+    await giveUp()
+    return end(parts, taken, error)
   }
+  try {
+    const grant = oauthGrant(tokens, identified, { values, askedFor, now, via: method.id })
+    await completeFlow(parts, taken, grant)
+  } catch (error) {
+    await end(parts, taken, error)
+  }
+}
+
+async function end({ context, flows }: WaitingParts, flow: FlowRecord, error: unknown): Promise<void> {
+  if (!isAuthFlowError(error)) context.log.error({ err: error, flowId: flow.id }, 'a device flow failed')
+  await flows.tryMove(flow, failure(error))
 }

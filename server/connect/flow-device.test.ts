@@ -29,7 +29,10 @@ const quick = deviceMethod({
 })
 const bench = await openWorkbench([
   integrationOf('op-device', [deviceMethod({})]),
-  integrationOf('quick-device', [quick]),
+  integrationOf('quick-device', [{ ...quick, grantScope: 'connection' }]),
+  integrationOf('nobody-device', [
+    { ...quick, grantScope: 'connection', identify: async () => ({ identity: { id: '', label: '' } }) },
+  ]),
 ])
 after(async () => {
   await bench.close()
@@ -181,6 +184,25 @@ describe('a flow by a device code', () => {
     await new Promise((resolve) => setTimeout(resolve, 300))
     assert.ok(asked.length <= before + 1, 'the one under way may still end')
     assert.equal((await see(bench.connect, caller, flowId)).stage, 'cancelled')
+  })
+
+  it('gives the tokens up when the flow is over by the time they come, or nobody can say whose they are', async () => {
+    const revocations = () => server.requests.filter(({ path }) => path === '/revoke').length
+    const before = revocations()
+    const cancelled = await begin('quick-device')
+    server.reply = async ({ path }) => {
+      if (path === '/device') return { body: code }
+      if (path !== '/token') return {}
+      await bench.connect.cancel(cancelled.caller, { flowId: cancelled.flowId })
+      return granted
+    }
+    while (revocations() === before) await new Promise((resolve) => setTimeout(resolve, 10))
+    assert.equal((await see(bench.connect, cancelled.caller, cancelled.flowId)).stage, 'cancelled')
+    server.reply = ({ path }) => (path === '/device' ? { body: code } : path === '/token' ? granted : {})
+    const unknown = await begin('nobody-device')
+    const end = await ended(unknown.caller, unknown.view)
+    assert.deepEqual([end.stage, end.error?.code], ['failed', 'provider_reply_invalid'])
+    while (revocations() === before + 1) await new Promise((resolve) => setTimeout(resolve, 10))
   })
 
   it('shows no page that is not one', async () => {

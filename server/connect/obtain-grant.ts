@@ -1,6 +1,7 @@
 // Turns the code of a judged answer into a grant: the exchange, and the provider's word on whose it is.
 
 import { AuthFlowError } from '../../shared/errors.ts'
+import type { MethodId } from '../../shared/flow.ts'
 import type { TokenSet } from '../integrations/integration.ts'
 import { exchangeCode } from '../oauth/exchange.ts'
 import { connectionIdOf } from './connection-id.ts'
@@ -45,22 +46,26 @@ export async function obtainGrant(parts: FinishParts, { flow, trip, params }: Ju
     const identified = await identify(() => method.identify(tokens, { fetch: context.fetch, fields }))
     return oauthGrant(tokens, identified, { values, askedFor: trip.scopes, now })
   } catch (error) {
-    await giveUp(parts, { flow, tokens, values, scopes: tokens.scopes ?? trip.scopes })
+    await giveUpTokens(parts, flow, { tokens, values, scopes: tokens.scopes ?? trip.scopes })
     throw error
   }
 }
 
-/** Whether that works does not change the outcome. */
-async function giveUp(
+/** Tokens that no connection will hold. */
+export interface UnclaimedTokens {
+  readonly tokens: TokenSet
+  readonly values: GrantValues
+  readonly scopes: readonly string[]
+  /** The method they came by (default `oauth2`). */
+  readonly via?: MethodId
+}
+
+/** Has unclaimed tokens ended at the provider. Whether that works does not change the outcome: it never throws. */
+export async function giveUpTokens(
   { context, teardowns }: FinishParts,
-  unclaimed: {
-    readonly flow: FlowRecord
-    readonly tokens: TokenSet
-    readonly values: GrantValues
-    readonly scopes: readonly string[]
-  },
+  flow: FlowRecord,
+  { tokens, values, scopes, via = 'oauth2' }: UnclaimedTokens,
 ): Promise<void> {
-  const { flow, tokens, values, scopes } = unclaimed
   const { integration, accountId } = flow
   const connectionId = connectionIdOf(integration, accountId)
   const secrets = { ...tokenSecrets(tokens), ...fieldSecrets(values.secret) }
@@ -74,6 +79,7 @@ async function giveUp(
       fields: values.open,
       scopes,
       secrets,
+      via,
     })
   } catch (error) {
     context.log.warn({ err: error, integration, connectionId }, 'unclaimed tokens could not be given up')

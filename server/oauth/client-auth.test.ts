@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync, verify, type KeyObject } from 'node:crypto'
 import { after, beforeEach, describe, it } from 'node:test'
 import type { OAuth2Method } from '../integrations/integration.ts'
+import { printFigure } from '../../scripts/figure.ts'
 import { createGuardedFetch } from '../net/guarded-fetch.ts'
 import { oauthMethod } from './fixtures/methods.ts'
 import { startTokenServer, type RecordedRequest } from './fixtures/token-server.ts'
@@ -105,6 +106,30 @@ const keys = {
 }
 
 const pemOf = (key: KeyObject): string => key.export({ format: 'pem', type: 'pkcs8' }).toString()
+
+describe('A9 every way', () => {
+  it('sends another proof than every other, and none the secret where it must not be', async () => {
+    const privateKey = { pem: pemOf(keys.ES256) }
+    const ways = ['basic', 'basicRaw', 'post', 'privateKeyJwt', 'none'] as const
+    const proofs = new Set<string>()
+    for (const requestBody of ['form', 'json'] as const) {
+      for (const clientAuth of ways) {
+        server.requests.length = 0
+        const { headers, body } = await sent({ clientAuth, requestBody, client: { ...client, privateKey } })
+        const whole = `${headers['content-type']} ${headers['authorization']} ${body}`
+        proofs.add(whole)
+        const decoded = decodeURIComponent(body.replaceAll('+', ' ')) + body
+        assert.equal(decoded.includes(client.clientSecret), clientAuth === 'post', clientAuth)
+      }
+    }
+    assert.equal(proofs.size, 10)
+    printFigure({
+      requirement: 'A9',
+      name: 'ways to prove a client, each with bytes of its own',
+      value: proofs.size,
+    })
+  })
+})
 
 describe('A9 privateKeyJwt', () => {
   for (const [algorithm, key] of Object.entries(keys)) {

@@ -3,7 +3,12 @@
 
 import * as oauth from 'oauth4webapi'
 import { AuthFlowError } from '../../shared/errors.ts'
-import type { MethodFields, OAuthClientOptions, OAuthMethod } from '../integrations/integration.ts'
+import type {
+  MethodFields,
+  OAuth2Method,
+  OAuthClientOptions,
+  OAuthMethod,
+} from '../integrations/integration.ts'
 import type { GuardedFetch, GuardedRequest } from '../net/guarded-fetch.ts'
 
 /** Time for a whole request to an OAuth endpoint, in ms. Connecting has 3 s of it, which the guarded fetch sees to. */
@@ -39,10 +44,7 @@ export function serverOf({ method, fields }: Place): oauth.AuthorizationServer {
   }
 }
 
-function codeServerOf({
-  method,
-  fields,
-}: Pick<OAuthEndpoint<Extract<OAuthMethod, { id: 'oauth2' }>>, 'method' | 'fields'>) {
+function codeServerOf({ method, fields }: Pick<OAuthEndpoint<OAuth2Method>, 'method' | 'fields'>) {
   const pushed = method.pushedAuthorizationUrl?.(fields)
   const { oidc } = method
   return {

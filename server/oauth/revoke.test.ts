@@ -22,7 +22,7 @@ const revocationUrl = (): string => `${server.origin}/revoke`
 const revoke = (tokens: TokenSet, changes: Partial<OAuth2Method> = { revocationUrl }) =>
   revokeGrant({ method: oauthMethod(server.origin, changes), fields: {}, fetch }, tokens)
 
-describe('revokeGrant', () => {
+describe('A12 revokeGrant', () => {
   it('revokes the refresh token by RFC 7009, which ends the grant', async () => {
     await revoke({ accessToken: 'at', refreshToken: 'rt' })
     assert.equal(server.requests.length, 1)
