@@ -144,7 +144,7 @@ describe('README.md', () => {
       })
     const askForToken = async (): Promise<unknown> => {
       const response = await post('/my-backend/connect-token', {
-        integration: 'slack-customers',
+        integrations: ['slack-customers'],
         purpose: 'create',
       })
       return response.ok ? response.json() : undefined
