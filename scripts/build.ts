@@ -2,6 +2,7 @@
 
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { build } from 'esbuild'
 import { runCommand } from './command.ts'
 import { root } from './source-files.ts'
 
@@ -13,4 +14,15 @@ const { code } = await runCommand(
 )
 // Types for frameworks and data for editors are made, not compiled.
 cpSync(join(root, 'ui/types'), join(root, 'dist/ui/types'), { recursive: true })
+// One file for a script tag, Lit and tRPC inside.
+await build({
+  entryPoints: [join(root, 'ui/cdn.ts')],
+  outfile: join(root, 'dist/cdn/authflow.js'),
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  conditions: ['production'],
+  charset: 'utf8',
+})
 process.exitCode = code

@@ -107,8 +107,8 @@ async function main(): Promise<number> {
     const examples = [...readmeModules(), ...Object.entries(readersFiles)]
     for (const [name, source] of examples) consumer.write(name, source)
     const specifiers = publicEntries().map(({ specifier }) => specifier)
-    // What a framework's package is needed for is tried in demo/frameworks, which have them.
-    const alone = specifiers.filter((specifier) => !/\/(react|vue)$/.test(specifier))
+    // What needs a framework or a browser is tried in demo/frameworks and in the browser's tests.
+    const alone = specifiers.filter((specifier) => !/\/(react|vue|cdn)$/.test(specifier))
     const imports = alone.map((specifier, index) => `export type * as e${index} from '${specifier}'`)
     consumer.write('entries.ts', imports.filter((line) => !line.includes('/define')).join('\n'))
     const outcomes = [await lintTarball(consumer)]

@@ -34,7 +34,7 @@ export function publicEntries(manifest: Manifest = readManifest()): PublicEntry[
   for (const [key, target] of Object.entries(manifest.exports)) {
     // Data and declarations have no module.
     if (target === null || typeof target === 'string' || target.default === undefined) continue
-    const source = target.default.replace(/^\.\/dist\/(.*)\.js$/, '$1.ts')
+    const source = target.types.replace(/^\.\/dist\/(.*)\.d\.ts$/, '$1.ts')
     for (const { name, path } of expand(source)) {
       const subpath = key.replace('*', name)
       if (closed.has(subpath)) continue
