@@ -10,9 +10,11 @@ import { z } from 'zod'
 import { AuthFlowError } from '../shared/errors.ts'
 import { createFlowId } from '../shared/ids.ts'
 import { AuthFlow } from './authflow.ts'
+import type { Connect } from './connect/connect.ts'
 import { createConnect } from './connect/create-connect.ts'
 import {
   baseUrl,
+  comeBack,
   connectDirectly,
   integrationOf,
   mint,
@@ -113,7 +115,7 @@ async function runsEnd(client: AuthFlow<typeof integrations>, states: Record<str
   assert.fail(JSON.stringify(await client.runs.list(), null, 1).slice(0, 2000))
 }
 
-/** One of each: a credential, a flow with a secret, a trip to the provider, a grant that could not be ended. */
+/** One of each: a credential, a flow with a secret, trips to the provider, a parked answer, a grant that could not be ended. */
 async function fillConnect(store: Store, vault: Vault): Promise<void> {
   const fetch = createGuardedFetch({ allowLoopback: true })
   const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -133,8 +135,25 @@ async function fillConnect(store: Store, vault: Vault): Promise<void> {
   await start(connect, caller, submitted.id)
   const other = await mint(connect, { integrations: ['plain'], accountId: 'other' })
   await start(connect, other, (await toAuthorize(connect, other, 'plain')).id)
+  await parkAnswer(connect)
   await connect.close()
   await fetch.close()
+}
+
+/** A flow by a link, which waits for its host. */
+async function parkAnswer(connect: Connect): Promise<void> {
+  const integration = 'plain'
+  const link = { accountId: 'linked', integration, returnUrl: 'https://app.example.com/' }
+  const { url: page } = await connect.createLink(link, 'web')
+  const { location, cookie } = await connect.openLink(
+    page.slice(page.lastIndexOf('/') + 1),
+    baseUrl.origin,
+    [],
+  )
+  const state = new URL(location).searchParams.get('state') ?? ''
+  const params = new URLSearchParams({ code: 'parked', state })
+  const cookies = new Map([[cookie.name, cookie.value]])
+  assert.equal((await comeBack(connect, { cookies }, { integration, params })).result, 'confirm')
 }
 
 describe('sealedSets', () => {

@@ -27,9 +27,9 @@ const authorizations: SealedSet<AuthorizationRecord> = {
   set: authorizationSet,
   busy: () => undefined,
   reseal: (record, vault) => {
-    if (record.verifier === null) return {}
-    const sealed = secretBox(vault, 'authorization').reseal(record, { verifier: record.verifier })
-    return { verifier: sealed['verifier'] ?? null }
+    const { verifier, parked = null } = record
+    const sealed = { ...(verifier === null ? {} : { verifier }), ...(parked === null ? {} : { parked }) }
+    return secretBox(vault, 'authorization').reseal(record, sealed)
   },
 }
 
