@@ -18,6 +18,12 @@ const defaultWaitS = 30
 /** Adds `keys generate | list | rotate | retire | wrap`. */
 export function keyCommands(program: Command, cli: CommandLine): void {
   const keys = program.command('keys').description('encryption keys: make, list, rotate, retire')
+  addMaking(keys, cli)
+  addListing(keys, cli)
+  addRetiring(keys, cli)
+}
+
+function addMaking(keys: Command, cli: CommandLine): void {
   keys
     .command('generate')
     .description(
@@ -25,6 +31,21 @@ export function keyCommands(program: Command, cli: CommandLine): void {
     )
     .option('--id <kid>', 'its id: 1 to 32 letters, digits, `_` and `-` (default: k and today)')
     .action(({ id }: { id?: string }) => cli.run(({ terminal }) => generate(terminal, id)))
+  keys
+    .command('wrap')
+    .description('print a key wrapped by AWS KMS, as an entry for AUTHFLOW_KMS_KEYS')
+    .argument('<kid>', 'its id')
+    .requiredOption('--environment <name>', 'the server’s environment, which the key is bound to')
+    .option('--existing', 'wrap the key of this id in AUTHFLOW_ENCRYPTION_KEYS instead of a new one')
+    .action((kid: string, options: WrapOptions) =>
+      cli.run(async ({ terminal, process: { env } }) => {
+        const entry = await wrap(kid, options, env)
+        terminal.result({ kid, entry }, entry)
+      }),
+    )
+}
+
+function addListing(keys: Command, cli: CommandLine): void {
   keys
     .command('list')
     .description('the keys of the ring and those that the store knows, with the processes that use them')
@@ -35,6 +56,9 @@ export function keyCommands(program: Command, cli: CommandLine): void {
         terminal.result(states, listText(states))
       }),
     )
+}
+
+function addRetiring(keys: Command, cli: CommandLine): void {
   keys
     .command('rotate')
     .description(
@@ -65,18 +89,6 @@ export function keyCommands(program: Command, cli: CommandLine): void {
         const retired = await client.keys.retire({ kid, signal, onProgress })
         const text = `${kid} is retired: ${retired.sets} sets hold nothing that it sealed. Take it out of the encryption keys.\nKeep it as long as backups from before the rotation.`
         terminal.result(retired, text)
-      }),
-    )
-  keys
-    .command('wrap')
-    .description('print a key wrapped by AWS KMS, as an entry for AUTHFLOW_KMS_KEYS')
-    .argument('<kid>', 'its id')
-    .requiredOption('--environment <name>', 'the server’s environment, which the key is bound to')
-    .option('--existing', 'wrap the key of this id in AUTHFLOW_ENCRYPTION_KEYS instead of a new one')
-    .action((kid: string, options: WrapOptions) =>
-      cli.run(async ({ terminal, process: { env } }) => {
-        const entry = await wrap(kid, options, env)
-        terminal.result({ kid, entry }, entry)
       }),
     )
 }

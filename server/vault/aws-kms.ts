@@ -3,6 +3,7 @@
 // API: docs.aws.amazon.com/kms/latest/APIReference (Decrypt, Encrypt, GenerateDataKeyWithoutPlaintext), read 2026-11-21.
 
 import { setTimeout as delay } from 'node:timers/promises'
+import type { AwsV4Signer } from 'aws4fetch'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
 import type { KeyProvider, KeyProviderContext } from './key-provider.ts'
@@ -131,11 +132,11 @@ async function callOnce(
     endpoint = `https://kms.${region}.amazonaws.com`,
     fetch = context.fetch,
   } = options
-  const { AwsV4Signer } = await loadSigner()
+  const { AwsV4Signer: Signer } = await loadSigner()
   const body = JSON.stringify({ ...input, KeyId: keyId })
   const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `TrentService.${action}` }
   const { accessKeyId, secretAccessKey, sessionToken } = await readCredentials(options)
-  const signer = new AwsV4Signer({
+  const signer = new Signer({
     method: 'POST',
     url: new URL('/', endpoint).href,
     headers,
@@ -212,7 +213,7 @@ const memberOf = (value: unknown, name: string): unknown =>
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
 
-async function loadSigner(): Promise<typeof import('aws4fetch')> {
+async function loadSigner(): Promise<{ readonly AwsV4Signer: typeof AwsV4Signer }> {
   try {
     return await import('aws4fetch')
   } catch (cause) {
