@@ -5,6 +5,7 @@ import { createServer as createTcpServer, type AddressInfo, type Server as TcpSe
 import { after, afterEach, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { isAuthFlowError, type ErrorCode } from '../../shared/errors.ts'
+import { privateHosts } from './fixtures/private-hosts.ts'
 import { createGuardedFetch, type GuardOptions, type OwnedGuardedFetch } from './guarded-fetch.ts'
 
 const cleanups: (() => unknown)[] = []
@@ -41,21 +42,8 @@ async function rejectsWith(promise: Promise<unknown>, code: ErrorCode): Promise<
   return error
 }
 
-/** Spellings of places that are not public; `P` is the port of a server that counts connections. */
-const privateUrls = `
-  127.0.0.1 127.1 127.0.1 2130706433 0x7f000001 0x7f.1 0x7f.0.0.1 0177.0.0.1 017700000001 0177.0.0.01
-  127.0.0.1. 127.000.000.001 ①②⑦.⓪.⓪.① %31%32%37.0.0.1 127。0。0。1 0 0.0.0.0 0x0 localhost LOCALHOST
-  localhost. ⓛocalhost a.localhost 127.9.9.9 00000177.1 [::1] [::] [0:0:0:0:0:0:0:1] [::ffff:127.0.0.1]
-  [::ffff:7f00:1] [::127.0.0.1] [::7f00:1] [64:ff9b::127.0.0.1] [64:ff9b:1::7f00:1] [2002:7f00:1::]
-  [2001:0:7f00:1::1] [::ffff:0:127.0.0.1] [fe80::1] [fc00::1] [fd00:ec2::254] [ff02::1] [100::1]
-  [100:0:0:1::1] [2001:db8::1] [fec0::1] 169.254.169.254 0xa9fea9fe 2852039166 0251.0376.0251.0376
-  169.254.43518 [::ffff:169.254.169.254] 10.0.0.1 10.1 0xa.1 172.16.0.1 192.168.1.1 192.168.257 100.64.0.1
-  100.100.100.200 192.0.2.1 198.18.0.1 203.0.113.7 224.0.0.1 240.0.0.1 255.255.255.255 168.63.129.16
-  192.0.0.192
-`
-  .trim()
-  .split(/\s+/)
-  .map((host) => `https://${host}:P/`)
+/** `P` is the port of a server that counts connections. */
+const privateUrls = privateHosts.map((host) => `https://${host}:P/`)
 
 const malformedUrls = [
   'http://example.com/',
