@@ -6,6 +6,7 @@ import { AuthFlowError, type ErrorCode } from '../../shared/errors.ts'
 import { createFlowId, randomText } from '../../shared/ids.ts'
 import { insertStep, updateStep, type NewDocument } from '../store/store.ts'
 import { newFlow, requireStartable } from './begin.ts'
+import { withEarlierScopes } from './asked-scopes.ts'
 import type { ConnectLink, ConnectLinkRequest, FlowCookie, LinkView } from './connect.ts'
 import { findOAuthMethod, type ConnectContext } from './context.ts'
 import { sha256 } from './digest.ts'
@@ -164,7 +165,10 @@ async function planFlow(
     flow,
     flowVersion: 1,
     method,
-    scopes: judgeScopes([], record, method),
+    scopes: await withEarlierScopes(context, flow, {
+      scopes: judgeScopes([], record, method),
+      token: record,
+    }),
     mode: 'redirect',
     locale: link.locale,
     returnUrl: link.returnUrl,

@@ -330,7 +330,7 @@ function suite(backend: Backend): void {
     for (const { accountId } of all) {
       await bench.connect.disconnect({ integration, accountId, forget: true }, 'ops').catch(() => undefined)
     }
-    const accounts = Array.from({ length: 30 }, (_, at) => `${ada}-${at}`)
+    const accounts = Array.from({ length: 16 }, (_, at) => `${ada}-${at}`)
     for (const accountId of accounts) await connectAs(accountId)
     const tokens = await Promise.all(accounts.map((accountId) => tokenOf(accountId)))
     const stop = { now: false }
@@ -344,7 +344,7 @@ function suite(backend: Backend): void {
           const seen = got === tokens[at] ? 'ok' : got
           codes.set(seen, (codes.get(seen) ?? 0) + 1)
         }
-        await new Promise((resolve) => setTimeout(resolve, 5))
+        await new Promise((resolve) => setTimeout(resolve, 25))
       }
     })
     const settings = [
@@ -356,15 +356,15 @@ function suite(backend: Backend): void {
       integration,
       'renamed',
     ]
-    // The first transaction is the record of the rename; the kill comes before the twelfth connection is moved.
-    const child = spawn(process.execPath, ['--import', 'tsx', processPath, ...settings, '12'], {
+    // The first transaction is the record of the rename; the kill comes before the seventh connection is moved.
+    const child = spawn(process.execPath, ['--import', 'tsx', processPath, ...settings, '8'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     await once(child.stdout, 'data')
     child.kill('SIGKILL')
     await once(child, 'exit')
     const left = async () => (await bench.connect.listConnections({ integration, limit: 100 })).items.length
-    assert.equal(await left(), 20)
+    assert.equal(await left(), 10)
     await until('the rest', async () => {
       await bench.connect.sweep()
       return (await left()) === 0
@@ -379,12 +379,12 @@ function suite(backend: Backend): void {
       return (await bench.store.list(renameSet, query)).items.every(({ open }) => !open)
     })
     const again = await bench.connect.renameIntegration({ from: integration, to: 'renamed' }, 'ops')
-    assert.deepEqual([again.done, again.moved], [true, 30])
+    assert.deepEqual([again.done, again.moved], [true, 16])
     const trail = await bench.connect.listAudit({
       integration: 'renamed',
       action: 'connection.renamed',
       limit: 100,
     })
-    assert.equal(trail.items.length, 30)
+    assert.equal(trail.items.length, 16)
   })
 }

@@ -3,6 +3,7 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { StartForm } from '../../shared/flow.ts'
 import { updateStep } from '../store/store.ts'
+import { withEarlierScopes } from './asked-scopes.ts'
 import type { FlowCookie } from './connect.ts'
 import { findOAuthMethod } from './context.ts'
 import { requireOwnFlow, requireStage } from './flow.ts'
@@ -40,7 +41,7 @@ export async function startFlow(
     // The write that adds the trip moves the flow on by one.
     flowVersion: flow.version + 1,
     method,
-    scopes: judgeScopes(asked, token, method),
+    scopes: await withEarlierScopes(context, flow, { scopes: judgeScopes(asked, token, method), token }),
     mode: form.mode,
     locale: form.locale ?? null,
     returnUrl,
