@@ -73,10 +73,7 @@ export function createConnect(options: ConnectOptions): Connect {
     async runsAccount(caller) {
       return (await tokens.check(caller, { purposes: ['runs'] })).accountId
     },
-    start: (form, origin, cookieNames) => startFlow(parts, { form, origin, cookieNames }),
-    callback: (request) => finishCallback(parts, request),
-    keepPosted: (request) => keepPostedAnswer(context, request),
-    installUrl: (request) => installUrlOf(context, request),
+    ...tripCalls(parts),
     ...linkCalls(parts),
     ...hostCalls(parts, connections),
     ...renameCalls(connections, renames),
@@ -104,6 +101,17 @@ function flowCalls(parts: WaitingParts): Pick<Connect, 'begin' | 'submit' | 'wat
     submit: (caller, input) => submitFlow(parts, caller, input),
     watch: (caller, input, signal) => watchFlows(parts, caller, { ...input, signal }),
     cancel: (caller, input) => cancelFlow(parts, caller, input),
+  }
+}
+
+/** The way to the provider and back. */
+function tripCalls(parts: WaitingParts): Pick<Connect, 'start' | 'callback' | 'keepPosted' | 'installUrl'> {
+  const { context } = parts
+  return {
+    start: (form, origin, cookieNames) => startFlow(parts, { form, origin, cookieNames }),
+    callback: (request) => finishCallback(parts, request),
+    keepPosted: (request) => keepPostedAnswer(context, request),
+    installUrl: (request) => installUrlOf(context, request),
   }
 }
 
