@@ -2,14 +2,18 @@
 // cost less than what is measured.
 
 import { connect, type Socket } from 'node:net'
+import { z } from 'zod'
+
+/** What to send, as subjects print it. */
+export const loadRequest = z.object({
+  url: z.string(),
+  headers: z.record(z.string(), z.string()),
+  /** Each connection keeps to one of them; they are given out in turn. At least one. */
+  bodies: z.array(z.string()).nonempty(),
+})
 
 /** What to send. */
-export interface LoadRequest {
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-  /** Each connection keeps to one of them; they are given out in turn. At least one. */
-  readonly bodies: readonly string[]
-}
+export type LoadRequest = z.infer<typeof loadRequest>
 
 /** How to send it. */
 export interface LoadOptions {

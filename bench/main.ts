@@ -1,12 +1,16 @@
-// The bench: `npm run bench [-- --json] [--quick] [http|runs|vault|size|start …]`. Prints a table, or with --json one JSON
+// The bench: `npm run bench [-- --json] [--quick] [http|runs|vault|stored|latency|rotation|claims|size|start …]`. Prints a table, or with --json one JSON
 // object: name to { value, unit, baseline, ratio }. Progress goes to standard error.
 
 import { parseArgs } from 'node:util'
 import { full, quick, type Effort } from './measure.ts'
+import { measureClaims } from './measure-claims.ts'
 import { measureHttp } from './measure-http.ts'
+import { measureLatency } from './measure-latency.ts'
+import { measureRotation } from './measure-rotation.ts'
 import { measureRuns } from './measure-runs.ts'
 import { measureSize } from './measure-size.ts'
 import { measureStart } from './measure-start.ts'
+import { measureStored } from './measure-stored.ts'
 import { measureVault } from './measure-vault.ts'
 import { formatTable, type BenchResults } from './result.ts'
 import { compileSubjects } from './subject.ts'
@@ -15,6 +19,10 @@ const parts: Readonly<Record<string, (effort: Effort) => Promise<BenchResults>>>
   http: measureHttp,
   runs: measureRuns,
   vault: measureVault,
+  stored: measureStored,
+  latency: measureLatency,
+  rotation: measureRotation,
+  claims: measureClaims,
   size: measureSize,
   start: measureStart,
 }

@@ -1,7 +1,6 @@
 // `getAuth` over HTTP against an empty tRPC procedure and a bare Koa route, each in a process of its own.
 
-import { z } from 'zod'
-import { measureLoad, type LoadRequest } from './http-load.ts'
+import { loadRequest, measureLoad, type LoadRequest } from './http-load.ts'
 import { takeTurns, type Effort } from './measure.ts'
 import { compare, type BenchResults } from './result.ts'
 import { startSubject } from './subject.ts'
@@ -9,11 +8,6 @@ import { startSubject } from './subject.ts'
 const connections = 32
 /** A round is cut into shorter turns, so that what disturbs the machine for a second disturbs all subjects alike. */
 const turnsPerRound = 4
-const loadRequest = z.object({
-  url: z.string(),
-  headers: z.record(z.string(), z.string()),
-  bodies: z.array(z.string()),
-})
 
 /** Requests a second, 32 connections, one request at a time on each. */
 export async function measureHttp({ rounds, loadMs }: Effort): Promise<BenchResults> {

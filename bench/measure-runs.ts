@@ -47,6 +47,6 @@ export async function measureRuns({ rounds, runs }: Effort): Promise<BenchResult
     runs_sqlite_vs_bullmq: redis
       ? compare('runs/s', alone, { name: `BullMQ’s empty jobs, removeOnComplete; ${sqlite}`, values: bullmq })
       : notMeasured('runs/s', 'BullMQ: set TEST_REDIS_URL'),
-    runs_sqlite_two_processes: compare('runs/s', two, { name: `one process; ${sqlite}`, values: alone }),
+    runs_two_processes: compare('runs/s', two, { name: `one process; ${sqlite}`, values: alone }),
   }
 }

@@ -8,13 +8,15 @@ export interface Effort {
   readonly loadMs: number
   /** Runs or jobs, per subject and round. */
   readonly runs: number
+  /** How many records make a full store; a small one has a thousand. */
+  readonly stored: number
 }
 
 /** For figures worth comparing. */
-export const full: Effort = { rounds: 5, loadMs: 2000, runs: 10_000 }
+export const full: Effort = { rounds: 5, loadMs: 2000, runs: 10_000, stored: 1_000_000 }
 
 /** For finding out whether the bench works. */
-export const quick: Effort = { rounds: 1, loadMs: 300, runs: 500 }
+export const quick: Effort = { rounds: 1, loadMs: 300, runs: 500, stored: 10_000 }
 
 /** Values of each subject, one for each round. */
 export async function takeTurns(

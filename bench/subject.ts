@@ -23,8 +23,10 @@ export async function compileSubjects(): Promise<void> {
 
 /** A running subject. */
 export interface Subject {
-  /** The next line that it prints, as JSON. Rejects when it ends before. */
-  next(): Promise<unknown>
+  /** The next line that it prints, as JSON. Rejects when it ends before, or takes longer (default 30 s). */
+  next(timeoutMs?: number): Promise<unknown>
+  /** Writes a line to its standard input. */
+  tell(line: string): void
   /** Ends it and waits until it is gone. */
   stop(): Promise<void>
 }
@@ -36,34 +38,35 @@ export const subjectPath = (name: string): string => join(compiled, 'bench/subje
 export function startSubject(name: string, args: readonly string[] = []): Subject {
   const child = spawn(process.execPath, [subjectPath(name), ...args], {
     env: { ...process.env, NODE_ENV: 'production' },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {
-    next: async () => {
-      const line = await Promise.race([lines.next(), timeout(name)])
+    next: async (timeoutMs = startTimeoutMs) => {
+      const late = timeout(name, timeoutMs)
+      const line = await Promise.race([lines.next(), late.promise]).finally(late.stop)
       if (line.done) throw new Error(`${name} ended without an answer`)
       return JSON.parse(line.value)
     },
+    tell: (line) => void child.stdin.write(`${line}\n`),
     stop: () => stopChild(child),
   }
 }
 
-/** Ends a child by SIGTERM, by SIGKILL if that does not help within 5 s. */
+/** Ends a child by SIGTERM, by SIGKILL if that does not help within 30 s. */
 export async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = once(child, 'exit')
-  const last = setTimeout(() => child.kill('SIGKILL'), 5000)
+  const last = setTimeout(() => child.kill('SIGKILL'), 30_000)
   child.kill('SIGTERM')
   await gone
   clearTimeout(last)
 }
 
-function timeout(name: string): Promise<never> {
-  return new Promise((_, reject) => {
-    setTimeout(
-      () => reject(new Error(`${name} did not answer in ${startTimeoutMs} ms`)),
-      startTimeoutMs,
-    ).unref()
+function timeout(name: string, ms: number): { promise: Promise<never>; stop: () => void } {
+  let timer: NodeJS.Timeout | undefined
+  const promise = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${name} did not answer in ${ms} ms`)), ms)
   })
+  return { promise, stop: () => clearTimeout(timer) }
 }
