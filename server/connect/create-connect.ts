@@ -70,9 +70,7 @@ export function createConnect(options: ConnectOptions): Connect {
     describe: (integration) => integrationView(context.integration(integration)),
     ...flowCalls(parts),
     ...ownCalls(parts, connections),
-    async runsAccount(caller) {
-      return (await tokens.check(caller, { purposes: ['runs'] })).accountId
-    },
+    runsAccount: async (caller) => (await tokens.check(caller, { purposes: ['runs'] })).accountId,
     ...tripCalls(parts),
     ...linkCalls(parts),
     ...hostCalls(parts, connections),
