@@ -1,6 +1,6 @@
 // Builds the package into dist/: `npm run build`. What an earlier build left is removed first.
 
-import { cpSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { runCommand } from './command.ts'
@@ -12,6 +12,9 @@ const { code } = await runCommand(
   ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
   { show: true },
 )
+// The compiler keeps the line that names the interpreter; package managers mark the file on installation, this is for use
+// from the repository.
+if (code === 0) chmodSync(join(root, 'dist/server/cli/main.js'), 0o755)
 // Types for frameworks and data for editors are made, not compiled.
 cpSync(join(root, 'ui/types'), join(root, 'dist/ui/types'), { recursive: true })
 // One file for a script tag, Lit and tRPC inside.
