@@ -21,8 +21,10 @@ import {
 const idRetentionMs = 35 * 24 * 3_600_000
 /** A delivery that could not be read is kept for this long, in ms. */
 const bodyRetentionMs = 7 * 24 * 3_600_000
-/** Whoever stored a delivery, or took it up, has this long to read it. */
-const claimMs = 60_000
+/** Whoever stored a delivery begins to read it at once; after this others do, in ms. */
+const beginMs = 5_000
+/** Whoever reads a delivery has this long, in ms. */
+const claimMs = 30_000
 /** About two days of trying. */
 const maxAttempts = 50
 const maxIdLength = 200
@@ -204,7 +206,7 @@ async function insert(
     ...facts,
     id: byId,
     place: 'received',
-    dueAt: receivedAt + claimMs,
+    dueAt: receivedAt + beginMs,
     tenant: tenant === undefined ? null : tenantKey(target.slice('app/'.length), tenant),
     request: vault.session('delivery', byId).seal(JSON.stringify(stored), 'request'),
   }
