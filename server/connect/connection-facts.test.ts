@@ -14,8 +14,17 @@ import { connectionIdOf } from './connection-id.ts'
 import { backends, type Backend } from './fixtures/backends.ts'
 import { apiKeyMethod, startKeyServer, type KeyServer } from './fixtures/key-server.ts'
 import { rotatingMethod, startRotating, type Rotating } from './fixtures/rotating.ts'
-import { comeBack, integrationOf, mint, openService, openWorkbench } from './fixtures/workbench.ts'
-import { connectDirectly, start, toAuthorize, type Workbench } from './fixtures/workbench.ts'
+import {
+  comeBack,
+  connectDirectly,
+  integrationOf,
+  mint,
+  openService,
+  openWorkbench,
+  start,
+  toAuthorize,
+  type Workbench,
+} from './fixtures/workbench.ts'
 import { identityKeyOf } from './identity-key.ts'
 import { checkMetadata, metadataMaxBytes } from './metadata.ts'
 import { connectionSet } from './sets.ts'
@@ -286,7 +295,7 @@ describe('checkMetadata', () => {
     const bad: unknown[] = [null, 1, 'text', [], cyclic, { big: 1n }, { text: 'x'.repeat(metadataMaxBytes) }]
     let deep: unknown = {}
     for (let level = 0; level < 20; level += 1) deep = { deep }
-    for (const value of [...bad, deep, undefined, { lone: '\ud800' }]) {
+    for (const value of [...bad, deep, undefined, { lone: '\ud800' }, { nul: '\0' }, { '\0': 1 }]) {
       assert.throws(() => checkMetadata(value), { code: 'invalid_input' })
     }
     assert.deepEqual(checkMetadata({ date: new Date(0), none: undefined }), {

@@ -19,10 +19,9 @@ export function checkMetadata(value: unknown): Metadata {
   } catch {
     // Cycles and bigints.
   }
-  if (text === undefined || Buffer.byteLength(text) > metadataMaxBytes || !text.isWellFormed())
-    throw refused()
+  if (text === undefined || Buffer.byteLength(text) > metadataMaxBytes) throw refused()
   const copy: unknown = JSON.parse(text)
-  if (!isMetadata(copy) || depthOf(copy) > maxDepth) throw refused()
+  if (!isMetadata(copy) || !isPlain(copy, maxDepth)) throw refused()
   return copy
 }
 
@@ -31,14 +30,16 @@ function isMetadata(value: unknown): value is Metadata {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The value is small, so that recursion can't go deep. */
-function depthOf(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0
-  return 1 + Math.max(0, ...Object.values(value).map(depthOf))
+/** True for what both databases keep as it is: well-formed text without NUL, nested no deeper than `depth`. */
+function isPlain(value: unknown, depth: number): boolean {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0')
+  if (typeof value !== 'object' || value === null) return true
+  if (depth === 0) return false
+  return Object.entries(value).every(([name, inner]) => isPlain(name, 0) && isPlain(inner, depth - 1))
 }
 
 const refused = (): AuthFlowError =>
   new AuthFlowError(
     'invalid_input',
-    `metadata must be a JSON object of at most ${metadataMaxBytes} bytes, nested at most ${maxDepth} deep.`,
+    `metadata must be a JSON object of at most ${metadataMaxBytes} bytes, of text without NUL, nested at most ${maxDepth} deep.`,
   )
