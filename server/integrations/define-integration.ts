@@ -70,7 +70,10 @@ export interface DefinedOptions<Id extends string = string> {
   readonly connect?: boolean
   /** The host's app at the provider. Needed for OAuth; without it only the other methods are offered. */
   readonly oauth?: OAuthAppOptions
-  /** Offers only these of the provider's methods (default: all, those that need `oauth` only with it). */
+  /**
+   * Offers only these of the provider's methods (default: all but device codes beside a sign-in by browser; those that
+   * need `oauth` only with it).
+   */
   readonly methods?: readonly MethodId[]
 }
 

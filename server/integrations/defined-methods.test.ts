@@ -43,7 +43,16 @@ describe('methods of a definition', () => {
   it('are offered in one order, those that need the host’s app only with it, and only those that the host wants', () => {
     const ids = (options: Partial<DefinedOptions> = {}) =>
       make(all, options).connect?.methods.map(({ id }) => id)
-    assert.deepEqual(ids(), ['oauth2', 'device', 'clientCredentials', 'apiKey', 'basic'])
+    const everything = ['oauth2', 'device', 'clientCredentials', 'apiKey', 'basic'] as const
+    assert.deepEqual(ids({ methods: everything }), everything)
+    assert.deepEqual(ids(), ['oauth2', 'clientCredentials', 'apiKey', 'basic'], 'device codes are asked for')
+    const { device, apiKey } = all
+    assert.deepEqual(
+      make({ ...(device ? { device } : {}), ...(apiKey ? { apiKey } : {}) }).connect?.methods.map(
+        ({ id }) => id,
+      ),
+      ['device', 'apiKey'],
+    )
     const { oauth: _, ...without } = { id: 'acme', connect: true, oauth }
     const bare = defineIntegration({
       provider: 'acme',
@@ -62,7 +71,8 @@ describe('methods of a definition', () => {
   })
 
   it('get careful defaults', () => {
-    const [first, second, third] = make(all).connect?.methods ?? []
+    const methods = ['oauth2', 'device', 'clientCredentials'] as const
+    const [first, second, third] = make(all, { methods }).connect?.methods ?? []
     assert.ok(first?.id === 'oauth2' && second?.id === 'device' && third?.id === 'clientCredentials')
     assert.deepEqual([first.pkce, first.clientAuth, first.rotation], ['S256', 'basic', 'strict'])
     assert.deepEqual([second.clientAuth, second.rotation, second.client.scopes], ['basic', 'strict', ['a']])

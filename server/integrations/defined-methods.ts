@@ -92,7 +92,7 @@ export interface KeyDefinition {
 export interface MethodDefinitions {
   /** Needs the host's app (`oauth`). */
   readonly oauth2?: OAuth2Definition
-  /** Needs the host's app (`oauth`). */
+  /** Needs the host's app (`oauth`). Beside `oauth2` it is offered only where the host names it in `methods`. */
   readonly device?: DeviceDefinition
   /** Needs nothing of the host's. */
   readonly clientCredentials?: ClientCredentialsDefinition
@@ -120,7 +120,7 @@ export interface MethodChoice {
 
 /**
  * The methods of a definition, in the order in which they are offered. Those that need the host's app are left out
- * without one.
+ * without one, and so are device codes beside a sign-in by browser unless the host asks for them.
  *
  * @throws {@link AuthFlowError} `missing_option` when nothing is left, `invalid_option` for a method that cannot work
  */
@@ -141,7 +141,7 @@ export function connectDefinition(
   if (unknown !== undefined) {
     throw optionError('invalid_option', self, { option: 'methods', what: `has no ${unknown} to offer.` })
   }
-  const list = made.filter(({ id }) => only?.includes(id) ?? true)
+  const list = made.filter(({ id }) => only?.includes(id) ?? (id !== 'device' || !oauth2))
   if (list.length > 0) return { methods: list }
   throw optionError('missing_option', self, { option: 'oauth', what: 'is needed with `connect: true`.' })
 }

@@ -59,7 +59,7 @@ function codeServerOf({ method, fields }: Pick<OAuthEndpoint<OAuth2Method>, 'met
 }
 
 /** What the authorization server calls itself: as the method says, else the origin that the user is sent to. */
-export function issuerOf({ method, fields }: Place): string {
+function issuerOf({ method, fields }: Place): string {
   const named = method.issuer?.(fields)
   if (named !== undefined) return named
   const url = method.id === 'oauth2' ? method.authorizationUrl(fields) : method.tokenUrl(fields)
