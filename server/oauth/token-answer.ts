@@ -96,19 +96,14 @@ function isRefusal(answer: Answer): boolean {
   return isObject(error) || (Array.isArray(errors) && errors.length > 0)
 }
 
-/** Where providers put their error code, in the order in which they are believed. */
-const codePaths = [
-  'error',
-  'error.code',
-  'error.type',
-  'error.status',
-  'error_code',
-  'errorCode',
-  'code',
-  'errcode',
-]
+/** Where providers put their error code beside `error`, in the order in which they are believed. */
+const codePaths = ['error.code', 'error.type', 'error.status', 'error_code', 'errorCode', 'code', 'errcode']
+/** Words and numbers. What else stands in such a member may be the authorization code that was sent. */
+const wordOrNumber = /^(?:\d{1,9}|[A-Za-z0-9]{1,8}|[A-Za-z]{1,24}(?:[_.:-][A-Za-z0-9]{1,16}){0,6})$/
 
 function errorCodeOf(answer: Answer): string | undefined {
+  const named = providerCodeOf(answer['error'])
+  if (named !== undefined) return named
   const [first] = Array.isArray(answer['errors']) ? answer['errors'] : []
   const candidates = [
     ...codePaths.map((path) => memberAt(answer, path)),
@@ -117,7 +112,7 @@ function errorCodeOf(answer: Answer): string | undefined {
   ]
   for (const candidate of candidates) {
     const code = providerCodeOf(typeof candidate === 'number' ? String(candidate) : candidate)
-    if (code !== undefined) return code
+    if (code !== undefined && wordOrNumber.test(code)) return code
   }
   return undefined
 }

@@ -40,8 +40,7 @@ const scopeLabels = {
 }
 
 /** `common`, `organizations`, `consumers`, the id of a tenant, or a domain of it. */
-const tenantPattern =
-  /^(?:common|organizations|consumers|[0-9a-f-]{36}|(?:[a-z0-9-]+\.)+[a-z]{2,})$/
+const tenantPattern = /^(?:common|organizations|consumers|[0-9a-f-]{36}|(?:[a-z0-9-]+\.)+[a-z]{2,})$/
 
 /**
  * Microsoft for the accounts of one tenant, or `organizations`, `consumers`. A refresh gives a new refresh token; the old
