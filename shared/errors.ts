@@ -251,7 +251,7 @@ export const errorTable = {
   ),
   nested_form: row(
     400,
-    'A form cannot stand inside a form. Put <auth-form> outside and point at the flow with `for`.',
+    'A form cannot stand inside a form. Put `<auth-form>` outside and point at the flow with `for`.',
   ),
   connect_token_invalid: row(400, 'The value given as connect token is not one. It begins with `ctk_ct_`.'),
   token_request_failed: row(
