@@ -89,7 +89,7 @@ async function committed(ids: readonly string[]): Promise<Set<string>> {
 describe('a worker that is killed', () => {
   it(
     'loses no run, and no task runs again once its result is stored',
-    { timeout: isLong ? 600_000 : 180_000 },
+    { timeout: isLong ? 1_800_000 : 180_000 },
     async () => {
       const ids = await send('steps', runCount)
       let child = await startWorker()
