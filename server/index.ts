@@ -3,6 +3,11 @@
 export { AuthFlow } from './authflow.ts'
 export type { StartOptions } from './authflow.ts'
 export type { AuthFlowOptions } from './options.ts'
+export type { AuditQuery, AuditRow } from './connect/audit-list.ts'
+export type { ConnectionEvent, ConnectionEventData } from './connect/connection-events.ts'
+export type { AuditSettings } from './connect/context.ts'
+export type { RenameRequest, RenameStatus } from './connect/rename.ts'
+export type { ConnectionWebhook } from './connect/webhook-endpoints.ts'
 export type {
   AuthFor,
   ConnectionQuery,
@@ -26,6 +31,12 @@ export type { KeyUsage } from './vault/key-usage.ts'
 export type { RotateOptions, RotationProgress, RotationResult } from './vault/rotate-keys.ts'
 export type { RotationLeft } from './vault/rotation-pass.ts'
 
+export { connectionTrigger } from './triggers/connection-trigger.ts'
+export type {
+  ConnectionChangeName,
+  ConnectionPayload,
+  ConnectionTriggerOptions,
+} from './triggers/connection-trigger.ts'
 export { eventTrigger } from './triggers/event-trigger.ts'
 export { cronTrigger, intervalTrigger } from './triggers/schedule-trigger.ts'
 export type {
@@ -137,6 +148,8 @@ export type {
   Connection,
   ConnectionState,
   Identity,
+  Metadata,
+  MetadataValue,
   OAuth2Auth,
 } from '../shared/auth.ts'
 export type { ConfirmRequest, ConnectLink, ConnectLinkRequest } from './connect/connect.ts'
