@@ -92,10 +92,14 @@ describe('a host’s page connects', () => {
         world.settings.providerCoop = providerCoop
         const page = await openHost()
         const problems = problemsOf(page)
+        const asked = new Set<string>()
+        profile.on('request', (request) => asked.add(new URL(request.url()).origin))
         const [popup] = await Promise.all([page.waitForEvent('popup'), clickConnect(page)])
         await Promise.all([waitForState(page, 'done'), popup.isClosed() || popup.waitForEvent('close')])
         assert.equal(world.provider.tokenRequests.authorization_code, 1)
         assert.deepEqual(problems, [])
+        const own = [world.sites.origin('host'), world.base, world.sites.origin('provider')]
+        for (const origin of asked) assert.ok(own.includes(origin), `${origin} was asked for something`)
         connected += 1
       })
     }

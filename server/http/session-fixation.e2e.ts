@@ -128,6 +128,7 @@ describe('a victim who opens what an attacker began (A2)', () => {
     const { callbackUrl = '' } = await loot(lootCallback)
     const page = await victimOpens(callbackUrl)
     assert.equal(await codeOn(page), 'browser_mismatch')
+    assert.equal(page.url(), `${world.base}/callback/crm`, 'code and state are gone from the address')
     await refuse()
   })
 
