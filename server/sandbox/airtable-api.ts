@@ -5,6 +5,7 @@ import { createHash, randomBytes } from 'node:crypto'
 
 import { z } from 'zod'
 
+import type { AirtableChange } from './airtable-hooks.ts'
 import type { Person } from './consent-page.ts'
 import { bearer, json, jsonBody, parameters, type Exchange, type Reply, type Route } from './http.ts'
 import type { AuthorizationServer } from './oauth.ts'
@@ -24,7 +25,13 @@ export const airtableTokens: Readonly<Record<string, string>> = Object.fromEntri
   }),
 )
 
-const allScopes = ['data.records:read', 'data.records:write', 'schema.bases:read', 'user.email:read']
+const allScopes = [
+  'data.records:read',
+  'data.records:write',
+  'schema.bases:read',
+  'user.email:read',
+  'webhook:manage',
+]
 
 /** Who calls. */
 interface Caller {
@@ -38,6 +45,8 @@ interface Call {
   readonly state: StateFile
   readonly exchange: Exchange
   readonly caller: Caller
+  /** Tells the webhooks. */
+  readonly tell: (changes: readonly AirtableChange[]) => void
 }
 
 type Handler = (call: Call) => Reply | Promise<Reply>
@@ -47,7 +56,8 @@ const refusal = (status: number, type: string, text: string): Reply =>
 const unprocessable = (): Reply => refusal(422, 'INVALID_REQUEST_BODY', 'Could not parse request body')
 const missing = (): Reply => json({ error: 'NOT_FOUND' }, 404)
 
-function callerOf(server: AuthorizationServer, exchange: Exchange): Caller | undefined {
+/** Who calls, by OAuth token or personal access token. */
+export function airtableCaller(server: AuthorizationServer, exchange: Exchange): Caller | undefined {
   const token = bearer(exchange)
   const owner = airtablePeople.find((person) => airtableTokens[person.id] === token)
   if (owner) return { person: owner.id, base: owner.place, scopes: allScopes }
@@ -99,10 +109,12 @@ async function createRecords(call: Call): Promise<Reply> {
   const many = createInput.safeParse(body)
   const one = oneInput.safeParse(body)
   if (!many.success && !one.success) return unprocessable()
-  const reply = many.success
-    ? { records: many.data.records.map(({ fields }) => show(addRow(call, fields))) }
-    : show(addRow(call, one.data?.fields ?? {}))
+  const rows = many.success
+    ? many.data.records.map(({ fields }) => addRow(call, fields))
+    : [addRow(call, one.data?.fields ?? {})]
+  const reply = many.success ? { records: rows.map(show) } : rows.map(show)[0]
   await call.state.save()
+  call.tell(rows.map((record) => ({ kind: 'add', record })))
   return json(reply)
 }
 
@@ -124,6 +136,7 @@ const updateRecords =
     if (changes.some(({ row }) => !row)) return missing()
     const rows = changes.flatMap(({ row, fields }) => (row ? [setFields(row, fields, replace)] : []))
     await call.state.save()
+    call.tell(rows.map((record) => ({ kind: 'update', record })))
     return json({ records: rows.map(show) })
   }
 
@@ -136,6 +149,7 @@ const updateRecord =
     if (!input.success) return unprocessable()
     setFields(row, input.data.fields, replace)
     await call.state.save()
+    call.tell([{ kind: 'update', record: row }])
     return json(show(row))
   }
 
@@ -148,8 +162,10 @@ function getRecord(call: Call): Reply {
 async function remove(call: Call, ids: readonly string[]): Promise<boolean> {
   if (ids.some((id) => !findRow(call, id))) return false
   const { airtable } = call.state.data
+  const gone = airtable.records.filter((row) => ids.includes(row.id))
   airtable.records = airtable.records.filter((row) => !ids.includes(row.id))
   await call.state.save()
+  call.tell(gone.map((record) => ({ kind: 'remove', record })))
   return true
 }
 
@@ -176,15 +192,20 @@ function listBases({ caller }: Call): Reply {
 }
 
 /** Addresses of the web API. */
-export function airtableApiRoutes(server: AuthorizationServer, state: StateFile): readonly Route[] {
+export function airtableApiRoutes(
+  server: AuthorizationServer,
+  state: StateFile,
+  tell: (changes: readonly AirtableChange[]) => void,
+): readonly Route[] {
   const needing =
     (scope: string | undefined, handle: Handler) =>
     (exchange: Exchange): Reply | Promise<Reply> => {
-      const caller = callerOf(server, exchange)
+      const caller = airtableCaller(server, exchange)
       if (!caller) return refusal(401, 'AUTHENTICATION_REQUIRED', 'Authentication required')
       const { base } = exchange.params
       const allowed = scope === undefined || caller.scopes.includes(scope)
-      if (allowed && (base === undefined || base === caller.base)) return handle({ state, exchange, caller })
+      if (allowed && (base === undefined || base === caller.base))
+        return handle({ state, exchange, caller, tell })
       const text = 'Invalid permissions, or the requested model was not found.'
       return refusal(403, 'INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND', text)
     }

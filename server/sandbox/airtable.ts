@@ -2,8 +2,10 @@
 // tokens last an hour, refresh tokens rotate and a reused one ends the grant, too many requests answer 429 without saying
 // how long to wait. Its web API is in airtable-api.ts.
 
-import { airtableApiRoutes, airtablePeople, airtableTokens } from './airtable-api.ts'
+import { airtableApiRoutes, airtableCaller, airtablePeople, airtableTokens } from './airtable-api.ts'
+import { airtableHookRoutes, tellAirtableHooks } from './airtable-hooks.ts'
 import { consentRoutes, viewerPage, type PageStyle } from './consent-page.ts'
+import { createCourier, type SandboxDelivery } from './deliver.ts'
 import { json, parameters, type Exchange, type Reply } from './http.ts'
 import { AuthorizationServer } from './oauth.ts'
 import { basicCredentials } from './oauth-request.ts'
@@ -21,6 +23,17 @@ export interface SandboxAirtable extends StandIn<{ readonly webUrl: string; read
   readonly bases: Readonly<Record<string, string>>
   /** Records of all tables, oldest first. */
   records(): readonly SandboxRecord[]
+  /** Webhooks of all bases with the time they end. */
+  hooks(): readonly {
+    readonly id: string
+    readonly base: string
+    readonly url: string
+    readonly expirationTime: string
+  }[]
+  /** Ends webhooks so many ms from now, as time would. */
+  expireHooks(inMs: number): Promise<void>
+  /** Pings that were sent since the start; the last 1000. */
+  deliveries(): readonly SandboxDelivery[]
 }
 
 const bases: Readonly<Record<string, string>> = Object.fromEntries(
@@ -115,6 +128,7 @@ export async function startAirtable(options: StandInOptions): Promise<Running<Sa
     people: () => airtablePeople,
     scopes: (query) => ({ scopes: (query.get('scope') ?? '').split(' ').filter((scope) => scope !== '') }),
   })
+  const courier = createCourier()
   const tooMany = { error: 'RATE_LIMIT_REACHED', message: 'Rate limit exceeded. Please try again later' }
   const { standIn, close } = await runStandIn(options, {
     name: 'Airtable',
@@ -124,12 +138,22 @@ export async function startAirtable(options: StandInOptions): Promise<Running<Sa
       { method: 'GET', path: '/', handle: () => viewer(state) },
       ...consent,
       { method: 'POST', path: '/oauth2/v1/token', handle: (exchange) => tokenEndpoint(server, exchange) },
-      ...airtableApiRoutes(server, state),
+      // Before the tables: `bases` is no base.
+      ...airtableHookRoutes({ state, callerOf: (exchange) => airtableCaller(server, exchange) }),
+      ...airtableApiRoutes(server, state, (changes) => tellAirtableHooks(state, courier, changes)),
     ],
     rateLimited: () => json({ errors: [tooMany] }, 429),
     notFound: () => json({ error: 'NOT_FOUND' }, 404),
   })
   const endpoints = { webUrl: standIn.url, apiUrl: standIn.url }
   const records = (): SandboxRecord[] => structuredClone(state.data.airtable.records)
-  return { standIn: { ...standIn, endpoints, personalAccessTokens: airtableTokens, bases, records }, close }
+  const hooks = () =>
+    state.data.airtable.hooks.map(({ id, base, url, expirationTime }) => ({ id, base, url, expirationTime }))
+  const expireHooks = async (inMs: number): Promise<void> => {
+    for (const hook of state.data.airtable.hooks)
+      hook.expirationTime = new Date(Date.now() + inMs).toISOString()
+    await state.save()
+  }
+  const views = { records, hooks, expireHooks, deliveries: () => courier.deliveries() }
+  return { standIn: { ...standIn, endpoints, personalAccessTokens: airtableTokens, bases, ...views }, close }
 }

@@ -9,6 +9,8 @@ import { z } from 'zod'
 import { consentRoutes, viewerPage, type PageStyle, type Person } from './consent-page.ts'
 import { json, jsonBody, parameters, type Exchange, type Reply } from './http.ts'
 import { AuthorizationServer } from './oauth.ts'
+import { createCourier, type Courier, type SandboxDelivery } from './deliver.ts'
+import { shopifyHookGraph, tellShopifyHooks, type ShopifyHappening } from './shopify-hooks.ts'
 import { GraphError, runGraph, type GraphObject, type GraphValue } from './shopify-graphql.ts'
 import { runStandIn, type Running, type StandIn, type StandInOptions } from './stand-in.ts'
 import type { Grant, ShopifyProductRow, StateFile } from './state.ts'
@@ -22,6 +24,15 @@ export interface SandboxShopify extends StandIn<{ readonly origin: string }> {
   readonly shops: readonly string[]
   /** Products of all shops, oldest first. */
   products(): readonly SandboxProduct[]
+  /** Webhook subscriptions of all shops. */
+  hooks(): readonly {
+    readonly id: string
+    readonly shop: string
+    readonly topic: string
+    readonly uri: string
+  }[]
+  /** Webhook requests that were sent since the start; the last 1000. */
+  deliveries(): readonly SandboxDelivery[]
 }
 
 const shops = { 'acme.myshopify.com': 'Acme', 'globex.myshopify.com': 'Globex' } as const
@@ -105,8 +116,21 @@ const showProduct = (row: ShopifyProductRow): GraphObject => ({
   handle: row.title.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'),
 })
 
+const showShop = (shop: string): GraphObject => ({
+  __typename: 'Shop',
+  id: `gid://shopify/Shop/${Object.keys(shops).indexOf(shop) + 1}`,
+  name: nameOf(shop),
+  myshopifyDomain: shop,
+  email: `owner@${shop}`,
+  currencyCode: 'EUR',
+})
+
 /** What a query may ask in the grant's shop. */
-function graphOf(grant: Grant, state: StateFile): { query: GraphObject; mutation: GraphObject } {
+function graphOf(
+  grant: Grant,
+  state: StateFile,
+  tell: (happening: ShopifyHappening) => void,
+): { query: GraphObject; mutation: GraphObject } {
   const { products } = state.data.shopify
   const shop = grant.place
   const need = (scope: string, field: string): void => {
@@ -141,17 +165,15 @@ function graphOf(grant: Grant, state: StateFile): { query: GraphObject; mutation
     const id = `gid://shopify/Product/${products.length + 1}`
     const row = { id, shop, title, status, createdAt: new Date().toISOString() }
     products.push(row)
+    const numeric = Number(id.slice(id.lastIndexOf('/') + 1))
+    tell({ shop, topic: 'products/create', payload: { id: numeric, admin_graphql_api_id: id, title } })
     return { product: showProduct(row), userErrors: [] }
   }
-  const shopNode: GraphObject = {
-    __typename: 'Shop',
-    id: `gid://shopify/Shop/${Object.keys(shops).indexOf(shop) + 1}`,
-    name: nameOf(shop),
-    myshopifyDomain: shop,
-    email: `owner@${shop}`,
-    currencyCode: 'EUR',
+  const hooks = shopifyHookGraph(grant, state)
+  return {
+    query: { shop: showShop(shop), products: list, ...hooks.query },
+    mutation: { productCreate: create, ...hooks.mutation },
   }
-  return { query: { shop: shopNode, products: list }, mutation: { productCreate: create } }
 }
 
 const graphInput = z.object({ query: z.string(), variables: z.record(z.string(), z.json()).nullish() })
@@ -160,6 +182,7 @@ async function graphEndpoint(
   server: AuthorizationServer,
   state: StateFile,
   exchange: Exchange,
+  tell: (happening: ShopifyHappening) => void,
 ): Promise<Reply> {
   const header = exchange.headers['x-shopify-access-token']
   const found = server.authenticate(typeof header === 'string' ? header : undefined)
@@ -177,7 +200,7 @@ async function graphEndpoint(
     throttleStatus: { maximumAvailable: 2000, currentlyAvailable: 1999, restoreRate: 100 },
   }
   try {
-    const data = runGraph(input.data.query, input.data.variables ?? {}, graphOf(found.grant, state))
+    const data = runGraph(input.data.query, input.data.variables ?? {}, graphOf(found.grant, state, tell))
     await state.save()
     return json({ data, extensions: { cost } })
   } catch (error) {
@@ -205,6 +228,9 @@ export async function startShopify(options: StandInOptions): Promise<Running<San
     rotation: 'grace',
     tokenPrefix: (kind) => (kind === 'refresh' ? 'shprt_' : 'shpat_'),
   })
+  const courier = createCourier()
+  const tell = (happening: ShopifyHappening): void =>
+    tellShopifyHooks({ state, courier, secret: server.client.clientSecret }, happening)
   const shopOf = (exchange: Exchange): string => exchange.params['shop'] ?? ''
   const consent = consentRoutes({
     path: '/:shop/admin/oauth/authorize',
@@ -229,16 +255,20 @@ export async function startShopify(options: StandInOptions): Promise<Running<San
       {
         method: 'POST',
         path: '/:shop/admin/api/:version/graphql.json',
-        handle: (exchange) => graphEndpoint(server, state, exchange),
+        handle: (exchange) => graphEndpoint(server, state, exchange, tell),
       },
     ],
     rateLimited: (seconds) =>
       json({ errors: 'Exceeded API rate limit.' }, 429, { 'retry-after': `${seconds}.0` }),
     notFound: () => json({ errors: 'Not Found' }, 404),
   })
-  const products = (): SandboxProduct[] => structuredClone(state.data.shopify.products)
-  return {
-    standIn: { ...standIn, endpoints: { origin: standIn.url }, shops: Object.keys(shops), products },
-    close,
-  }
+  return { standIn: { ...standIn, endpoints: { origin: standIn.url }, ...viewsOf(state, courier) }, close }
 }
+
+/** What a test or the demo sees. */
+const viewsOf = ({ data }: StateFile, courier: Courier) => ({
+  shops: Object.keys(shops),
+  products: (): SandboxProduct[] => structuredClone(data.shopify.products),
+  hooks: () => structuredClone(data.shopify.hooks),
+  deliveries: () => courier.deliveries(),
+})

@@ -1,7 +1,9 @@
 // The stand-in Slack. Slack's quirks are kept: errors are HTTP 200 with `ok: false`, scopes are separated by commas,
 // tokens say `bot`, and PKCE is refused as for an app that has not opted in. Its Web API is in slack-api.ts.
 
+import { AuthFlowError } from '../../shared/errors.ts'
 import { consentRoutes, viewerPage, type PageStyle } from './consent-page.ts'
+import { createCourier, type SandboxDelivery } from './deliver.ts'
 import { json, parameters, type Exchange, type Reply } from './http.ts'
 import { AuthorizationServer, type Issued, type Refused } from './oauth.ts'
 import { basicCredentials } from './oauth-request.ts'
@@ -14,6 +16,7 @@ import {
   slackTeamName,
   slackUserId,
 } from './slack-api.ts'
+import { challenge, sendSlackEvent, type SandboxSlackEvent, type SlackSubscription } from './slack-events.ts'
 import { runStandIn, type Running, type StandIn, type StandInOptions } from './stand-in.ts'
 import type { StateFile } from './state.ts'
 
@@ -41,6 +44,21 @@ export interface SandboxMessage {
 export interface SandboxSlack extends StandIn<{ readonly webUrl: string; readonly apiUrl: string }> {
   /** Everything that was posted, oldest first. */
   messages(): readonly SandboxMessage[]
+  /**
+   * Enters the address of the app's events and the secret they are signed with, as a person does in the app's settings.
+   * False when the address does not answer Slack's challenge; nothing is entered then.
+   */
+  subscribe(subscription: SlackSubscription): Promise<boolean>
+  /**
+   * Lets something happen in a workspace; the app is told. The id of the delivery.
+   *
+   * @throws {@link AuthFlowError} `not_supported` before {@link SandboxSlack.subscribe}
+   */
+  happen(event: SandboxSlackEvent): string
+  /** Webhook requests that were sent since the start; the last 1000. */
+  deliveries(): readonly SandboxDelivery[]
+  /** Sends one again as it was. Throws `not_found`. */
+  redeliver(id: string): Promise<SandboxDelivery>
 }
 
 const style: PageStyle = {
@@ -126,6 +144,25 @@ function viewer(state: StateFile): Reply {
   return viewerPage(style, [{ title: 'Messages', empty: 'No message yet.', rows }])
 }
 
+/** The app's events; the subscription is entered anew after every start. */
+function eventsOf(): Pick<SandboxSlack, 'subscribe' | 'happen' | 'deliveries' | 'redeliver'> {
+  const courier = createCourier()
+  let subscription: SlackSubscription | undefined
+  return {
+    async subscribe(given) {
+      const answers = await challenge(given)
+      if (answers) subscription = given
+      return answers
+    },
+    happen(event) {
+      if (subscription) return sendSlackEvent(courier, subscription, event)
+      throw new AuthFlowError('not_supported', 'The app has no address for events: call `subscribe` first.')
+    },
+    deliveries: () => courier.deliveries(),
+    redeliver: (id) => courier.redeliver(id),
+  }
+}
+
 const commas = (value: string | null): string[] => (value ?? '').split(',').filter((scope) => scope !== '')
 
 /** Starts the stand-in Slack. */
@@ -164,5 +201,5 @@ export async function startSlack(options: StandInOptions): Promise<Running<Sandb
     notFound: () => ({ status: 404 }),
   })
   const endpoints = { webUrl: standIn.url, apiUrl: `${standIn.url}/api` }
-  return { standIn: { ...standIn, endpoints, messages: () => messagesOf(state) }, close }
+  return { standIn: { ...standIn, endpoints, messages: () => messagesOf(state), ...eventsOf() }, close }
 }

@@ -89,6 +89,26 @@ const hookSchema = z.object({
   grantId: text,
 })
 
+const airtableHookSchema = z.object({
+  id: text,
+  base: text,
+  url: text,
+  secret: text,
+  expirationTime: text,
+  changeTypes: z.array(text).nullable(),
+  enabled: z.boolean(),
+  payloads: z.array(
+    z.object({
+      timestamp: text,
+      baseTransactionNumber: z.number(),
+      actionMetadata: z.object({ source: text }),
+      changedTablesById: z.record(text, z.json()),
+    }),
+  ),
+})
+
+const shopifyHookSchema = z.object({ id: text, shop: text, topic: text, uri: text })
+
 const recordSchema = z.object({
   id: text,
   base: text,
@@ -111,8 +131,8 @@ const stateSchema = z.object({
     comments: z.array(commentSchema),
     hooks: z.array(hookSchema).default([]),
   }),
-  airtable: z.object({ records: z.array(recordSchema) }),
-  shopify: z.object({ products: z.array(productSchema) }),
+  airtable: z.object({ records: z.array(recordSchema), hooks: z.array(airtableHookSchema).default([]) }),
+  shopify: z.object({ products: z.array(productSchema), hooks: z.array(shopifyHookSchema).default([]) }),
 })
 
 /** Everything the stand-ins remember. */
@@ -129,6 +149,10 @@ export type GithubIssueRow = z.infer<typeof issueSchema>
 export type GithubCommentRow = z.infer<typeof commentSchema>
 /** A webhook of the stand-in GitHub. */
 export type GithubHookRow = z.infer<typeof hookSchema>
+/** A webhook of the stand-in Airtable. */
+export type AirtableHookRow = z.infer<typeof airtableHookSchema>
+/** A webhook of the stand-in Shopify. */
+export type ShopifyHookRow = z.infer<typeof shopifyHookSchema>
 /** A record of the stand-in Airtable. */
 export type AirtableRecordRow = z.infer<typeof recordSchema>
 /** A product of the stand-in Shopify. */
@@ -152,8 +176,8 @@ function emptyState(): SandboxState {
     codes: {},
     slack: { messages: [], joined: [] },
     github: { issues: [], comments: [], hooks: [] },
-    airtable: { records: [] },
-    shopify: { products: [] },
+    airtable: { records: [], hooks: [] },
+    shopify: { products: [], hooks: [] },
   }
 }
 

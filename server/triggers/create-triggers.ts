@@ -12,13 +12,16 @@ export interface Triggers {
   readonly deliveries: Deliveries
 }
 
+/** What {@link createTriggers} takes; the clock is the store's unless given. */
+export type TriggersOptions = Omit<TriggerContext, 'leases' | 'now'> & Partial<Pick<TriggerContext, 'now'>>
+
 /** On a store that was migrated with `triggerSets`. */
-export function createTriggers(options: Omit<TriggerContext, 'leases' | 'now'>): Triggers {
+export function createTriggers(options: TriggersOptions): Triggers {
   const { store } = options
   const context: TriggerContext = {
     ...options,
     leases: createLeaseKeeper(store, `triggers/${randomUUID()}`),
-    now: () => store.now(),
+    now: options.now ?? (() => store.now()),
   }
   return { registrations: createRegistrations(context), deliveries: createDeliveries(context) }
 }
