@@ -1,0 +1,90 @@
+// What every example talks to: a fake, so that the examples work wherever the site is.
+
+import type { IntegrationView } from 'authflow/ui'
+import { fakeConnect, type FakeOutcome } from 'authflow/fake'
+
+const scopes = [
+  { scope: 'chat:write', label: 'Post messages' },
+  { scope: 'channels:read', label: 'See public channels' },
+]
+const key = { name: 'apiKey', required: true, secret: true, normalise: ['trim'] } as const
+const text = { type: 'string', minLength: 1, maxLength: 255 } as const
+
+const integrations: readonly IntegrationView[] = [
+  {
+    id: 'slack',
+    provider: 'slack',
+    name: 'Slack',
+    methods: [{ id: 'oauth2', label: 'Sign in with Slack', fields: [], scopes }],
+  },
+  {
+    id: 'airtable',
+    provider: 'airtable',
+    name: 'Airtable',
+    methods: [
+      { id: 'oauth2', label: 'Sign in with Airtable', fields: [], scopes: [] },
+      {
+        id: 'apiKey',
+        label: 'Personal access token',
+        scopes: [],
+        fields: [
+          {
+            ...key,
+            helpUrl: 'https://airtable.com/create/tokens',
+            schema: {
+              ...text,
+              title: 'Personal access token',
+              description: 'Begins with pat.',
+              pattern: '^pat',
+            },
+            patternMessage: 'A token begins with pat.',
+          },
+        ],
+      },
+    ],
+  },
+  {
+    id: 'shopify',
+    provider: 'shopify',
+    name: 'Shopify',
+    methods: [
+      {
+        id: 'oauth2',
+        label: 'Connect the shop',
+        scopes: [{ scope: 'read_products', label: 'See products' }],
+        fields: [
+          {
+            name: 'shop',
+            required: true,
+            secret: false,
+            normalise: ['trim', 'lower', 'stripScheme', 'stripPath', ['stripSuffix', '.myshopify.com']],
+            suffix: '.myshopify.com',
+            placeholder: 'acme',
+            inputMode: 'url',
+            schema: {
+              ...text,
+              title: 'Shop',
+              description: 'As in your admin’s address.',
+              pattern: '^[a-z0-9][a-z0-9-]*$',
+            },
+            patternMessage: 'Letters, digits and hyphens.',
+          },
+        ],
+      },
+    ],
+  },
+]
+
+const outcomes: readonly FakeOutcome[] = [
+  'connects',
+  'waits',
+  'verifies',
+  'denied',
+  'rejected',
+  'fails',
+  'blocked',
+  'unreachable',
+]
+const asked = new URLSearchParams(location.search).get('outcome')
+
+fakeConnect({ integrations, outcome: outcomes.find((one) => one === asked) ?? 'connects' })
