@@ -20,6 +20,7 @@ import { inspectServer, type ServerCheck, type ServerInspection } from './inspec
 import { openLog } from './log.ts'
 import { createGuardedFetch, type OwnedGuardedFetch } from './net/guarded-fetch.ts'
 import { isLoopbackHost } from './net/url-guard.ts'
+import { issuerHash, redirectUriOf } from './oauth/authorize.ts'
 import { readOptions, type AuthFlowOptions, type Settings } from './options.ts'
 import { openRunning, type Running } from './running.ts'
 import type { Keys } from './vault/key-admin.ts'
@@ -216,6 +217,19 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     const auth = await (await this.#services()).connect.getAuth(request)
     // The integration's own type says which of the kinds it answers; its methods are what connections are made by.
     return auth as AuthFor<I, Id>
+  }
+
+  /**
+   * The address at which a provider sends users back, to be registered there.
+   *
+   * @param issuer of the authorization server, where the user chooses it (`appAt`)
+   * @throws {@link AuthFlowError} `unknown_integration`
+   */
+  callbackUrl(integration: IntegrationId<I>, issuer?: string): string {
+    if (!this.#integrations.some(({ id }) => id === integration))
+      throw new AuthFlowError('unknown_integration', undefined, { details: { integration } })
+    const { baseUrl } = this.#settings
+    return redirectUriOf(baseUrl, integration, issuer === undefined ? undefined : issuerHash(issuer))
   }
 
   /**

@@ -14,7 +14,7 @@ import type { FinishParts, FlowParts } from './flow-parts.ts'
 import { busyLimitMs } from './flow-store.ts'
 import { obtainGrant, type JudgedAnswer } from './obtain-grant.ts'
 import type { AuthorizationRecord, Confirmation, FlowRecord } from './records.ts'
-import { authorizationSet, flowSet } from './sets.ts'
+import { authorizationSet, flowSet, tokenSet } from './sets.ts'
 
 /** How long the host has for confirming, from the callback on, in ms. */
 const confirmWithinMs = 60_000
@@ -44,8 +44,8 @@ export async function parkForConfirmation(
  * link was opened by somebody else. A flow that failed at the provider fails here with the same error.
  *
  * @throws {@link AuthFlowError} `flow_not_found`, `account_mismatch`, `confirmation_expired`, `flow_ended` (confirmed
- *   before), `flow_conflict` (the user is not back yet, or another call confirms), `access_denied`, `invalid_input`, and
- *   those of the exchange and of keeping the connection
+ *   before), `flow_conflict` (the user is not back yet, or another call confirms), `token_revoked`, `access_denied`,
+ *   `invalid_input`, and those of the exchange and of keeping the connection
  */
 export async function confirmFlow(parts: FinishParts, request: ConfirmRequest): Promise<Connection> {
   const actor = judgeActor(request.actor)
@@ -53,6 +53,7 @@ export async function confirmFlow(parts: FinishParts, request: ConfirmRequest): 
   const flow = flowIdPattern.test(request.flowId) ? await parts.flows.find(request.flowId) : undefined
   if (!flow?.confirmation) throw new AuthFlowError('flow_not_found')
   if (flow.accountId !== accountId) throw await endMisled(parts, flow, flow.confirmation)
+  await requireLiveLink(parts, flow)
   const answer = await takeAnswer(parts, flow, actor)
   try {
     const done = await completeFlow(parts, answer.flow, await obtainGrant(parts, answer))
@@ -67,6 +68,15 @@ export async function confirmFlow(parts: FinishParts, request: ConfirmRequest): 
     )
     throw error
   }
+}
+
+/** A link that was revoked while its user was at the provider gets no token any more. */
+async function requireLiveLink({ context, flows }: FlowParts, flow: FlowRecord): Promise<void> {
+  const link = await context.store.get(tokenSet, flow.tokenId)
+  if (typeof link?.revokedAt !== 'number') return
+  const error = new AuthFlowError('token_revoked')
+  if (!isFinalStage(flow.stage)) await flows.tryMove(flow, failure(error))
+  throw error
 }
 
 /** Takes the parked answer out of the store, once, and puts the host's user into the flow as who acts. */

@@ -275,6 +275,16 @@ describe('Connect.confirm', () => {
     assert.equal(await connect.findConnection({ integration, accountId }), undefined)
   })
 
+  it('exchanges nothing for a link that was revoked meanwhile', async () => {
+    const { flowId } = await returned()
+    assert.equal(await connect.revokeTokens({ accountId }), 1)
+    await assert.rejects(connect.confirm({ flowId, accountId }), { code: 'token_revoked' })
+    assert.equal(exchanges(), 0)
+    const token = await makeLink()
+    await connect.revokeTokens({ token })
+    await assert.rejects(press(token), { code: 'link_invalid' })
+  })
+
   it('reconnects the same identity and no other', async () => {
     await connectByOAuth(connect, { integration, accountId })
     const same = await returned({ purpose: 'reconnect' })
