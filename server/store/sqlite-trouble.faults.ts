@@ -93,7 +93,7 @@ describe('X7: an SQLite store', () => {
         assert.deepEqual([...tally.codes.keys()], ['store_read_only'])
         const some = tally.stored[0] ?? ''
         assert.equal((await store.get(notes, some))?.text?.length, text.length, 'reads go on')
-  
+
         spawnSync('mount', ['-o', 'remount,size=64m', disk])
         await insertOne(store, 'room-again', { tally, text })
         assert.equal(tally.stored.at(-1), 'room-again')
