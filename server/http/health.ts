@@ -6,6 +6,8 @@ import type { Drain } from './drain.ts'
 
 /** Milliseconds for which an answer of the store is good: many probes cost one write. */
 const freshMs = 500
+/** A store that takes longer is away for those who probe, whether or not it comes back; callers wait for it longer. */
+const patienceMs = 1_500
 
 /** Answers 200 as long as the process does. */
 export function answerHealth(ctx: Context): void {
@@ -13,27 +15,50 @@ export function answerHealth(ctx: Context): void {
 }
 
 /**
- * Makes the readiness answer: 200 while the store takes writes and the keys fit, else an error with status 503.
- * `check` resolves when the server can do its work.
+ * Makes the readiness answer: 200 while the store takes writes and the keys fit, else an error with status 503, within
+ * `patienceMs` even where the store says nothing. `check` resolves when the server can do its work.
  */
 export function createReadiness(drain: Drain, check: () => Promise<void>): (ctx: Context) => Promise<void> {
-  let last: Promise<void> | undefined
+  let running: Promise<void> | undefined
+  /** When the running check counts as failed, and when the last one's result is too old. */
+  let overdueAt = 0
   let expiresAt = 0
+  let failure: { readonly cause: unknown } | undefined
+
+  const begin = (): Promise<void> => {
+    overdueAt = Date.now() + patienceMs
+    return check()
+      .then(
+        () => (failure = undefined),
+        (cause: unknown) => (failure = { cause }),
+      )
+      .then(() => {
+        running = undefined
+        expiresAt = Date.now() + freshMs
+      })
+  }
   return async (ctx) => {
     if (drain.draining) throw new AuthFlowError('closed')
-    if (!last || Date.now() >= expiresAt) {
-      last = check()
-      expiresAt = Infinity
-      void last.catch(() => undefined).finally(() => (expiresAt = Date.now() + freshMs))
-    }
-    try {
-      await last
-    } catch (cause) {
-      // Whatever the reason is, for the one who probes it is «not now»; the log has the reason.
-      throw new AuthFlowError('store_unavailable', 'The server is not ready. Its log has the reason.', {
-        cause,
-      })
-    }
+    if (!running && Date.now() >= expiresAt) running = begin()
+    if (running && !(await endsBy(running, overdueAt - Date.now()))) throw notReady(undefined)
+    if (failure) throw notReady(failure.cause)
     ctx.body = { status: 'ready' }
+  }
+}
+
+/** Whatever the reason is, for the one who probes it is «not now»; the log has the reason. */
+const notReady = (cause: unknown): AuthFlowError =>
+  new AuthFlowError('store_unavailable', 'The server is not ready. Its log has the reason.', { cause })
+
+/** False when the work takes longer. */
+async function endsBy(work: Promise<void>, waitMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, waitMs), false)
+  })
+  try {
+    return await Promise.race([work.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
   }
 }
