@@ -11,6 +11,7 @@ const events: Readonly<
   'slack-post': { name: 'slack.notification', payload: { message: 'A new order came in', pauseSeconds: 0 } },
   'slack-slow': { name: 'slack.notification', payload: { message: 'A long job has begun', pauseSeconds: 8 } },
   'github-comment': { name: 'github.comment', payload: { message: 'Thanks, we are looking into it.' } },
+  'github-watch': { name: 'github.watch', payload: {} },
   'airtable-record': { name: 'airtable.record', payload: { title: 'New lead from the demo' } },
   'shopify-product': { name: 'shopify.product', payload: { title: 'Demo mug' } },
 }

@@ -2,7 +2,8 @@
 // names the account, so that two browsers can be told apart.
 
 import { z } from 'zod'
-import { eventTrigger } from '../server/index.ts'
+import { DynamicTrigger, eventTrigger } from '../server/index.ts'
+import { events } from '../server/integrations/github.ts'
 import type { DemoClient, DemoIntegrations } from './client.ts'
 
 type Service<Name extends keyof DemoIntegrations> = NonNullable<DemoIntegrations[Name]>
@@ -16,7 +17,10 @@ const airtableTable = 'Leads'
 export function defineJobs({ client, integrations }: DemoClient): void {
   const { slack, github, airtable, shopify } = integrations
   if (slack) defineSlackJob(client, slack)
-  if (github) defineGithubJob(client, github)
+  if (github) {
+    defineGithubJob(client, github)
+    defineIssueJobs(client, github)
+  }
   if (airtable) defineAirtableJob(client, airtable)
   if (shopify) defineShopifyJob(client, shopify)
 }
@@ -57,20 +61,62 @@ function defineGithubJob(client: Client, github: Service<'github'>): void {
     trigger: eventTrigger({ name: 'github.comment', schema: z.object({ message: z.string().max(500) }) }),
     integrations: { github },
     run: async ({ message }, io, ctx) => {
-      const repository = await io.github.runTask(
-        'repository',
-        async (octokit) => {
-          const { data } = await octokit.rest.repos.listForAuthenticatedUser({ per_page: 1, sort: 'updated' })
-          const [first] = data
-          if (!first) throw new Error('The account has no repository to comment in.')
-          return { owner: first.owner.login, repo: first.name }
-        },
-        { name: 'Find repository' },
-      )
+      const repository = await findRepository(io.github)
       await io.github.issues.createComment('comment', {
         ...repository,
         issue_number: 1,
         body: `${message} (sent for ${ctx.account?.id ?? 'nobody'})`,
+      })
+    },
+  })
+}
+
+/** The repository of the account that was changed last. */
+function findRepository(github: Service<'github'>): Promise<{ owner: string; repo: string }> {
+  return github.runTask(
+    'repository',
+    async (octokit) => {
+      const { data } = await octokit.rest.repos.listForAuthenticatedUser({ per_page: 1, sort: 'updated' })
+      const [first] = data
+      if (!first) throw new Error('The account has no repository.')
+      return { owner: first.owner.login, repo: first.name }
+    },
+    { name: 'Find repository' },
+  )
+}
+
+/** One job makes a webhook as the account, the other is started by it. */
+function defineIssueJobs(client: Client, github: Service<'github'>): void {
+  const issueOpened = new DynamicTrigger(client, {
+    id: 'github-issue-opened',
+    event: events.onIssueOpened,
+    source: github.sources.repo,
+  })
+  client.defineJob({
+    id: 'github-watch',
+    name: 'Watch for new issues',
+    version: '1.0.0',
+    trigger: eventTrigger({ name: 'github.watch' }),
+    integrations: { github },
+    run: async (_, io, ctx) => {
+      if (!ctx.account) throw new Error('Watching needs an account.')
+      const repository = await findRepository(io.github)
+      const key = `${ctx.account.id}-${repository.owner}/${repository.repo}`
+      await issueOpened.register(key, repository, { accountId: ctx.account.id })
+    },
+  })
+  client.defineJob({
+    id: 'github-thanks',
+    name: 'GitHub thanks for an issue',
+    version: '1.0.0',
+    trigger: issueOpened,
+    integrations: { github },
+    run: async ({ issue, repository }, io, ctx) => {
+      await io.github.issues.createComment('thanks', {
+        owner: repository.owner.login,
+        repo: repository.name,
+        issue_number: issue.number,
+        body: `Thanks for “${issue.title}”. (sent for ${ctx.account?.id ?? 'nobody'})`,
       })
     },
   })

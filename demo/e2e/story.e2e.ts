@@ -95,6 +95,29 @@ describe('the demo', () => {
     await context.close()
   })
 
+  it('watches a repository as the account: an issue at GitHub starts its job', async () => {
+    const { context, page, problems } = await visit()
+    await connect(page, 'github', 'ada')
+    await card(page, 'github').getByRole('button', { name: 'Watch for new issues' }).click()
+    const watching = card(page, 'github').locator('.activity-run[data-state=succeeded]')
+    await watching.getByText('Register trigger').waitFor()
+
+    const standIn = await context.newPage()
+    await standIn.goto(`http://127.0.0.1:${demo.port + 2}/`)
+    await standIn.getByTestId('sandbox-text').fill('The logo is upside down')
+    await standIn.getByTestId('sandbox-as').selectOption('ada')
+    await standIn.getByTestId('sandbox-submit').click()
+    await standIn.getByText('The logo is upside down', { exact: true }).waitFor()
+
+    const arrived = card(page, 'github').getByRole('list', { name: 'Arrived at GitHub' })
+    await arrived.getByText(/Thanks for “The logo is upside down”/).waitFor()
+    await card(page, 'github').getByText('GitHub thanks for an issue').waitFor()
+
+    await disconnect(page, 'github')
+    assert.deepEqual(problems, [])
+    await context.close()
+  })
+
   it('connects Airtable by a personal access token, once it is right', async () => {
     const { context, page } = await visit()
     const flow = flowOf(page, 'airtable')

@@ -20,7 +20,11 @@ export const actionsOf: Readonly<Record<ServiceName, ServiceActions>> = {
     arrivedTitle: 'Arrived in Slack',
   },
   github: {
-    actions: [{ kind: 'github-comment', label: 'Comment on issue #1' }],
+    actions: [
+      { kind: 'github-comment', label: 'Comment on issue #1' },
+      { kind: 'github-watch', label: 'Watch for new issues' },
+    ],
+    note: 'Watching makes a webhook as the account. Open an issue at the stand-in then: a job thanks for it as the account.',
     arrivedTitle: 'Arrived at GitHub',
   },
   airtable: {

@@ -106,7 +106,7 @@ function viewer({ data }: StateFile): Reply {
     label: `Personal access token of ${name}`,
     value: airtableTokens[id] ?? '',
   }))
-  return viewerPage(style, [{ title: 'Records', empty: 'No record yet.', rows }], notes)
+  return viewerPage(style, [{ title: 'Records', empty: 'No record yet.', rows }], { notes })
 }
 
 /** Starts the stand-in Airtable. */

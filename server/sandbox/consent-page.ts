@@ -194,21 +194,46 @@ export function consentRoutes(options: ConsentOptions): readonly Route[] {
 
 // Only the part that is shown is parsed: the style of the fetched page has another nonce.
 const refreshScript = `
-const main = document.querySelector('main')
+const shown = document.querySelector('[role=log]')
 setInterval(async () => {
   const answer = await fetch(location.pathname).catch(() => undefined)
   if (!answer || !answer.ok) return
   const text = await answer.text()
-  const shown = text.slice(text.indexOf('<main'), text.indexOf('</main>'))
-  const next = new DOMParser().parseFromString(shown, 'text/html').querySelector('main')
-  if (next && next.innerHTML !== main.innerHTML) main.innerHTML = next.innerHTML
+  const part = text.slice(text.indexOf('<main'), text.indexOf('</main>'))
+  const next = new DOMParser().parseFromString(part, 'text/html').querySelector('[role=log]')
+  if (next && next.innerHTML !== shown.innerHTML) shown.innerHTML = next.innerHTML
 }, 1000)`
 
-/** The page at `/`: what arrived so far, kept up to date. `notes` are lines of trusted HTML-free text. */
+/** What a viewer shows beside what arrived. */
+export interface ViewerExtras {
+  /** Lines to be copied. */
+  readonly notes?: readonly { readonly label: string; readonly value: string }[]
+  /** One thing that a person can do here: a text to type, as one of the people. */
+  readonly form?: {
+    readonly action: string
+    readonly label: string
+    readonly button: string
+    readonly people: readonly Person[]
+  }
+}
+
+function viewerForm(form: ViewerExtras['form']): string {
+  if (!form) return ''
+  const people = form.people.map(
+    ({ id, name, placeName }) =>
+      `<option value="${escape(id)}">${escape(name)} of ${escape(placeName)}</option>`,
+  )
+  return `<form class="body" method="post" action="${escape(form.action)}" data-testid="sandbox-form">
+<label>${escape(form.label)} <input name="text" required maxlength="200" data-testid="sandbox-text"></label>
+<label>as <select name="person" data-testid="sandbox-as">${people.join('')}</select></label>
+<button data-testid="sandbox-submit">${escape(form.button)}</button></form>`
+}
+
+/** The page at `/`: what arrived so far, kept up to date. */
 export function viewerPage(
   style: PageStyle,
   sections: readonly ViewerSection[],
-  notes: readonly { label: string; value: string }[] = [],
+  { notes = [], form }: ViewerExtras = {},
 ): Reply {
   const lists = sections.map(({ title, empty, rows }) => {
     const items = rows.map(
@@ -222,7 +247,7 @@ export function viewerPage(
       `<p><small>${escape(label)}</small><code data-testid="sandbox-note">${escape(value)}</code></p>`,
   )
   const body = `<header><p>What arrived at</p><h1>Stand-in ${escape(style.service)}</h1></header>
-<div class="body" role="log" aria-label="What arrived">${lists.join('')}${lines.join('')}</div>`
+${viewerForm(form)}<div class="body" role="log" aria-label="What arrived">${lists.join('')}${lines.join('')}</div>`
   const head = '<noscript><meta http-equiv="refresh" content="2"></noscript>'
   return page({ title: `Stand-in ${style.service}`, body, style, script: refreshScript, head, wide: true })
 }

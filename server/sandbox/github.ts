@@ -15,7 +15,7 @@ import {
 import { createCourier, type Courier, type SandboxDelivery } from './deliver.ts'
 import { githubHookRoutes, tellGithubHooks } from './github-hooks.ts'
 import { githubMessage } from './github-reply.ts'
-import { bearer, json, parameters, type Exchange, type Reply, type Route } from './http.ts'
+import { bearer, json, parameters, redirect, type Exchange, type Reply, type Route } from './http.ts'
 import { AuthorizationServer, type Refused } from './oauth.ts'
 import { basicCredentials } from './oauth-request.ts'
 import { runStandIn, type Running, type StandIn, type StandInOptions } from './stand-in.ts'
@@ -113,15 +113,17 @@ function viewer({ data }: StateFile): Reply {
     text: row.body,
     meta: `${row.author} · ${row.createdAt}`,
   }))
-  const issues = data.github.issues.map((row) => ({
+  const issues = data.github.issues.toReversed().map((row) => ({
     head: `${row.repo} #${row.number}`,
     text: row.title,
     meta: row.author,
   }))
-  return viewerPage(style, [
+  const form = { action: '/issues', label: 'New issue', button: 'Open issue', people: githubPeople }
+  const sections = [
     { title: 'Comments', empty: 'No comment yet.', rows: comments },
     { title: 'Issues', empty: 'No issue yet.', rows: issues },
-  ])
+  ]
+  return viewerPage(style, sections, { form })
 }
 
 function rateLimited(seconds: number): Reply {
@@ -167,6 +169,7 @@ export async function startGithub(options: StandInOptions): Promise<Running<Sand
     server,
     routes: [
       { method: 'GET', path: '/', handle: () => viewer(state) },
+      { method: 'POST', path: '/issues', handle: (exchange) => openByForm(api, exchange) },
       ...consent,
       {
         method: 'POST',
@@ -182,6 +185,17 @@ export async function startGithub(options: StandInOptions): Promise<Running<Sand
   origin = standIn.url
   const endpoints = { webUrl: origin, apiUrl: origin + githubApiPrefix }
   return { standIn: { ...standIn, endpoints, ...viewsOf(api, courier) }, close }
+}
+
+/** The form on the viewer's page: an issue in the repository of the person's organisation. */
+async function openByForm(api: GithubApiOptions, exchange: Exchange): Promise<Reply> {
+  const form = parameters(exchange)
+  const author = form.get('person') ?? ''
+  const place = githubPeople.find(({ id }) => id === author)?.place
+  const repo = githubRepositories.find((name) => name.split('/')[0] === place) ?? ''
+  const title = (form.get('text') ?? '').trim().slice(0, 200)
+  const issue = title === '' ? undefined : await openGithubIssue(api, { repo, title, body: '', author })
+  return issue ? redirect('/') : githubMessage(422, 'Validation Failed')
 }
 
 /** What a test or the demo sees and does beside the API. */
