@@ -79,6 +79,19 @@ describe('docs/providers.md', () => {
     assert.deepEqual(unused, [])
   })
 
+  it('has an example with an app at each server', async () => {
+    const { customers } = await run('chosen')
+    assert.ok(typeof customers === 'object' && customers !== null && 'connect' in customers)
+    const method = oauthOf(customers as Integration)
+    const { values } = method.fields?.parse({ server: 'git.two.example' }) ?? assert.fail()
+    assert.equal(method.appAt?.(method.issuer?.(values) ?? '')?.clientId, 'id-at-two')
+    assert.equal(method.appAt?.('https://evil.example'), undefined)
+    assert.deepEqual(
+      [method.responseMode, method.client.installUrl],
+      ['form_post', 'https://app.example.com/integrations/acme'],
+    )
+  })
+
   it('has an example of the other ways to connect', async () => {
     const { customers } = await run('ways')
     assert.ok(typeof customers === 'object' && customers !== null && 'connect' in customers)
