@@ -125,30 +125,8 @@ function createRoutes(options: AppOptions): Router {
   if (metrics !== undefined) {
     router.all('/metrics', async (ctx) => answerMetrics(ctx, metrics, async () => (await services()).metrics))
   }
-  router.all('/connect/start', async (ctx) =>
-    answerStart(ctx, (await services()).connect, { secure, guesses: guessGuard(ctx.req, options.bounds) }),
-  )
-  router.all('/connect/link/:token', async (ctx) =>
-    answerLink(ctx, (await services()).connect, {
-      token: ctx.params['token'] ?? '',
-      secure,
-      guesses: guessGuard(ctx.req, options.bounds),
-    }),
-  )
-  for (const path of ['/callback/:integration', '/callback/:integration/:issuer'])
-    router.all(path, async (ctx) => answerCallback(ctx, (await services()).connect, ctx.params))
-
-  const webhook = async (ctx: Context, target: WebhookTarget): Promise<void> =>
-    answerWebhook(ctx, target, (await services()).triggers.deliveries)
-  router.all('/webhooks/:hook', (ctx) =>
-    webhook(ctx, { type: 'registration', hook: ctx.params['hook'] ?? '' }),
-  )
-  router.all('/webhooks/app/:integration', (ctx) =>
-    webhook(ctx, { type: 'app', integration: ctx.params['integration'] ?? '' }),
-  )
-  router.all('/webhooks/http/:endpoint', (ctx) =>
-    webhook(ctx, { type: 'http', endpoint: ctx.params['endpoint'] ?? '' }),
-  )
+  addPages(router, options)
+  addWebhooks(router, options)
 
   const callConnect = createCallHandler({
     router: connectRouter,
@@ -180,6 +158,38 @@ function createRoutes(options: AppOptions): Router {
     await callApi(ctx, lastSegment(ctx), () => apiContext(ctx, options))
   })
   return router
+}
+
+/** Pages that people come to on the way to a provider and back. */
+function addPages(router: Router, { baseUrl, services, bounds }: AppOptions): void {
+  const secure = baseUrl.protocol === 'https:'
+  router.all('/connect/start', async (ctx) =>
+    answerStart(ctx, (await services()).connect, { secure, guesses: guessGuard(ctx.req, bounds) }),
+  )
+  router.all('/connect/link/:token', async (ctx) =>
+    answerLink(ctx, (await services()).connect, {
+      token: ctx.params['token'] ?? '',
+      secure,
+      guesses: guessGuard(ctx.req, bounds),
+    }),
+  )
+  for (const path of ['/callback/:integration', '/callback/:integration/:issuer'])
+    router.all(path, async (ctx) => answerCallback(ctx, (await services()).connect, ctx.params))
+}
+
+/** Where providers send what happened. */
+function addWebhooks(router: Router, { services }: AppOptions): void {
+  const webhook = async (ctx: Context, target: WebhookTarget): Promise<void> =>
+    answerWebhook(ctx, target, (await services()).triggers.deliveries)
+  router.all('/webhooks/:hook', (ctx) =>
+    webhook(ctx, { type: 'registration', hook: ctx.params['hook'] ?? '' }),
+  )
+  router.all('/webhooks/app/:integration', (ctx) =>
+    webhook(ctx, { type: 'app', integration: ctx.params['integration'] ?? '' }),
+  )
+  router.all('/webhooks/http/:endpoint', (ctx) =>
+    webhook(ctx, { type: 'http', endpoint: ctx.params['endpoint'] ?? '' }),
+  )
 }
 
 /** Around every route: caching off, errors as the caller can read them, connections ended while draining. */
