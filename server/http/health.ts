@@ -7,7 +7,7 @@ import type { Drain } from './drain.ts'
 /** Milliseconds for which an answer of the store is good: many probes cost one write. */
 const freshMs = 500
 /** A store that takes longer is away for those who probe, whether or not it comes back; callers wait for it longer. */
-const patienceMs = 1_500
+const patienceMs = 1_200
 
 /** Answers 200 as long as the process does. */
 export function answerHealth(ctx: Context): void {
