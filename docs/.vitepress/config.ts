@@ -41,6 +41,7 @@ export default defineConfig({
           { text: 'Providers', link: '/providers' },
           { text: 'Keys and backups', link: '/keys' },
           { text: 'Command line', link: '/cli' },
+          { text: 'Connections', link: '/connections' },
           { text: 'Security', link: '/security' },
           { text: 'Compared with others', link: '/comparison' },
         ],
