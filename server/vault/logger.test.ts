@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { TRPCClientError } from '@trpc/client'
+import { TRPCError } from '@trpc/server'
+import { z } from 'zod'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { createLogger, type RedactingLogger } from './logger.ts'
 import { Secret } from './secret.ts'
@@ -97,6 +100,17 @@ describe('createLogger', () => {
         }),
         depth,
       ),
+    'an error of zod': (depth) => {
+      const shape = z.strictObject({ apiKey: z.string().max(3), kind: z.enum(['a', 'b']) })
+      const input = { apiKey: canary, kind: canary, other: { password: canary } }
+      return nest([shape.safeParse(input).error, shape.safeParse(input, { reportInput: true }).error], depth)
+    },
+    'an error of tRPC': (depth) => {
+      const cause = Object.assign(new Error(`token=${canary}`), { input: canary, ctx: { key: canary } })
+      const shape = { message: 'no', code: -32603, data: { authorization: canary } }
+      const client = TRPCClientError.from({ error: shape }, { meta: { response: { body: canary } } })
+      return nest([new TRPCError({ code: 'BAD_REQUEST', message: `key=${canary}&x`, cause }), client], depth)
+    },
     'text in JSON': (depth) => nest(JSON.stringify(JSON.stringify({ access_token: canary, n: 1 })), depth),
   }
   for (const [place, make] of Object.entries(places)) {

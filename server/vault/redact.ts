@@ -76,6 +76,13 @@ const isOneTime = (name: string, value: unknown): boolean =>
   typeof value === 'string' &&
   !/^(?:[a-z]+(?:_[a-z0-9]+)*|[A-Z][A-Z0-9_]*)$/.test(value)
 
+/** An error of zod; not every one is an `Error`. */
+const isRejection = (value: object): value is { readonly issues: readonly unknown[] } =>
+  'issues' in value &&
+  Array.isArray(value.issues) &&
+  'name' in value &&
+  (value.name === 'ZodError' || value.name === '$ZodError')
+
 /** One pass over one value. */
 class Walk {
   readonly #scrub: (text: string) => string
@@ -122,6 +129,7 @@ class Walk {
 
   #object(value: object, depth: number): unknown {
     if (value instanceof Secret) return secretMark
+    if (isRejection(value)) return this.#rejection(value.issues, depth)
     if (value instanceof Error) return this.#error(value, depth)
     if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`
     if (value instanceof ArrayBuffer) return `[${value.byteLength} bytes]`
@@ -148,6 +156,15 @@ class Walk {
     if (error instanceof AggregateError) members.push(['errors', error.errors])
     if (error.cause !== undefined) members.push(['cause', error.cause])
     return this.#entries(members, depth)
+  }
+
+  /** An error of zod: its text and its issues may quote what was judged, so places and rules are all that is shown. */
+  #rejection(issues: readonly unknown[], depth: number): unknown {
+    const shown = issues.slice(0, maxItems).map((issue) => {
+      const { path, code } = Object(issue) as { readonly path?: unknown; readonly code?: unknown }
+      return { path: Array.isArray(path) ? path.map(String).join('.') : '', code: String(code) }
+    })
+    return this.#entries(Object.entries({ name: 'ZodError', issues: shown }), depth)
   }
 
   /** A list of headers has each name before its value, so what follows a secret name is secret. */

@@ -43,7 +43,7 @@ const rules: readonly (readonly [pattern: RegExp, replacement: string])[] = [
     `$1$2"${secretMark}`,
   ],
   [new RegExp(`\\b(${clearName})(\\s{0,8}[:=]\\s{0,8})[^\\s"'&,;}]+`, 'gi'), `$1$2${secretMark}`],
-  [/\b(code|state)=[\w.~%+/=-]{8,}/gi, `$1=${secretMark}`],
+  [/\b(code|state|token|secret|key)=[\w.~%+/=-]{8,}/gi, `$1=${secretMark}`],
 ]
 
 /** The text with every secret replaced by `[secret]`. Idempotent. */
