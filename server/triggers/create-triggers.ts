@@ -1,7 +1,7 @@
 // The triggers of a server put together.
 
 import { randomUUID } from 'node:crypto'
-import { createLeaseKeeper } from '../connect/held-lease.ts'
+import { createLeaseKeeper, type LeaseKeeper } from '../connect/held-lease.ts'
 import type { TriggerContext } from './context.ts'
 import { createDeliveries, type Deliveries } from './deliveries.ts'
 import { createRegistrations, type Registrations } from './registrations.ts'
@@ -20,8 +20,36 @@ export function createTriggers(options: TriggersOptions): Triggers {
   const { store } = options
   const context: TriggerContext = {
     ...options,
-    leases: createLeaseKeeper(store, `triggers/${randomUUID()}`),
+    leases: oneAtATime(createLeaseKeeper(store, `triggers/${randomUUID()}`)),
     now: options.now ?? (() => store.now()),
   }
   return { registrations: createRegistrations(context), deliveries: createDeliveries(context) }
+}
+
+/** The store gives a lease to its holder again, so that within one process somebody else has to say no. */
+function oneAtATime(keeper: LeaseKeeper): LeaseKeeper {
+  const held = new Set<string>()
+  return {
+    ...keeper,
+    async take(name) {
+      if (held.has(name)) return undefined
+      held.add(name)
+      const give = (): void => void held.delete(name)
+      const lease = await keeper.take(name).catch((error: unknown) => {
+        give()
+        throw error
+      })
+      if (!lease) {
+        give()
+        return undefined
+      }
+      return {
+        fence: lease.fence,
+        get lost() {
+          return lease.lost
+        },
+        release: () => lease.release().finally(give),
+      }
+    },
+  }
 }

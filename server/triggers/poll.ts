@@ -41,9 +41,9 @@ export async function pollRegistration(
     const { id, fence } = found
     if (hasMore && !(await context.store.update(registrations, id, { fence }, { set: { progress } }))) break
   }
-  const seenAt = Math.floor(context.now())
+  const madeAt = Math.floor(context.now())
   const { revision, accountId, params } = found
-  const applied = { revision, accountId, params, data: null, expiresAt: null, seenAt }
+  const applied = { revision, accountId, params, data: null, expiresAt: null, madeAt }
   const [shortest, longest] = intervalBounds
   const seconds = hasMore ? 1 : Math.min(longest, Math.max(shortest, source.intervalSeconds))
   return { applied, identityId, progress, state: 'active', dueAt: Math.ceil(context.now() + seconds * 1000) }

@@ -28,6 +28,8 @@ const lookForConnectionMs = 10 * 60_000
 const refusedMs = 6 * 3_600_000
 /** Renewed once less than this part of its life is left. */
 const renewPart = 0.5
+/** Nothing that is as it should be is looked at sooner, in ms. */
+const soonestMs = 60_000
 const maxSteps = 5
 
 /** Outcome of a reconciliation: `busy` while another process has it; `gone` when there is none. */
@@ -145,11 +147,7 @@ async function withHook(
   return withAuth(context, found, trigger, async (auth) => {
     const hookContext = contextOf(context, found, trigger, auth)
     const hook = await bring(source, hookContext, { found, now: context.now() })
-    const kept = {
-      data: applied?.data ?? null,
-      ...(applied?.expiresAt ? { expiresAt: new Date(applied.expiresAt) } : {}),
-    }
-    const next = appliedOf(context, found, hook ?? kept)
+    const next = hook === undefined && applied ? applied : appliedOf(context, found, hook ?? { data: null })
     return {
       applied: next,
       ...(hook?.secret === undefined
@@ -181,7 +179,7 @@ async function bring(
   if (
     source.renew &&
     applied.expiresAt !== null &&
-    applied.expiresAt - now < (applied.expiresAt - applied.seenAt) * renewPart
+    applied.expiresAt - now < (applied.expiresAt - applied.madeAt) * renewPart
   )
     return gone(source.renew(known), () => source.create(context))
   return (await source.exists(known)) ? undefined : source.create(context)
@@ -272,13 +270,14 @@ function appliedOf(
 ): AppliedHook {
   const { revision, accountId, params } = found
   const expiresAt = hook.expiresAt?.getTime() ?? null
-  return { revision, accountId, params, data: hook.data, expiresAt, seenAt: Math.floor(context.now()) }
+  return { revision, accountId, params, data: hook.data, expiresAt, madeAt: Math.floor(context.now()) }
 }
 
-function nextLook(context: TriggerContext, { expiresAt, seenAt }: AppliedHook): number {
+function nextLook(context: TriggerContext, { expiresAt, madeAt }: AppliedHook): number {
   const look = soon(context, lookEveryMs * (0.75 + Math.random() / 2))
   if (expiresAt === null) return look
-  return Math.min(look, Math.ceil(seenAt + (expiresAt - seenAt) * (1 - renewPart)))
+  const renewal = Math.ceil(madeAt + (expiresAt - madeAt) * (1 - renewPart))
+  return Math.min(look, Math.max(renewal, soon(context, soonestMs)))
 }
 
 function failureOf(context: TriggerContext, found: RegistrationDocument, thrown: unknown): Actual {

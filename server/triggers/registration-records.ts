@@ -18,8 +18,8 @@ export interface AppliedHook {
   /** From the source: what is needed to find it again. */
   readonly data: Json
   readonly expiresAt: number | null
-  /** When it was made, changed, renewed or last seen at the provider. */
-  readonly seenAt: number
+  /** When it was made, changed or renewed: its life begins here. */
+  readonly madeAt: number
 }
 
 /** One account's use of a dynamic trigger. Its id is a digest of trigger and key. */
