@@ -1,4 +1,4 @@
-// The bench: `npm run bench [-- --json] [--quick] [http|runs|vault|stored|latency|rotation|claims|size|start …]`. Prints a table, or with --json one JSON
+// The bench: `npm run bench [-- --json] [--quick] [http|runs|vault|stored|latency|rotation|refresh|claims|size|start …]`. Prints a table, or with --json one JSON
 // object: name to { value, unit, baseline, ratio }. Progress goes to standard error.
 
 import { parseArgs } from 'node:util'
@@ -6,6 +6,7 @@ import { full, quick, type Effort } from './measure.ts'
 import { measureClaims } from './measure-claims.ts'
 import { measureHttp } from './measure-http.ts'
 import { measureLatency } from './measure-latency.ts'
+import { measureRefresh } from './measure-refresh.ts'
 import { measureRotation } from './measure-rotation.ts'
 import { measureRuns } from './measure-runs.ts'
 import { measureSize } from './measure-size.ts'
@@ -22,6 +23,7 @@ const parts: Readonly<Record<string, (effort: Effort) => Promise<BenchResults>>>
   stored: measureStored,
   latency: measureLatency,
   rotation: measureRotation,
+  refresh: measureRefresh,
   claims: measureClaims,
   size: measureSize,
   start: measureStart,
