@@ -20,6 +20,10 @@ export type {
 } from './server-api.ts'
 export type { IntegrationInspection, ServerCheck, ServerInspection } from './inspection.ts'
 export type { NextHandler } from './http/app.ts'
+export type { TrustedProxies } from './http/client-address.ts'
+export type { MetricsAccess } from './http/metrics-route.ts'
+export type { RateLimits } from './http/rate-limits.ts'
+export type { SecretKeyInfo } from './connect/key-uses.ts'
 
 export { awsKms } from './vault/aws-kms.ts'
 export type { AwsCredentials, AwsKmsOptions, AwsKmsProvider } from './vault/aws-kms.ts'
