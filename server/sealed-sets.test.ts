@@ -27,7 +27,8 @@ import { createGuardedFetch } from './net/guarded-fetch.ts'
 import { oauthMethod } from './oauth/fixtures/methods.ts'
 import { startTokenServer } from './oauth/fixtures/token-server.ts'
 import { allSets, sealedSets } from './sealed-sets.ts'
-import type { Store } from './store/store.ts'
+import { defineSet, type Store, type StoredDocument } from './store/store.ts'
+import { deliveries, registrations, sealSecret } from './triggers/registration-records.ts'
 import { canarySet } from './vault/canary.ts'
 import { countKeyUsage } from './vault/key-usage.ts'
 import { findSealed } from './vault/sealed-set.ts'
@@ -156,6 +157,21 @@ async function parkAnswer(connect: Connect): Promise<void> {
   assert.equal((await comeBack(connect, { cookies }, { integration, params })).result, 'confirm')
 }
 
+/** What the triggers seal of a source: the secret of a registration, and a delivery that was not read yet. */
+async function fillTriggers(store: Store, vault: Vault): Promise<void> {
+  const place = { id: 'registration', integration: 'plain', hook: 'hook' }
+  const secrets = { current: sealSecret(vault, place, 'secret of a webhook') }
+  await store.insert(registrationsAsSealed, { ...place, secrets })
+  const request = vault.session('delivery', 'delivery').seal('{"body":"…"}', 'request')
+  await store.insert(deliveriesAsSealed, { id: 'delivery', request })
+}
+
+/** The members of their records that hold sealed values or say where they belong. */
+const registrationsAsSealed = defineSet<
+  StoredDocument & { integration: string; hook: string; secrets: Record<string, string> }
+>(registrations.name)
+const deliveriesAsSealed = defineSet<StoredDocument & { request: string }>(deliveries.name)
+
 describe('sealedSets', () => {
   it('holds every set in which the product seals something, and all of it is sealed anew', async () => {
     const first = clientWith(k1)
@@ -166,6 +182,7 @@ describe('sealedSets', () => {
     await runsEnd(first, { everything: 'succeeded', fails: 'failed' })
     const ground = await openGround(url, k1)
     await fillConnect(ground.store, ground.vault)
+    await fillTriggers(ground.store, ground.vault)
     await first.close()
 
     const before = await countKeyUsage(ground.store, { sets: allSets })
