@@ -4,14 +4,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { TokenSet } from '../integrations/integration.ts'
-import { updateStep } from '../store/store.ts'
-import { auditStep, ourselves } from './audit.ts'
+import { updateStep, type Step } from '../store/store.ts'
+import { ourselves } from './audit.ts'
+import { changeSteps, changeTime } from './changes.ts'
 import type { ConnectContext } from './context.ts'
 import type { HeldLease } from './held-lease.ts'
 import type { ConnectionRecord } from './records.ts'
 import { endOf, noRefresh } from './refresh-state.ts'
 import { secretBox, tokenSecrets } from './secrets.ts'
 import { connectionSet } from './sets.ts'
+import { tellMembersOf } from './shared-grant.ts'
 import type { Teardowns } from './teardown.ts'
 import { connectionView } from './views.ts'
 
@@ -89,27 +91,30 @@ async function saveLate(
     await giveUpGrant(parts, refreshed, current)
     return 'superseded'
   }
-  const set = changeOf(context, lease, { ...refreshed, opened: current })
+  const updatedAt = changeTime(context, current)
+  const set = { ...changeOf(context, lease, { ...refreshed, opened: current }), updatedAt }
   const recovered = current.state === 'needs_reauth'
   if (current.credFence < lease.fence) {
     const later = current.refresh !== null && current.refresh.fence > lease.fence
     const { refresh, refreshOpen, refreshStartedAt } = current
     const change = { set: later ? { ...set, refresh, refreshOpen, refreshStartedAt } : set }
     const update = updateStep(connectionSet, id, { version: current.version }, change)
-    const audit = auditStep(store.now(), {
-      action: 'connection.recovered',
-      actor: ourselves,
-      connection: current,
-      identityId: current.identity.id,
-    })
-    if (!(await store.transact(recovered ? [update, audit] : [update]))) return 'again'
+    const told = recovered ? recoveredSteps(context, { ...current, ...set }) : []
+    if (!(await store.transact([update, ...told]))) return 'again'
   }
   // While the lease was lost another may have told that it does not work; whoever heard that must hear this.
   if (recovered || lease.lost) {
-    await context.changed({ type: 'connected', connection: connectionView({ ...current, ...set }) })
+    if (current.kind === 'grant') await tellMembersOf(context, { grantId: id })
+    else await context.changed({ type: 'connected', connection: connectionView({ ...current, ...set }) })
   }
   return 'saved'
 }
+
+/** A credential that connections share is none itself: they are told one by one. */
+const recoveredSteps = (context: ConnectContext, connection: ConnectionRecord): Step[] =>
+  connection.kind === 'grant'
+    ? []
+    : changeSteps(context, { action: 'connection.recovered', actor: ourselves, connection })
 
 function changeOf(
   context: ConnectContext,
