@@ -22,7 +22,7 @@ const contractFiles = [
   'server/integrations/registry.ts',
   'server/integrations/webhook-source.ts',
 ]
-const providers = /^server\/integrations\/(airtable|github|linear|shopify|slack|stripe)/
+const providers = /^server\/integrations\/(airtable|github|linear|providers|shopify|slack|stripe)/
 const ciphers =
   /^(createCipheriv|createDecipheriv|hkdf|hkdfSync|scrypt|scryptSync|pbkdf2|pbkdf2Sync|webcrypto|default|\*)$/
 

@@ -15,7 +15,7 @@ import { loadPeer } from './sdk-peer.ts'
 
 export type { AirtableEndpoints } from './airtable-connect.ts'
 export { events } from './airtable-sources.ts'
-export type { AirtableBaseParams, AirtableSources } from './airtable-sources.ts'
+export type { AirtableBaseParams, AirtableChangePayload, AirtableSources } from './airtable-sources.ts'
 
 /** Options of {@link Airtable}: `token` for the product's own account, or `connect` for its customers'. */
 export interface AirtableOptions<Id extends string = string> {

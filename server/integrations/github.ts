@@ -16,6 +16,16 @@ import { loadPeer } from './sdk-peer.ts'
 
 export type { GithubEndpoints } from './github-connect.ts'
 export { events } from './github-events.ts'
+export type {
+  GithubCreatePayload,
+  GithubIssueCommentPayload,
+  GithubIssuesPayload,
+  GithubPullRequestPayload,
+  GithubPullRequestReviewPayload,
+  GithubPushPayload,
+  GithubRepositoryPayload,
+  GithubStarPayload,
+} from './github-events.ts'
 export type { GithubOrgParams, GithubRepoParams, GithubSources } from './github-sources.ts'
 
 /** Options of {@link Github}: `token` for the product's own account, or `connect` for its customers'. */

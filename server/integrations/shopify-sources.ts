@@ -121,7 +121,7 @@ function queryFor(
 }
 
 /** `orders/create` as GraphQL writes it. */
-export const topicName = (topic: string): string => topic.toUpperCase().replace(/\W+/g, '_')
+const topicName = (topic: string): string => topic.toUpperCase().replace(/\W+/g, '_')
 
 async function create(
   self: Complainant,

@@ -29,7 +29,13 @@ import { shopifySources, type ShopifySources } from './shopify-sources.ts'
 
 export type { ShopifyEndpoints } from './shopify-connect.ts'
 export { events } from './shopify-sources.ts'
-export type { ShopifyShopParams, ShopifySources } from './shopify-sources.ts'
+export type {
+  ShopifyOrderPayload,
+  ShopifyProductPayload,
+  ShopifyResourcePayload,
+  ShopifyShopParams,
+  ShopifySources,
+} from './shopify-sources.ts'
 
 /** Options of {@link Shopify}: `shop` with `accessToken` for the product's own shop, or `connect` for its customers'. */
 export interface ShopifyOptions<Id extends string = string> {

@@ -23,7 +23,14 @@ import { slackSources, type SlackSources } from './slack-sources.ts'
 
 export type { SlackAppOptions, SlackEndpoints } from './slack-connect.ts'
 export { events } from './slack-sources.ts'
-export type { SlackSources, SlackWorkspaceParams } from './slack-sources.ts'
+export type {
+  SlackChannelPayload,
+  SlackMemberPayload,
+  SlackMessagePayload,
+  SlackReactionPayload,
+  SlackSources,
+  SlackWorkspaceParams,
+} from './slack-sources.ts'
 
 /** Options of {@link Slack}: `token` for the product's own workspace, or `connect` with `oauth` for its customers'. */
 export interface SlackOptions<Id extends string = string> {

@@ -9,7 +9,7 @@ import { json, jsonBody, type Exchange, type Reply, type Route } from './http.ts
 import type { AirtableHookRow, AirtableRecordRow, StateFile } from './state.ts'
 
 /** Airtable's own lifetime of a webhook. */
-export const airtableHookLifeMs = 7 * 24 * 3_600_000
+const airtableHookLifeMs = 7 * 24 * 3_600_000
 
 const maxPage = 50
 

@@ -53,7 +53,7 @@ type Actual = Partial<
 >
 
 /** The public URL of a hook. */
-export function hookUrl({ baseUrl }: Pick<TriggerContext, 'baseUrl'>, hook: string): string {
+function hookUrl({ baseUrl }: Pick<TriggerContext, 'baseUrl'>, hook: string): string {
   return `${baseUrl.href.replace(/\/$/, '')}/webhooks/${hook}`
 }
 

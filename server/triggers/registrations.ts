@@ -292,7 +292,7 @@ async function sweep(context: TriggerContext): Promise<void> {
 }
 
 /** A registration as users see it. */
-export function viewOf(found: RegistrationDocument): Registration {
+function viewOf(found: RegistrationDocument): Registration {
   const { trigger, key, params, integration, accountId, metadata, state, error, applied } = found
   const iso = (at: number): string => new Date(at).toISOString()
   return {

@@ -4,6 +4,14 @@ import { z } from 'zod'
 import { bearer } from '../bearer.ts'
 import { defineProvider } from '../define-provider.ts'
 
+export { events, linearSources } from '../linear-sources.ts'
+export type {
+  LinearPayload,
+  LinearSourceOptions,
+  LinearSources,
+  LinearTeamParams,
+} from '../linear-sources.ts'
+
 const apiUrl = 'https://api.linear.app'
 
 const who = z.object({

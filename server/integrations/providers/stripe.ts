@@ -9,6 +9,14 @@ import { unlessEnded } from '../ended-already.ts'
 import { defineFields, type FieldMeta } from '../field-set.ts'
 import type { Identified } from '../integration.ts'
 
+export { events, stripeSources } from '../stripe-sources.ts'
+export type {
+  StripeAccountParams,
+  StripeObjectPayload,
+  StripeSourceOptions,
+  StripeSources,
+} from '../stripe-sources.ts'
+
 const apiUrl = 'https://api.stripe.com/v1'
 
 const account = z.object({
