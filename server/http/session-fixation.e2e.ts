@@ -41,7 +41,9 @@ beforeEach(async () => {
 afterEach(() => Promise.all([victim.close(), attacker.close()]))
 
 /** What the attacker gets hold of, signed in at the provider as themselves; then the victim is at the keyboard. */
-async function loot(take: typeof lootStart): Promise<Loot> {
+async function loot<T extends Loot>(
+  take: (world: World, profile: BrowserContext, account: string) => Promise<T>,
+): Promise<T> {
   world.provider.person = 'mallory'
   const taken = await take(world, attacker, `mallory-${tests}`)
   world.provider.person = 'victim'
@@ -125,7 +127,7 @@ describe('a victim who opens what an attacker began (A2)', () => {
   })
 
   it('back from the provider: the callback URL', async () => {
-    const { callbackUrl = '' } = await loot(lootCallback)
+    const { callbackUrl } = await loot(lootCallback)
     const page = await victimOpens(callbackUrl)
     assert.equal(await codeOn(page), 'browser_mismatch')
     assert.equal(page.url(), `${world.base}/callback/crm`, 'code and state are gone from the address')
