@@ -57,7 +57,10 @@ export type Auth = OAuth2Auth | ApiKeyAuth | BasicAuth
 export type ConnectionState = 'active' | 'needs_reauth' | 'disconnected'
 
 /** The host's own facts about a connection: a JSON object of at most 4 KB. */
-export type Metadata = { readonly [key: string]: MetadataValue }
+export type Metadata = {
+  /** Any name of yours. */
+  readonly [key: string]: MetadataValue
+}
 
 /** A value in {@link Metadata}. */
 export type MetadataValue = string | number | boolean | null | readonly MetadataValue[] | Metadata

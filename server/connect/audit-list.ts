@@ -17,15 +17,19 @@ const maxScanned = 2_000
 
 /** Which rows. All of them when empty. */
 export interface AuditQuery {
+  /** About this account only. */
   readonly accountId?: string
+  /** About the integration with this id only. */
   readonly integration?: string
   /** `connection.disconnected`, `credential.read`, … */
   readonly action?: string
-  /** ISO 8601: from this instant on, and up to but not including that one. */
+  /** ISO 8601: from this instant on. */
   readonly from?: string
+  /** ISO 8601: before this instant. */
   readonly to?: string
   /** 1 to 200 (default 50). */
   readonly limit?: number
+  /** From the page before. */
   readonly cursor?: string
 }
 
@@ -41,9 +45,11 @@ export interface AuditRow {
   readonly actor: string
   /** Id of the secret key that let the actor in. */
   readonly key?: string
-  /** The connection it is about, with its integration and account. */
+  /** The connection it is about. */
   readonly connectionId?: string
+  /** Id of its integration. */
   readonly integration?: string
+  /** Its account, as it was called then. */
   readonly accountId?: string
   /** Who the account was at the provider. */
   readonly identityId?: string

@@ -30,7 +30,9 @@ const maxNames = 20
 
 /** What is renamed. */
 export interface RenameRequest {
+  /** What it is called now. */
   readonly from: string
+  /** What it is to be called. */
   readonly to: string
 }
 
