@@ -101,7 +101,9 @@ function injections(backend: Backend): void {
       )
   })
   const send = async (url: string, init: RequestInit): Promise<number> => {
-    const answer = await fetch(url, { redirect: 'manual', ...init })
+    // A kept connection may be closed by the server in the moment in which it is used again.
+    const ask = (): Promise<Response> => fetch(url, { redirect: 'manual', ...init })
+    const answer = await ask().catch(ask)
     const text = await answer.text()
     counts.requests += 1
     counts.statuses.set(answer.status, (counts.statuses.get(answer.status) ?? 0) + 1)
