@@ -14,8 +14,7 @@ export type FlowStage =
   'choose' | 'fields' | 'authorize' | 'configure' | 'verify' | 'done' | 'failed' | 'cancelled'
 
 /** True when the flow is over. */
-export const isFinalStage = (stage: FlowStage): boolean =>
-  stage === 'done' || stage === 'failed' || stage === 'cancelled'
+export const isFinalStage = (stage: string): boolean => /^(done|failed|cancelled)$/.test(stage)
 
 /** How long a flow may take, in milliseconds. */
 export const flowLifetimeMs = 30 * 60_000

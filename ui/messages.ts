@@ -62,7 +62,7 @@ export const statusEnglish: StatusMessages = {
   loading: moment,
   submitting: moment,
   authorize: 'Continue in the {name} window.',
-  lost: 'Is the {name} window lost?',
+  lost: 'Lost the {name} window?',
   blocked: 'Your browser blocked the {name} window.',
   verify: moment,
   done: connected,
@@ -83,7 +83,7 @@ export const controlEnglish: ControlMessages = {
   retry: 'Try again',
   reveal: 'Show {title}',
   optional: '(optional)',
-  help: 'Where do I find this?',
+  help: 'Where to find it',
 }
 
 /** The text with its `{placeholders}` filled in; unknown ones become empty. */

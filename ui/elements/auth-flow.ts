@@ -26,7 +26,6 @@ import { announce, statusText } from './status-text.ts'
  * @attr {string} method - Offer this method only; `oauth2` also says that it needs no fields
  * @attr {string} scopes - Scopes to ask for, separated by spaces
  * @attr {string} locale - Language of the window and of the server's texts
- * @attr {string} popup-features - Features of the window
  * @attr {'eager' | 'visible' | 'intent' | 'none'} load - When to read the description (default `intent`); the first
  *   two read the connection, too
  * @attr {'active' | 'needs_reauth' | 'none'} status - What the page knows of the connection
@@ -58,7 +57,6 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
     method: {},
     scopes: {},
     locale: {},
-    popupFeatures: { attribute: 'popup-features' },
     load: {},
     status: {},
     identity: {},
@@ -84,8 +82,6 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   declare scopes: string | undefined
   /** Language of the window and of the server's texts. */
   declare locale: string | undefined
-  /** Features of the window, as `window.open` takes them. */
-  declare popupFeatures: string | undefined
   /** When to read what the server knows (default `intent`). */
   declare load: 'eager' | 'visible' | 'intent' | 'none' | undefined
   /** What the page knows of the connection. */

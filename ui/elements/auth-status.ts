@@ -47,28 +47,25 @@ export class AuthStatusElement extends AuthPart {
     if (this.#region.textContent !== text) this.#region.textContent = text
   }
 
-  #help({ state, popup, name }: FlowSnapshot): HTMLElement[] {
+  #help({ state, popup, name, device }: FlowSnapshot): HTMLElement[] {
     const { texts } = this
     const button = (action: 'cancel' | 'reopen' | 'retry'): HTMLElement =>
       make('button', { type: 'button', 'data-part': action, 'data-auth-action': action }, texts[action])
+    const label = fill(texts.continue, { name })
+    if (device && state === 'verify') {
+      const href = device.verificationUrl
+      return [make('a', { 'data-part': 'device', target: '_blank', href }, `${label}: ${device.userCode}`)]
+    }
     if (state === 'failed') return [button('retry')]
     if (state === 'authorize') return [...(popup === 'lost' ? [button('reopen')] : []), button('cancel')]
     if (state !== 'blocked') return []
-    const label = fill(texts.continue, { name })
     // What the user submits by hand is opened by browsers that let no script open anything.
     return this.closest('form')
       ? [
           make('button', { type: 'button', 'data-part': 'open', 'data-auth-action': 'reopen' }, label),
           button('cancel'),
         ]
-      : [
-          make(
-            'form',
-            { 'data-part': 'open-form', target: '_blank' },
-            make('button', { 'data-part': 'open' }, label),
-          ),
-          button('cancel'),
-        ]
+      : [make('form', { target: '_blank' }, make('button', { 'data-part': 'open' }, label)), button('cancel')]
   }
 }
 

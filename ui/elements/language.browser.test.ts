@@ -72,3 +72,25 @@ describe('the language of the elements', () => {
     await expectAccessible(flow)
   })
 })
+
+describe('a code for a device', () => {
+  afterEach(cleanUp)
+
+  it('is shown as a link to where it is typed', async () => {
+    const flow = await fixture(markup())
+    flow.definition = kinds
+    await settled()
+    const seen = flow.flow.getSnapshot()
+    Object.assign(flow.flow, {
+      getSnapshot: () => ({
+        ...seen,
+        state: 'verify',
+        device: { userCode: 'WDJB-MJHT', verificationUrl: 'https://example.com/device', expiresAt: '' },
+      }),
+    })
+    flow.repaint()
+    const link = need<HTMLAnchorElement>(flow, '[data-part=device]')
+    equal([link.textContent, link.href], ['Continue to Kinds: WDJB-MJHT', 'https://example.com/device'])
+    await expectAccessible(flow)
+  })
+})

@@ -37,5 +37,5 @@ export const policyError = (cause?: unknown): ConnectError =>
 export function asConnectError(thrown: unknown): ConnectError {
   if (thrown instanceof ConnectError) return thrown
   reportError(thrown)
-  return localError('internal', 'Something went wrong.', { cause: thrown })
+  return localError('internal', 'Something failed.', { cause: thrown })
 }

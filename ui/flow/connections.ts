@@ -47,7 +47,7 @@ export function createConnections(options: ConnectionsOptions): ConnectionList {
   const tokens = createTokens(options)
   let snapshot: ConnectionsSnapshot = { state: 'idle', connections: [], error: undefined }
   const set = (patch: Partial<ConnectionsSnapshot>): void => {
-    snapshot = Object.freeze({ ...snapshot, error: undefined, ...patch })
+    snapshot = { ...snapshot, error: undefined, ...patch }
     for (const listener of listeners) listener()
   }
   return {

@@ -103,7 +103,7 @@ class FlowStore implements ConnectFlow {
     const { state } = this.#snapshot
     if (!method || state === 'submitting' || !canMove(state, 'submitting')) return
     const opens = method === 'oauth2' && this.#options.mode !== 'redirect' && state !== 'configure'
-    this.#popup = opens ? openPopup(this.#options.popupFeatures) : null
+    this.#popup = opens ? openPopup() : null
     this.#submission = { method, values }
     void this.#send(this.#submission)
   }
@@ -111,7 +111,7 @@ class FlowStore implements ConnectFlow {
   reopen(form?: HTMLFormElement): boolean {
     const { state, method, values } = this.#snapshot
     if (state === 'blocked') {
-      this.#popup = openPopup(this.#options.popupFeatures)
+      this.#popup = openPopup()
       return this.#leave(form)
     }
     if (state !== 'authorize') return false
@@ -153,7 +153,7 @@ class FlowStore implements ConnectFlow {
   whenSettled(): Promise<FlowSnapshot> {
     return new Promise((resolve) => {
       const check = (): void => {
-        if (!/^(done|failed|cancelled)$/.test(this.#snapshot.state)) return
+        if (!isFinalStage(this.#snapshot.state)) return
         unsubscribe()
         resolve(this.#snapshot)
       }

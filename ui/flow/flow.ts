@@ -4,7 +4,7 @@
 import type { Connection } from '../../shared/auth.ts'
 import type { ErrorReply, FieldError } from '../../shared/errors.ts'
 import type { FieldValues, FormField } from '../../shared/fields.ts'
-import type { ConnectMethod, FlowView, IntegrationView, MethodId } from '../../shared/flow.ts'
+import type { ConnectMethod, DeviceCode, FlowView, IntegrationView, MethodId } from '../../shared/flow.ts'
 import { isBusy, type FlowState } from './machine.ts'
 import type { PendingFlow } from './pending.ts'
 import type { ConnectTokenSource } from './token.ts'
@@ -34,8 +34,6 @@ export interface AuthFlowOptions {
   readonly scopes?: string | undefined
   /** Language of the window and of the server's texts (default: the page's). */
   readonly locale?: string | undefined
-  /** Features of the window, as `window.open` takes them (default: 600 × 760, centred). */
-  readonly popupFeatures?: string | undefined
   /** The integration's description, where the page has it already. */
   readonly definition?: IntegrationView | undefined
   /** What the page knows of the connection: `active`, `needs_reauth`, `none`. */
@@ -74,6 +72,8 @@ export interface FlowSnapshot {
   readonly place: string
   /** The connection, once the server told it. */
   readonly connection: Connection | undefined
+  /** Present while the user is to type a code at the provider; `state` is `verify` then. */
+  readonly device: DeviceCode | undefined
 }
 
 /** Connecting one account to one integration, without markup: a store with steps. */
@@ -144,6 +144,7 @@ export const firstSnapshot = ({ status, identity }: AuthFlowOptions): FlowSnapsh
   identity: identity || '',
   place: '',
   connection: undefined,
+  device: undefined,
 })
 
 /** The snapshot with changes, and what follows from them. */
@@ -178,7 +179,7 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 /** What the server says of a flow, as a change. */
 export function fromView(view: FlowView, only: string | undefined): Partial<Mutable<FlowSnapshot>> {
-  const { stage, method, fields, values, errors, error, connection } = view
+  const { stage, method, fields, values, errors, error, connection, device } = view
   return {
     state: stage,
     ...fromMethods(view.methods, only),
@@ -187,6 +188,7 @@ export function fromView(view: FlowView, only: string | undefined): Partial<Muta
     ...(connection && fromConnection(connection)),
     values,
     errors,
+    device,
     error:
       error ??
       (errors[0] && {

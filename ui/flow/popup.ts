@@ -5,9 +5,9 @@
 import type { StartForm } from '../../shared/flow.ts'
 
 /** An empty window, or null when the browser blocks it. Call it in the user's gesture. */
-export const openPopup = (features = 'popup,width=600,height=760'): Window | null =>
+export const openPopup = (): Window | null =>
   // Nobody can guess the name, so no other page can send this window somewhere.
-  open('', crypto.getRandomValues(new Uint32Array(4)).join(''), features)
+  open('', crypto.getRandomValues(new Uint32Array(4)).join(''), 'popup,width=600,height=760')
 
 /** Makes the form send `data` when it is submitted. The values are never in the document. */
 export function fillStart(form: HTMLFormElement, action: string, data: StartForm): void {

@@ -91,8 +91,7 @@ function nameOf(name: string): string {
   if (name === 'className') return 'class'
   if (name === 'htmlFor') return 'for'
   if (name.startsWith('onAuth')) return `on${kebab(name.slice(2))}`
-  if (/^(accountId|tokenUrl|returnUrl|popupFeatures|\w+ClassName)$/.test(name))
-    return kebab(name.replace(/Name$/, ''))
+  if (/^(accountId|tokenUrl|returnUrl|\w+ClassName)$/.test(name)) return kebab(name.replace(/Name$/, ''))
   return name
 }
 

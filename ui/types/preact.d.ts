@@ -52,8 +52,6 @@ declare namespace Authflow {
     'scopes'?: string | undefined
     /** Language of the window and of the server's texts */
     'locale'?: string | undefined
-    /** Features of the window */
-    'popup-features'?: string | undefined
     /** When to read the description (default `intent`); the first two read the connection, too */
     'load'?: 'eager' | 'visible' | 'intent' | 'none' | undefined
     /** What the page knows of the connection */
