@@ -41,7 +41,7 @@ export function resolveEndpoint(own: string | undefined): string {
   const [mine, page] = [own, current?.endpoint].map(
     (value) => value && new URL(value, location.href).href.replace(/\/$/, ''),
   )
-  if (mine && page && mine !== page) throw localError('endpoint_not_allowed', 'Not the configured endpoint.')
+  if (mine && page && mine !== page) throw localError('endpoint_not_allowed', 'Not the configured one.')
   const endpoint = mine || page
   if (!endpoint) throw localError('not_configured', 'Call configureAuthFlow first.')
   return endpoint
