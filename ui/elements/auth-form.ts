@@ -101,10 +101,7 @@ export class AuthFormElement extends AuthPart {
   #refuse(flow: AuthFlowElement): void {
     if (this.#shown === flow) return
     this.#shown = flow
-    const error = localError(
-      'nested_form',
-      'A form cannot stand in a form: put <auth-form> elsewhere, with `for`.',
-    )
+    const error = localError('nested_form', 'A form cannot stand in a form: use `for`.')
     // oxlint-disable-next-line no-console -- a mistake in the markup, which only its author can mend
     console.error(error.message, this)
     flow.emit('auth-error', error)
