@@ -32,9 +32,12 @@ export async function readAnswer(
   const answer = parseAnswer(await normalised.text())
   if (!normalised.ok || (answer !== undefined && isRefusal(answer))) {
     const providerCode = answer && errorCodeOf(answer)
+    // A normaliser makes a new answer, without the headers of the provider's own.
+    const retryAfterMs = retryAfterOf(response.headers, now)
     throw refusalError(kind, {
       status: normalised.status,
       ...(providerCode === undefined ? {} : { providerCode }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     })
   }
   if (answer) return answer

@@ -53,11 +53,15 @@ export function providerCodeOf(value: unknown): string | undefined {
   return typeof value === 'string' && /^[A-Za-z0-9_.:-]{1,64}$/.test(value) ? value : undefined
 }
 
+/** The oldest of the three forms of a date (RFC 9110 section 5.6.7), which is in UTC without saying so. */
+const asctime = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}$/
+
 /** The wait asked for by a `Retry-After` header in ms, at most a day; undefined without a usable one. */
 export function retryAfterOf(headers: Headers, now: number): number | undefined {
   const text = headers.get('retry-after')?.trim()
   if (!text) return undefined
-  const waitMs = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now
+  const date = asctime.test(text) ? `${text} GMT` : text
+  const waitMs = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(date) - now
   return Number.isFinite(waitMs) ? Math.min(Math.max(0, waitMs), longestRetryAfterMs) : undefined
 }
 
