@@ -39,6 +39,7 @@ export default defineConfig({
           { text: 'Frameworks', link: '/frameworks' },
           { text: 'Connections', link: '/connections' },
           { text: 'Providers', link: '/providers' },
+          { text: 'Triggers', link: '/triggers' },
           { text: 'Keys and backups', link: '/keys' },
           { text: 'Command line', link: '/cli' },
           { text: 'Connections', link: '/connections' },
