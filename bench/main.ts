@@ -1,4 +1,4 @@
-// The bench: `npm run bench [-- --json] [--quick] [http|runs|vault|stored|latency|rotation|refresh|claims|size|start …]`. Prints a table, or with --json one JSON
+// The bench: `npm run bench [-- --json] [--quick] [http|runs|vault|stored|latency|rotation|refresh|claims|tokens|size|start …]`. Prints a table, or with --json one JSON
 // object: name to { value, unit, baseline, ratio }. Progress goes to standard error.
 
 import { parseArgs } from 'node:util'
@@ -12,6 +12,7 @@ import { measureRuns } from './measure-runs.ts'
 import { measureSize } from './measure-size.ts'
 import { measureStart } from './measure-start.ts'
 import { measureStored } from './measure-stored.ts'
+import { measureTokens } from './measure-tokens.ts'
 import { measureVault } from './measure-vault.ts'
 import { formatTable, type BenchResults } from './result.ts'
 import { compileSubjects } from './subject.ts'
@@ -25,6 +26,7 @@ const parts: Readonly<Record<string, (effort: Effort) => Promise<BenchResults>>>
   rotation: measureRotation,
   refresh: measureRefresh,
   claims: measureClaims,
+  tokens: measureTokens,
   size: measureSize,
   start: measureStart,
 }

@@ -10,6 +10,7 @@ const resolutionMs = 60_000
 
 /** A secret key as those who run the server may see it: never the key, never its digest. */
 export interface SecretKeyInfo {
+  /** As it is configured. */
   readonly id: string
   /** As they are configured: `auth:read(slack-customers)`, `jobs:write`. */
   readonly scopes: readonly string[]

@@ -1,7 +1,7 @@
 // How often who may try what. Counted in this process: with several behind one balancer each counts for itself, so that
 // together they let through as many times more.
 
-import { createHmac, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { AuthFlowError } from '../../shared/errors.ts'
@@ -42,12 +42,12 @@ const counters = 65_536
 export function createRateLimiter(option: RateLimits | false = {}): RateLimiter {
   const { starts = defaultStarts, guesses = defaultGuesses } =
     option === false ? { starts: false as const, guesses: false as const } : option
-  const secret = randomBytes(32)
-  const counterOf = (text: string): string =>
-    String(createHmac('sha256', secret).update(text, 'utf8').digest().readUInt32BE(0) % counters)
+  const secret = randomBytes(32).toString('base64')
+  const counterOf = (text: string): number =>
+    Number.parseInt(hash('sha256', `${secret}${text}`, 'hex').slice(0, 8), 16) % counters
   const startLimit = limiter('starts', starts)
   const guessLimit = limiter('guesses', guesses)
-  const blockedUntil = new Map<string, number>()
+  const blockedUntil = new Map<number, number>()
 
   return {
     async start(accountId) {
@@ -90,7 +90,7 @@ interface Taken {
 }
 
 /** Takes a point; undefined where there is no bound. */
-async function consume(limit: RateLimiterMemory | undefined, counter: string): Promise<Taken | undefined> {
+async function consume(limit: RateLimiterMemory | undefined, counter: number): Promise<Taken | undefined> {
   try {
     const taken = await limit?.consume(counter)
     return taken && { refused: false, left: taken.remainingPoints, waitMs: taken.msBeforeNext }
@@ -102,7 +102,7 @@ async function consume(limit: RateLimiterMemory | undefined, counter: string): P
 
 /** Whoever has one IPv6 address has the 2^64 of its network. */
 function networkOf(address: string): string {
-  if (!ipaddr.IPv6.isValid(address)) return address
+  if (!address.includes(':') || !ipaddr.IPv6.isValid(address)) return address
   return ipaddr.IPv6.networkAddressFromCIDR(`${address}/64`).toString()
 }
 
