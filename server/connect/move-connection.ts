@@ -68,9 +68,10 @@ export async function moveSteps(context: ConnectContext, move: Move): Promise<Mo
 /** Tells the job engine and whoever else listens in this process that a connection has a new name. */
 export async function tellMoved(context: ConnectContext, { record }: Move, moved: MoveSteps): Promise<void> {
   const { integration, accountId, state } = record
-  const type = state === 'active' ? 'connected' : state
+  // One that ended before has nothing new to tell: nobody is to take it for being ended just now.
+  if (state === 'disconnected') return
   await context.changed({
-    type,
+    type: state === 'active' ? 'connected' : state,
     connection: connectionView(moved.moved),
     previous: { integration, accountId },
   })
