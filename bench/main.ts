@@ -1,5 +1,6 @@
-// The bench: `npm run bench [-- --json] [--quick] [http|runs|vault|stored|latency|rotation|refresh|claims|tokens|size|start …]`. Prints a table, or with --json one JSON
-// object: name to { value, unit, baseline, ratio }. Progress goes to standard error.
+// The bench: `npm run bench [-- --json] [--quick] [part …]` with the parts http, runs, vault, stored, latency, rotation,
+// refresh, claims, tokens, size and start. Prints a table, or with --json one JSON object: name to { value, unit, baseline,
+// ratio }. Progress goes to standard error.
 
 import { parseArgs } from 'node:util'
 import { full, quick, type Effort } from './measure.ts'
