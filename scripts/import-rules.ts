@@ -91,7 +91,8 @@ function judgePath(file: string, from: string, entry: ModuleImport, path: string
 function judgeServer(from: string, entry: ModuleImport, path: string): string | undefined {
   const to = folderOf(path)
   if (to === 'server/sandbox') return 'only tests and the demo import the sandbox'
-  if (to === 'server') return 'parts do not import the root files'
+  // The command line stands above the server as a host does.
+  if (to === 'server') return from === 'server/cli' ? undefined : 'parts do not import the root files'
   if (to === 'server/net') return undefined
   if (from === 'server/net') return 'net imports only shared'
   if (from === 'server/integrations') {

@@ -6,6 +6,7 @@ import type { Auth } from '../shared/auth.ts'
 
 /** An integration of a server. */
 export interface IntegrationInspection {
+  /** The host's id of it. */
   readonly id: string
   /** The provider's id. */
   readonly provider: string
@@ -19,12 +20,17 @@ export interface IntegrationInspection {
 
 /** What a server is configured with. */
 export interface ServerInspection {
+  /** Name of the environment. */
   readonly environment: string
+  /** Where browsers reach it, without a slash at the end. */
   readonly baseUrl: string
   /** Kind of store; its address may hold a password. */
   readonly store: string
+  /** Development mode was asked for. */
   readonly development: boolean
+  /** It runs jobs, unless its start says otherwise. */
   readonly worker: boolean
+  /** Its integrations, in order. */
   readonly integrations: readonly IntegrationInspection[]
 }
 

@@ -61,6 +61,10 @@ after(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
+async function refuse(): Promise<never> {
+  throw new Error('no')
+}
+
 function clientWith(encryptionKeys: string): AuthFlow<typeof integrations> {
   const client = new AuthFlow({
     environment,
@@ -78,9 +82,7 @@ function clientWith(encryptionKeys: string): AuthFlow<typeof integrations> {
     trigger: trigger('everything'),
     run: async (payload, io) => {
       await io.logger.info(`a line about ${payload.secret}`)
-      const failed = await io
-        .runTask('fails', () => Promise.reject(new Error('no')), { retry: { limit: 1 } })
-        .catch(() => 'caught')
+      const failed = await io.runTask('fails', refuse, { retry: { limit: 1 } }).catch(() => 'caught')
       for (const key of ['one', 'two']) await io.runTask(key, async () => big)
       return `${failed} ${payload.secret}`
     },
@@ -237,10 +239,11 @@ describe('findSealed', () => {
     const { store, vault } = await openGround(`sqlite:${join(directory, 'shapes.db')}`, k2)
     const place = { recordType: 'flow', recordId: 'x', integration: '', accountId: '', field: '' } as const
     const sealed = vault.seal('', place)
+    const shapes = { a: sealed, b: 'v1.k2.short', c: [`${sealed} `, 's1..x'] }
     const found = findSealed({
       id: 'x',
       version: 1,
-      ...{ a: sealed, b: 'v1.k2.short', c: [`${sealed} `, 's1..x'] },
+      ...shapes,
     })
     assert.deepEqual([...found.values], [['k2', 1]])
     await store.close()

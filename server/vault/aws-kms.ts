@@ -11,7 +11,9 @@ import { parseKeyEntries, type RootKey } from './key-ring.ts'
 
 /** What requests to AWS are signed with. */
 export interface AwsCredentials {
+  /** Names who signs. */
   readonly accessKeyId: string
+  /** Never leaves the process. */
   readonly secretAccessKey: string
   /** Of temporary credentials. */
   readonly sessionToken?: string | undefined

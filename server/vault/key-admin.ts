@@ -8,6 +8,7 @@ import type { Vault } from './vault.ts'
 
 /** Which key to retire. */
 export interface RetireRequest {
+  /** Its id. */
   readonly kid: string
   /** Told after each page of the count. */
   readonly onProgress?: (progress: { readonly set: string; readonly seen: number }) => void

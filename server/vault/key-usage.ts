@@ -9,11 +9,13 @@ import { findSealed } from './sealed-set.ts'
 
 /** Values that one key seals in one set. */
 export interface KeyUsage {
+  /** Id of the key. */
   readonly kid: string
   /** Name of the set, such as `connections`. */
   readonly set: string
   /** Documents with at least one such value. */
   readonly documents: number
+  /** Such values in all of them. */
   readonly values: number
 }
 

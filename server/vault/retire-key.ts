@@ -17,6 +17,7 @@ export interface KeyOptions extends CountOptions {
 
 /** What is known of one key. */
 export interface KeyState {
+  /** Its id. */
   readonly kid: string
   /**
    * `writing`: first in this process's ring. `reading`: in the ring. `missing`: the store knows it and the ring does not
@@ -35,6 +36,7 @@ export interface KeyState {
 
 /** What retiring a key came to. */
 export interface RetiredKey {
+  /** Its id. */
   readonly kid: string
   /** Sets that were read to the end without a value of the key. */
   readonly sets: number

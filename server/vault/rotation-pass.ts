@@ -19,6 +19,7 @@ export interface RotationLeft {
   readonly set: string
   /** Such as `an open refresh`, or `unreadable` for values that no key of the ring opens. */
   readonly reason: string
+  /** How many there are. */
   readonly documents: number
 }
 
@@ -71,16 +72,19 @@ export class RotationPass {
       from,
       onPage: async (documents, cursor) => {
         if (signal.aborted) throw stopped
-        let characters = 0
+        const handled: Promise<number>[] = []
         for (let at = 0; at < documents.length; at += sliceSize) {
-          const slice = documents.slice(at, at + sliceSize)
-          const sizes = await Promise.all(slice.map((document) => this.#handle(sealed, document)))
-          for (const size of sizes) characters += size
+          const slice = documents.slice(at, at + sliceSize).map((document) => this.#handle(sealed, document))
+          // What one of them throws is thrown below; until then it must not count as unhandled.
+          for (const one of slice) one.catch(() => undefined)
+          handled.push(...slice)
           await nextTurn()
         }
+        // The writes of a page are under way together: a store takes them in few round trips.
+        const sizes = await Promise.all(handled)
         this.seen += documents.length
         await onPage({ set: sealed.set.name, cursor })
-        return characters
+        return sizes.reduce((sum, size) => sum + size, 0)
       },
     })
     await scan.catch((error: unknown) => {
