@@ -43,6 +43,7 @@ export default defineConfig({
           { text: 'Keys and backups', link: '/keys' },
           { text: 'Command line', link: '/cli' },
           { text: 'Connections', link: '/connections' },
+          { text: 'Refreshing', link: '/refresh' },
           { text: 'Security', link: '/security' },
           { text: 'Compared with others', link: '/comparison' },
         ],
