@@ -134,6 +134,15 @@ function rateLimited(seconds: number): Reply {
 
 const parts = (value: string | null): string[] => (value ?? '').split(/[ ,]+/).filter((scope) => scope !== '')
 
+const consentAt = (server: AuthorizationServer): readonly Route[] =>
+  consentRoutes({
+    path: '/login/oauth/authorize',
+    server,
+    style,
+    people: () => githubPeople,
+    scopes: (query) => ({ scopes: parts(query.get('scope')) }),
+  })
+
 /** Starts the stand-in GitHub. */
 export async function startGithub(options: StandInOptions): Promise<Running<SandboxGithub>> {
   const { state, redirectUris, accessTokenSeconds } = options
@@ -147,13 +156,6 @@ export async function startGithub(options: StandInOptions): Promise<Running<Sand
     accessTokenSeconds: accessTokenSeconds ?? null,
     rotation: 'strict',
     tokenPrefix: (kind) => (kind === 'refresh' ? 'ghr_' : 'gho_'),
-  })
-  const consent = consentRoutes({
-    path: '/login/oauth/authorize',
-    server,
-    style,
-    people: () => githubPeople,
-    scopes: (query) => ({ scopes: parts(query.get('scope')) }),
   })
   let origin = ''
   const courier = createCourier()
@@ -170,7 +172,7 @@ export async function startGithub(options: StandInOptions): Promise<Running<Sand
     routes: [
       { method: 'GET', path: '/', handle: () => viewer(state) },
       { method: 'POST', path: '/issues', handle: (exchange) => openByForm(api, exchange) },
-      ...consent,
+      ...consentAt(server),
       {
         method: 'POST',
         path: '/login/oauth/access_token',

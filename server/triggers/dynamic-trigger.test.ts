@@ -273,6 +273,19 @@ describe('DynamicTrigger', () => {
     await opened.unregister('late')
   })
 
+  it('follows its account to another name', async () => {
+    const before = world.sandbox.github.hooks()
+    await world.client.accounts.rename({ from: '123', to: 'ada@acme' })
+    await until('the name', async () => (await opened.get('123-website')).accountId === 'ada@acme')
+    assert.deepEqual(world.sandbox.github.hooks(), before)
+    seen = []
+    await open('renamed')
+    await until('both jobs', () => seen.length === 2)
+    assert(seen.every(({ account }) => account === 'ada@acme'))
+    await world.client.accounts.rename({ from: 'ada@acme', to: '123' })
+    await until('the name', async () => (await opened.get('123-website')).accountId === '123')
+  })
+
   it('does not register twice in a run that is replayed', async () => {
     world.client.defineJob({
       id: 'register',
