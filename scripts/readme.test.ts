@@ -54,7 +54,7 @@ async function start<T>(
     clearTimeout(timer)
     return child.exitCode
   }
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + 60_000
   while (Date.now() < deadline && child.exitCode === null) {
     const value = await options.check().catch(() => undefined)
     if (value !== undefined) return { value, stop }

@@ -108,7 +108,7 @@ describe('new AuthFlow', () => {
       assert.throws(
         () => new AuthFlow({ ...optionsFor('none.db'), ...options }),
         hasCode(code),
-        JSON.stringify(options),
+        `${code} for ${Object.keys(options).join()}`,
       )
     }
   })
