@@ -32,7 +32,7 @@ export async function useForTheLastTime(
   const { integration, accountId, connectionId } = record
   if (!lastUse?.concerns(integration)) return
   const connection = await store.get(connectionSet, connectionId)
-  if (connection?.state !== 'disconnected') return
+  if (connection && connection.state !== 'disconnected') return
   const { accessToken, others } = secrets
   const { apiKey } = others
   const secret = accessToken === '' ? apiKey : accessToken
@@ -42,7 +42,8 @@ export async function useForTheLastTime(
     fields: record.fields,
     scopes: record.scopes,
     expiresAt: null,
-    identity: connection.identity,
+    // A record that was forgotten tells nobody any more; nothing that is removed here depends on who it was.
+    identity: connection?.identity ?? { id: '', label: '' },
     tokenHash: sha256(secret),
   }
   const auth: Auth =
