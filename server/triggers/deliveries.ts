@@ -10,6 +10,7 @@ import { delayAfter, type TriggerContext } from './context.ts'
 import { readDelivery, type StoredRequest } from './delivery-reading.ts'
 import { idOf, type HttpEndpoint } from './http-trigger.ts'
 import {
+  isUsable,
   deliveries,
   openSecret,
   registrations,
@@ -125,7 +126,7 @@ async function judgeOfHook(context: TriggerContext, hook: string): Promise<Judge
     // Disconnecting counts from the moment it is written, whoever was told of it.
     const { integration, accountId } = found
     const connection = await findConnection({ integration, accountId })
-    if (!connection || connection.state === 'disconnected') return undefined
+    if (!isUsable(found, connection)) return undefined
   }
   const secrets = (): readonly string[] => {
     if (source.secret === 'app') return source.appSecrets ?? []

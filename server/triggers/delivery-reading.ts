@@ -8,7 +8,12 @@ import { sendEvents } from './dispatch.ts'
 import { httpEvent, httpSource, payloadOf } from './http-trigger.ts'
 import { paramsOf } from './source-params.ts'
 import type { AnyDynamicTrigger } from './registration.ts'
-import { registrations, type DeliveryDocument, type RegistrationDocument } from './registration-records.ts'
+import {
+  isUsable,
+  registrations,
+  type DeliveryDocument,
+  type RegistrationDocument,
+} from './registration-records.ts'
 import { authFor, withAuth } from './source-auth.ts'
 
 const pageSize = 200
@@ -134,7 +139,7 @@ async function readForTenant(
     for (const found of page.items) {
       const { integration, accountId } = found
       const connection = accountId === null ? undefined : await findConnection({ integration, accountId })
-      if (!found.wanted || !connection || connection.state === 'disconnected') continue
+      if (!found.wanted || !isUsable(found, connection)) continue
       later = (await readForRegistration(context, delivery, { found, request })) ?? later
     }
     cursor = page.cursor

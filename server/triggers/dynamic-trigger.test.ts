@@ -262,6 +262,8 @@ describe('DynamicTrigger', () => {
   })
 
   it('does not hand a registration to another identity', async () => {
+    const url = world.sandbox.github.hooks().at(-1)?.url ?? ''
+    assert.equal((await fetch(url, { method: 'POST', body: '{}' })).status, 401)
     await world.client.connections.disconnect({ integration: 'github-customers', accountId: 'late' })
     await until('waiting', async () => (await opened.get('late')).state === 'waiting')
     await world.connect('github-customers', 'late', { person: 'grace' })
@@ -270,6 +272,8 @@ describe('DynamicTrigger', () => {
       return found.state === 'failed' ? found : undefined
     })
     assert.equal(failed.error?.code, 'identity_changed')
+    // What the old identity's webhook may still send would be believed by its signature: it is nobody's.
+    assert.equal((await fetch(url, { method: 'POST', body: '{}' })).status, 404)
     await opened.unregister('late')
   })
 

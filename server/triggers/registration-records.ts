@@ -1,6 +1,7 @@
 // What is stored of registrations and deliveries. What a registration is to be is written by those who register; how it
 // stands at the provider by the one process that has its lease, under the lease's fence.
 
+import type { Connection } from '../../shared/auth.ts'
 import type { EventFilter, Json } from '../jobs/job.ts'
 import { digest } from '../jobs/records.ts'
 import { defineSet, type StoredDocument } from '../store/store.ts'
@@ -108,6 +109,15 @@ export const connectionOf = (integration: string, accountId: string | null): str
 /** Value of {@link RegistrationDocument.tenant}. */
 export const tenantKey = (integration: string, tenant: string): string =>
   digest('tenant', integration, tenant)
+
+/** True while the account is connected as whom the registration was made. */
+export function isUsable(
+  { identityId }: Pick<RegistrationDocument, 'identityId'>,
+  connection: Connection | undefined,
+): boolean {
+  if (!connection || connection.state === 'disconnected') return false
+  return identityId === null || connection.identity.id === identityId
+}
 
 /** Who a secret of a registration belongs to. */
 export type SecretPlace = Pick<RegistrationDocument, 'id' | 'integration' | 'hook'>

@@ -151,6 +151,17 @@ describe('airtable.sources.base', () => {
     await until('a change of the new hook', () => of('change').length === count + 1)
   })
 
+  it('is removed on disconnect although Airtable has no way to end a grant, and made again', async () => {
+    const alive = (): number =>
+      world.sandbox.airtable.hooks().filter(({ expirationTime }) => Date.parse(expirationTime) > Date.now())
+        .length
+    assert.equal(alive(), 1)
+    await world.client.connections.disconnect({ integration: 'airtable-customers', accountId: 'a' })
+    await until('the hook to go', () => alive() === 0)
+    await world.connect('airtable-customers', 'a', { person: 'ada' })
+    await until('the hook to be back', () => alive() === 1)
+  })
+
   it('removes it on unregister', async () => {
     await triggers.change.unregister('leads')
     assert.equal(
