@@ -407,6 +407,67 @@ describe('a refresh that something comes between', () => {
     assert.equal(await slow, quick.accessToken, 'the later writer came first, so its token counts')
     assert.equal(await token(), quick.accessToken)
   })
+
+  /** This service has asked and waits for the answer; the lease was taken over; then the other one does as it likes. */
+  const takenOver = async () => {
+    await connectDirectly(connect, { integration, accountId })
+    await expire()
+    const [asked, answer] = [gate(), gate()]
+    const first = provider.refreshes + 1
+    const slow = { first, answer, held: undefined as ReturnType<typeof gate> | undefined, outcome: '' }
+    const secondAsked = gate()
+    provider.beforeReply = async (count) => {
+      if (count === first) {
+        asked.open()
+        await answer.passed
+      } else {
+        secondAsked.open()
+        await slow.held?.passed
+      }
+      return undefined
+    }
+    const waiting = token().then((text) => (slow.outcome = text))
+    await asked.passed
+    await store.takeFence(`credential:${id()}`)
+    await change({ refresh: null, refreshOpen: false, refreshStartedAt: null })
+    return { slow, waiting, secondAsked }
+  }
+
+  it('keeps the intent of a later holder when it saves late', async () => {
+    provider.grace = true
+    const { slow, waiting, secondAsked } = await takenOver()
+    slow.held = gate()
+    const quick = other.connect.getAuth({ id: integration, accountId })
+    await secondAsked.passed
+    const intent = (await record()).refresh
+    slow.answer.open()
+    await waiting
+    const between = await record()
+    assert.ok(intent && between.credFence < intent.fence, 'the late one was saved')
+    assert.deepEqual([between.refresh, between.refreshOpen], [intent, true], 'the other call is still known')
+    slow.held.open()
+    const auth = await quick
+    assert.ok(auth.type === 'oauth2')
+    assert.ok(provider.isCurrent(auth.accessToken))
+    assert.deepEqual([(await record()).refreshOpen, (await record()).credFence], [false, intent.fence])
+    assert.equal(await token(), auth.accessToken)
+  })
+
+  it('brings a connection back that was given up too early, and says so', async () => {
+    const { slow, waiting } = await takenOver()
+    const given = other.connect.getAuth({ id: integration, accountId })
+    await assert.rejects(given, { code: 'needs_reauth' })
+    assert.equal((await record()).state, 'needs_reauth')
+    slow.answer.open()
+    assert.match(await waiting, /-2$/)
+    assert.deepEqual([(await record()).state, (await record()).reason], ['active', null])
+    const { items } = await store.list(auditSet, { index: 'byAccount', equals: accountId, limit: 10 })
+    assert.deepEqual(
+      items.map(({ action }) => action),
+      ['connection.connected', 'connection.needs_reauth', 'connection.recovered'],
+    )
+    assert.equal(bench.changes.at(-1)?.type, 'connected')
+  })
 })
 
 describe('Connect.getAuth', () => {
