@@ -124,6 +124,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     this.runs = {
       list: async (query = {}) => (await this.#services()).engine.listRuns(query),
       get: async ({ id }) => (await this.#services()).engine.getRun(id),
+      cancel: async ({ id }) => (await this.#services()).engine.cancelRun(id),
     }
     this.events = { send: (event, sendOptions) => this.sendEvent(event, sendOptions) }
     this.auth = { get: (request) => this.getAuth(request) }

@@ -72,6 +72,7 @@ export function createClient<C = ServerApi<IntegrationList>>(
     runs: {
       list: (query = {}) => call(() => api.runs.list.query(query)),
       get: (query) => call(() => api.runs.get.query(query)),
+      cancel: (query) => call(() => api.runs.cancel.mutate(query)),
     },
     events: { send: sendEvent },
     auth: { get: getAuth },

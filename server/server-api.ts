@@ -143,12 +143,18 @@ export interface ServerApi<I extends IntegrationList> {
     /** Newest first; a page may be short and still have a cursor. Never holds a secret. Scope `admin`. */
     list(query?: AuditQuery): Promise<Page<AuditRow>>
   }
-  /** What became of runs. */
+  /** What became of runs, and what becomes of them. */
   readonly runs: {
     /** Newest first. Scope `jobs:write`. */
     list(query?: RunsQuery): Promise<Page<RunSummary>>
     /** Throws `not_found`. Scope `jobs:write`. */
     get(query: { readonly id: string }): Promise<RunSummary>
+    /**
+     * Cancels a run, whichever process has it: one that waits ends at once, one that runs begins nothing new, and its
+     * signals abort. A task under way is waited for and its result stored. A run that is over stays as it is. Throws
+     * `not_found`. Scope `jobs:write`.
+     */
+    cancel(query: { readonly id: string }): Promise<RunSummary>
   }
   /** Starts runs. */
   readonly events: {

@@ -241,6 +241,12 @@ export const errorTable = {
     'The process died three times while it ran this run and nothing else. The run was set aside.',
   ),
   run_cancelled: row(409, 'The run was cancelled.'),
+  run_not_over: row(409, 'The run is not over yet. Wait for its end, or cancel it first.'),
+  run_not_failed: row(409, 'Only a failed run can be resumed. Replay the run to start it from the top.'),
+  job_disabled: row(
+    409,
+    'The highest version of the job is not enabled. Define it without `enabled: false`.',
+  ),
   lease_lost: row(409, 'Another worker took the run over.', { hidden: true }),
 
   // In the browser

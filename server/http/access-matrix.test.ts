@@ -286,6 +286,7 @@ const apiRows: Readonly<Record<string, ApiRow>> = {
   'events.send': { keys: ['jobs'], input: { event: { name: 'nothing.listens', payload: null } } },
   'runs.list': { keys: ['jobs'], input: {} },
   'runs.get': { keys: ['jobs'], input: { id: 'no-such-run' } },
+  'runs.cancel': { keys: ['jobs'], input: { id: 'no-such-run' } },
 }
 
 const keyNames: readonly Key[] = ['create', 'read', 'readSlack', 'connections', 'jobs', 'admin']

@@ -28,6 +28,7 @@ const calls: Readonly<Record<string, { readonly input: unknown; readonly keys: r
   'events.send': { input: { event: { name: 'nothing.listens', payload: null } }, keys: ['jobs'] },
   'runs.list': { input: {}, keys: ['jobs'] },
   'runs.get': { input: { id: 'no-such-run' }, keys: ['jobs'] },
+  'runs.cancel': { input: { id: 'no-such-run' }, keys: ['jobs'] },
 }
 
 const keyNames: readonly Key[] = ['create', 'read', 'readSlack', 'connections', 'jobs', 'admin']

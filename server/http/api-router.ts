@@ -138,6 +138,9 @@ export const apiRouter = router({
     get: scoped('jobs:write')
       .input(runInput)
       .query(({ ctx, input }) => ctx.engine.getRun(input.id)),
+    cancel: scoped('jobs:write')
+      .input(runInput)
+      .mutation(({ ctx, input }) => ctx.engine.cancelRun(input.id)),
   }),
 })
 

@@ -4,6 +4,7 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
 import type { Page, RunSummary } from '../../shared/flow.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
+import { cancelRun, heedCancels } from './cancel.ts'
 import type { EngineCore } from './core.ts'
 import type {
   EventInput,
@@ -79,7 +80,12 @@ class Engine implements JobEngine {
     this.#worker = worker
     this.#presence = new Presence(core, registry, {
       onJoined: (owner) => worker.start(owner),
-      onBeat: () => worker.look(),
+      onBeat: (owner) => {
+        worker.look()
+        heedCancels(core, owner, (id) => worker.cancel(id)).catch((error: unknown) =>
+          core.log.warn({ err: error }, 'looking for cancelled runs failed; trying again'),
+        )
+      },
       onLost: () => worker.abandonAll(),
     })
     this.#intake = new EventIntake(core, registry, worker)
@@ -128,9 +134,14 @@ class Engine implements JobEngine {
 
   async getRun(id: string, accountId?: string): Promise<RunSummary> {
     const run = runIdPattern.test(id) ? await this.#core.store.get(runs, id) : undefined
-    if (run === undefined || (accountId !== undefined && run.accountId !== accountId)) {
-      throw new AuthFlowError('not_found', 'There is no such run.')
-    }
+    if (run === undefined || (accountId !== undefined && run.accountId !== accountId)) throw noSuchRun()
+    return this.#summarise(run)
+  }
+
+  async cancelRun(id: string): Promise<RunSummary> {
+    const run = runIdPattern.test(id) ? await cancelRun(this.#core, id) : undefined
+    if (run === undefined) throw noSuchRun()
+    if (run.state === 'running') this.#worker.cancel(id)
     return this.#summarise(run)
   }
 
@@ -203,3 +214,6 @@ class Engine implements JobEngine {
     return cursor === undefined ? { items } : { items, cursor }
   }
 }
+
+const noSuchRun = (): AuthFlowError =>
+  new AuthFlowError('not_found', 'There is no such run. Runs are kept for 30 days after their end.')

@@ -99,6 +99,14 @@ export interface JobEngine {
   }): Promise<Page<RunSummary>>
   /** Throws `not_found`; also when `accountId` is given and is not the run's. */
   getRun(id: string, accountId?: string): Promise<RunSummary>
+  /**
+   * Cancels a run: one that waits ends at once; of one that runs, the signals abort, its waits are dropped, nothing new is
+   * begun, and it ends as soon as no task runs. What such a task still brings is stored; one that does not heed its signal
+   * is waited for. A run that is over stays as it is. The summary is of the moment the call was taken.
+   *
+   * @throws {@link AuthFlowError} `not_found`, `conflict`
+   */
+  cancelRun(id: string): Promise<RunSummary>
   /** Starts the worker; repeated calls do nothing. Throws `closed` after a stop. */
   start(): Promise<void>
   /** Stops claiming, lets running tasks end until the deadline (ms from now), then aborts and releases the rest. */

@@ -93,6 +93,7 @@ export class Execution {
   #busy = 0
   #ended = false
   #draining = false
+  #cancelling = false
   #idle = false
   #timer: NodeJS.Timeout | undefined
 
@@ -109,6 +110,11 @@ export class Execution {
   /** True when new tasks are to be left to the next pass. */
   get draining(): boolean {
     return this.#draining
+  }
+
+  /** True once the run was cancelled: what is under way is let come to its end, and nothing new is begun. */
+  get cancelling(): boolean {
+    return this.#cancelling
   }
 
   /** The frame that the caller runs in. */
@@ -171,7 +177,7 @@ export class Execution {
   /** A controller whose signal also aborts when the pass is called off. */
   abortable(): AbortController {
     const controller = new AbortController()
-    if (this.#ended) controller.abort()
+    if (this.#ended || this.#cancelling) controller.abort()
     else this.#aborts.add(controller)
     return controller
   }
@@ -190,7 +196,7 @@ export class Execution {
     this.#timers.delete(timer)
   }
 
-  /** Ends the pass; later calls do nothing. */
+  /** Ends the pass; later calls do nothing. However a cancelled run's code ends, the run is cancelled. */
   end(outcome: Outcome): void {
     if (this.#ended) return
     this.#ended = true
@@ -198,7 +204,7 @@ export class Execution {
     for (const timer of this.#timers) clearTimeout(timer)
     if (this.#idle) this.#setIdle(false)
     this.#branches.clear()
-    this.#settle(outcome)
+    this.#settle(this.#cancelling && outcome.type !== 'lost' ? { type: 'cancelled' } : outcome)
   }
 
   /** Starts nothing new; ends as soon as no task runs. */
@@ -207,9 +213,25 @@ export class Execution {
     this.#check()
   }
 
+  /**
+   * Aborts what is under way, begins nothing new, drops every wait, and ends as soon as no task runs: what a task has
+   * done meanwhile is stored.
+   */
+  cancel(): void {
+    if (this.#ended || this.#cancelling) return
+    this.#cancelling = true
+    clearTimeout(this.#timer)
+    this.#abort()
+    this.#check()
+  }
+
   /** Ends the pass now and aborts what is under way. */
   callOff(outcome: Outcome): void {
     this.end(outcome)
+    this.#abort()
+  }
+
+  #abort(): void {
     for (const controller of this.#aborts) controller.abort()
     this.#aborts.clear()
   }
@@ -233,7 +255,8 @@ export class Execution {
   }
 
   #check(): void {
-    if (this.#ended || this.#branches.size === 0) return
+    if (this.#cancelling && this.#busy === 0) return this.end({ type: 'cancelled' })
+    if (this.#ended || this.#cancelling || this.#branches.size === 0) return
     clearTimeout(this.#timer)
     if (this.#busy === 0 && this.#draining) return this.#fallAsleep()
     const untilDue = Math.max(0, this.#earliest() - this.#options.now())

@@ -33,7 +33,7 @@ export interface PresenceListener {
   /** The worker has a name and may take runs. */
   readonly onJoined: (owner: string) => void
   /** Another second has passed. */
-  readonly onBeat: () => void
+  readonly onBeat: (owner: string) => void
   /** The lease was lost: nothing under the old name is to be trusted. */
   readonly onLost: () => void
 }
@@ -171,7 +171,7 @@ export class Presence {
       if (!this.#stopped) await this.#join()
     }
     await this.findDead()
-    this.#listener.onBeat()
+    if (this.#lease !== undefined) this.#listener.onBeat(this.#lease.owner)
   }
 
   async #bury({ id }: WorkerDocument): Promise<void> {

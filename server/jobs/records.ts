@@ -42,6 +42,11 @@ export interface ParkingDocument extends StoredDocument {
   readonly since: number
 }
 
+/** Tells a worker to cancel one of its runs; its id is `worker/run`. Kept for an hour, should the worker die. */
+export interface CancelDocument extends StoredDocument {
+  readonly runId: string
+}
+
 /** What happened to one task, wait or log line. A later entry of the same path replaces an earlier one. */
 export interface JournalEntry {
   /** Keys from the outermost task to this one, see {@link childPath}. */
@@ -104,6 +109,7 @@ export interface RunDocument extends StoredDocument {
   readonly identities?: Readonly<Record<string, string>>
   /** Since when it has not been able to act as the account. */
   readonly parkedAt?: number
+  /** Somebody cancelled it: whoever has it or takes it ends it as cancelled. */
   readonly cancelRequested?: boolean
   /** Its worker died while it ran. Until a task commits, it runs alone. */
   readonly suspect?: boolean
@@ -151,6 +157,9 @@ export const events = defineSet<EventDocument>('events')
 /** Events in the middle of their dispatch. */
 export const dispatches = defineSet<DispatchDocument>('dispatches', { all: ['scope', 'createdAt'] })
 
+/** Runs to be cancelled that a worker has. */
+export const cancels = defineSet<CancelDocument>('cancels')
+
 /** Connections that runs wait for. */
 export const parkings = defineSet<ParkingDocument>('parkings', { all: ['scope', 'since'] })
 
@@ -169,7 +178,7 @@ export const tasks = defineSet<TaskDocument>('tasks')
 export const workers = defineSet<WorkerDocument>('workers', { all: ['scope', 'startedAt'] })
 
 /** Every set that the engine needs; pass it to `Store.migrate`. */
-export const jobSets = [events, dispatches, runs, tasks, parkings, workers] as const
+export const jobSets = [events, dispatches, runs, tasks, parkings, workers, cancels] as const
 
 /**
  * Values of a run's `place`. One index serves the search for a dead worker's runs, for late runs and for those that

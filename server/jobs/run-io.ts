@@ -74,6 +74,7 @@ export class RunIO implements IO {
       throw new AuthFlowError('invalid_input', `io.wait takes 0 to ${longestWaitSeconds} seconds.`)
     }
     const caller = execution.frame
+    if (execution.cancelling) return execution.sleep(caller, Infinity)
     const path = runner.takeKey(caller, key)
     let entry = journal.get(path)
     if (entry !== undefined) assertSame(entry, 'wait', String(seconds))

@@ -72,6 +72,11 @@ export class RunPass {
     this.#execution.drain()
   }
 
+  /** The run was cancelled: its signals abort, and the pass ends once no task runs. */
+  cancel(): void {
+    this.#execution.cancel()
+  }
+
   /** Ends the pass now; the run is due again at once. */
   release(): void {
     this.#execution.callOff({ type: 'asleep', dueAt: this.#core.now() })

@@ -62,6 +62,8 @@ export class TaskRunner {
     const { execution, journal } = this.#options
     if (execution.ended) return execution.never()
     const caller = execution.frame
+    // Asleep for good, so that the task around it counts as through.
+    if (execution.cancelling) return execution.sleep(caller, Infinity)
     const job = this.#enter({ key, caller, callback, options, onError })
     const entry = journal.get(job.path)
     if (entry !== undefined) assertSame(entry, 'task', job.params, options.connectionKey)
@@ -118,7 +120,7 @@ export class TaskRunner {
     for (;;) {
       if (last?.state === 'failed') throw this.#failure(last)
       if (last?.state === 'retrying') await execution.sleep(job.caller, last.until ?? 0)
-      if (execution.draining) await execution.sleep(job.caller, core.now())
+      if (execution.draining || execution.cancelling) await execution.sleep(job.caller, core.now())
       const attempt: number = last === undefined ? 1 : last.attempt + (last.state === 'retrying' ? 1 : 0)
       const base: Base = { ...this.#identify(job), attempt, startedAt, ...carried(last) }
       const recorded = await this.#once(job, base)

@@ -91,6 +91,16 @@ export class Worker implements RunTaker {
     return this.#passes.keys()
   }
 
+  /** Cancels a run that was told to. `absent`: this worker does not have it; `later`: it has yet to begin. */
+  cancel(runId: string): 'cancelling' | 'later' | 'absent' {
+    for (const pass of this.#passes.keys()) {
+      if (pass.runId !== runId) continue
+      pass.cancel()
+      return 'cancelling'
+    }
+    return this.#holds(runId) ? 'later' : 'absent'
+  }
+
   awaitSlot(): Promise<void> | undefined {
     if (this.#owner === undefined || (this.#isQueueEmpty && this.#roomAhead() > 0)) return undefined
     if (this.#senders.size >= this.#concurrency || !this.#senders.isWorthIt) return undefined
@@ -215,7 +225,10 @@ export class Worker implements RunTaker {
     try {
       run = await store.updateAndGet(runs, hint.runId, match, change)
       if (run === undefined) await this.#drop(hint)
-      else queue.settle(hint).catch(() => undefined)
+      else {
+        this.#core.metrics.queueLag(now() - hint.dueAt)
+        queue.settle(hint).catch(() => undefined)
+      }
     } catch (error) {
       this.doubt(hint.runId)
       queue.postpone(hint, now() + troublePauseMs).catch(() => undefined)
