@@ -2,6 +2,7 @@
 // write names the claim.
 
 import { isAuthFlowError } from '../../shared/errors.ts'
+import { noMetrics, type RunOutcome } from '../../shared/metrics.ts'
 import type { Change } from '../store/store.ts'
 import { persist, type EngineCore } from './core.ts'
 import type { Lacking, Outcome } from './execution.ts'
@@ -62,10 +63,14 @@ class OutcomeWriter {
     }
   }
 
-  #finish(end: Pick<RunDocument, 'state' | 'output' | 'error'>): Promise<void> {
+  #finish(end: { state: RunOutcome } & Pick<RunDocument, 'output' | 'error'>): Promise<void> {
     const endedAt = this.#ending.core.now()
     const expireAt = endedAt + retentionMs
     const done = this.#update(this.#closing({ ...end, endedAt, expireAt }))
+    const { metrics } = this.#ending.core
+    if (metrics !== noMetrics) {
+      done.then(() => metrics.runEnded(this.#ending.run.job, end.state)).catch(() => undefined)
+    }
     const isOverflowed = this.#ending.run.overflowed === true || this.#ending.journal?.overflowed === true
     return isOverflowed ? done.then(() => this.#expireBeside(expireAt)) : done
   }
