@@ -133,15 +133,18 @@ describe('authflow connections', () => {
     (await runCli(['--json', 'connections', ...args], { env: { KEYS: k1 }, directory })).json()
 
   it('lists them over pages, and shows one', async () => {
-    const list = await runCli(['connections', 'list', '--limit', '250'], { env: withKeys(k1) })
+    const [list, one, shownAsJson, shown, unknown] = await Promise.all([
+      runCli(['connections', 'list', '--limit', '250'], { env: withKeys(k1) }),
+      json('list', '--account', accountOf(7)),
+      json('show', 'keys', accountOf(7)),
+      runCli(['connections', 'show', 'keys', accountOf(7)], { env: withKeys(k1) }),
+      runCli(['connections', 'show', 'keys', 'nobody'], { env: withKeys(k1) }),
+    ])
     assert.equal(list.stdout.trim().split('\n').length, 251)
     assert.match(list.stdout, /^ACCOUNT\s+INTEGRATION\s+STATE\s+CONNECTED AS/)
-    const one = await json('list', '--account', accountOf(7))
     assert.equal(Object(one).items.length, 1)
-    assert.equal(Object(await json('show', 'keys', accountOf(7))).state, 'active')
-    const shown = await runCli(['connections', 'show', 'keys', accountOf(7)], { env: withKeys(k1) })
+    assert.equal(Object(shownAsJson).state, 'active')
     assert.match(shown.stdout, /connected as\s+Somebody/)
-    const unknown = await runCli(['connections', 'show', 'keys', 'nobody'], { env: withKeys(k1) })
     assert.equal(unknown.code, 1)
     assert.match(unknown.stderr, /not_connected/)
   })
@@ -201,25 +204,27 @@ describe('authflow doctor', () => {
 
   it('says how to mend what does not', async () => {
     const elsewhere = { directory: join(directory, 'elsewhere') }
-    const wrongKey = await findings({ env: withKeys(newKey('k1')), ...elsewhere })
+    const [wrongKey, nothing, noStore, production, text] = await Promise.all([
+      findings({ env: withKeys(newKey('k1')), ...elsewhere }),
+      findings({ env: {}, ...elsewhere }),
+      findings({
+        env: { ...withKeys(k1), AUTHFLOW_STORE: `sqlite:${join(directory, 'authflow.config.ts', 'x.db')}` },
+        ...elsewhere,
+      }),
+      findings(
+        { env: { ...withKeys(k1), AUTHFLOW_BASE_URL: serverUrl, NODE_ENV: 'production' }, ...elsewhere },
+        '--offline',
+      ),
+      runCli(['doctor'], { env: withKeys(newKey('k1')), ...elsewhere }),
+    ])
     assert.equal(wrongKey.code, 1)
     assert.equal(wrongKey.of('keys')?.status, 'fail')
     assert.match(wrongKey.of('keys')?.message ?? '', /wrong_encryption_key/)
-    const nothing = await findings({ env: {}, ...elsewhere })
     assert.equal(nothing.code, 1)
     assert.match(nothing.of('configuration')?.message ?? '', /AUTHFLOW_ENVIRONMENT/)
-    const noStore = await findings({
-      env: { ...withKeys(k1), AUTHFLOW_STORE: `sqlite:${join(directory, 'authflow.config.ts', 'x.db')}` },
-      ...elsewhere,
-    })
     assert.equal(noStore.of('store')?.status, 'fail')
-    const production = await findings(
-      { env: { ...withKeys(k1), AUTHFLOW_BASE_URL: serverUrl, NODE_ENV: 'production' }, ...elsewhere },
-      '--offline',
-    )
     assert.equal(production.of('baseUrl')?.status, 'fail')
     assert.equal(production.of('server'), undefined)
-    const text = await runCli(['doctor'], { env: withKeys(newKey('k1')), ...elsewhere })
     assert.match(text.stdout, /fail\s+keys[\s\S]*→ Look at encryptionKeys[\s\S]*1 wrong\./)
   })
 })

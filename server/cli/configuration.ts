@@ -1,8 +1,8 @@
 // Where a command gets its server from: a file that exports the client, or environment variables.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { AuthFlow } from '../authflow.ts'
@@ -63,33 +63,45 @@ const isClient = (value: unknown): value is Client =>
 
 async function load(path: string): Promise<object> {
   const { href } = pathToFileURL(path)
-  const importFile = async (): Promise<object> => (await import(href)) as object
+  // Before the file is imported: the loader remembers one that failed.
+  const unable =
+    /\.m?ts$/.test(path) && !('typescript' in process.features) ? await registerTypeScript(path) : undefined
   try {
-    return await importFile()
+    return (await import(href)) as object
   } catch (cause) {
-    if (!isUnknownExtension(cause)) throw cause
-    await registerTypeScript(path)
-    return importFile()
+    throw unable && isUnknownExtension(cause) ? unable : cause
   }
 }
 
 const isUnknownExtension = (cause: unknown): boolean =>
   cause instanceof Error && 'code' in cause && cause.code === 'ERR_UNKNOWN_FILE_EXTENSION'
 
-/** Node from 22.18 on reads TypeScript itself; before that the project's own tsx does. */
-async function registerTypeScript(path: string): Promise<void> {
+/** Node from 22.18 on reads TypeScript itself; before that the project's own tsx does. Gives what to say without it. */
+async function registerTypeScript(path: string): Promise<AuthFlowError | undefined> {
   try {
-    const tsx = createRequire(path).resolve('tsx/esm/api')
-    const { register } = (await import(pathToFileURL(tsx).href)) as { register: () => unknown }
+    // By its manifest: `require` resolves to the entry for CommonJS, which can not be imported.
+    const manifestPath = createRequire(path).resolve('tsx/package.json')
+    const manifest: unknown = JSON.parse(readFileSync(manifestPath, 'utf8'))
+    const entry = dig(manifest, 'exports', './esm/api', 'import', 'default')
+    const { register } = (await import(pathToFileURL(join(dirname(manifestPath), String(entry))).href)) as {
+      register: () => unknown
+    }
     register()
+    return undefined
   } catch (cause) {
-    throw new AuthFlowError(
+    return new AuthFlowError(
       'missing_peer',
       `${path} is TypeScript, which this Node does not read. Run \`npm install --save-dev tsx\`, or write the file as .mjs.`,
       { cause },
     )
   }
 }
+
+const dig = (value: unknown, ...path: readonly string[]): unknown =>
+  path.reduce<unknown>(
+    (inner, name) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, name) : undefined),
+    value,
+  )
 
 /**
  * A client without integrations, made of `AUTHFLOW_STORE`, `AUTHFLOW_ENVIRONMENT`, `AUTHFLOW_ENCRYPTION_KEYS` (or

@@ -1,14 +1,13 @@
 // authflow doctor: what is wrong with a configuration, and how to mend it.
 
 import type { Command } from 'commander'
-import { toAuthFlowError } from '../../shared/errors.ts'
 import { createGuardedFetch } from '../net/guarded-fetch.ts'
 import { isLoopbackHost } from '../net/url-guard.ts'
 import type { ServerInspection } from '../inspection.ts'
 import type { KeyState } from '../vault/retire-key.ts'
 import type { CommandLine } from './command.ts'
 import type { Client, Configured, Environment } from './configuration.ts'
-import { exitCodes, table } from './terminal.ts'
+import { describe, exitCodes, table } from './terminal.ts'
 
 /** What one check found. */
 export interface Finding {
@@ -121,7 +120,7 @@ async function reach(baseUrl: string, loopback: boolean): Promise<Finding[]> {
     const mend = 'Its log has the reason; the checks below may find it, too.'
     return [{ check, status: 'fail', message: `is up but not ready (${ready.status})`, mend }, ...clock]
   } catch (cause) {
-    const { message } = toAuthFlowError(cause)
+    const { message } = describe(cause)
     const mend = 'Start it, or check name, certificate and firewall. --offline leaves this out.'
     return [{ check, status: 'warn', message: `can not be reached from here: ${message}`, mend }]
   } finally {
@@ -142,7 +141,7 @@ async function storeFindings(client: Client, facts: ServerInspection): Promise<F
       ...keyFindings(await client.keys.list()),
     ]
   } catch (cause) {
-    const { code } = toAuthFlowError(cause)
+    const { code } = describe(cause)
     const isKey = code.includes('key')
     return [failed(isKey ? 'keys' : 'store', cause)]
   }
@@ -206,14 +205,10 @@ function integrationFindings({ integrations }: ServerInspection): Finding[] {
 }
 
 function failed(check: string, cause: unknown): Finding {
-  const { code, message, details } = toAuthFlowError(cause)
+  const { code, message, details } = describe(cause)
   const option = details.option === undefined ? '' : `Look at ${details.option}. `
-  return {
-    check,
-    status: 'fail',
-    message: `${message} (${code})`,
-    mend: `${option}docs/errors.md explains ${code}.`,
-  }
+  const mend = code === 'internal' ? 'Look at the file.' : `${option}docs/errors.md explains ${code}.`
+  return { check, status: 'fail', message: `${message} (${code})`, mend }
 }
 
 function findingsText(findings: readonly Finding[]): string {

@@ -1,6 +1,6 @@
 // What commands say, and where: results on standard output, everything else on standard error.
 
-import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import { AuthFlowError, isAuthFlowError, type ErrorDetails } from '../../shared/errors.ts'
 import { scrubText } from '../vault/scrub-text.ts'
 
 /** Exit codes of every command. */
@@ -91,7 +91,11 @@ export class Terminal {
 }
 
 /** Our own errors are shown whole: the operator is who they are for. What others threw may hold anything. */
-function describe(cause: unknown): { code: string; message: string; details: object } {
+export function describe(cause: unknown): {
+  readonly code: string
+  readonly message: string
+  readonly details: ErrorDetails
+} {
   if (isAuthFlowError(cause)) {
     const { code, message, details } = cause
     return { code, message, details }
