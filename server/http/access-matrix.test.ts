@@ -287,7 +287,6 @@ const apiRows: Readonly<Record<string, ApiRow>> = {
   'runs.list': { keys: ['jobs'], input: {} },
   'runs.get': { keys: ['jobs'], input: { id: 'no-such-run' } },
   'runs.cancel': { keys: ['jobs'], input: { id: 'no-such-run' } },
-  'runs.cancel': { keys: ['jobs'], input: { id: 'no-such-run' } },
 }
 
 const keyNames: readonly Key[] = ['create', 'read', 'readSlack', 'connections', 'jobs', 'admin']
