@@ -15,6 +15,7 @@ import type { Raw } from './mongo-document.ts'
 import { toStoreError } from './mongo-errors.ts'
 import { MongoLeases } from './mongo-lease.ts'
 import { collectionName, leaseName, metaName, migrateMongo } from './mongo-migrate.ts'
+import { MongoPulse, connectTimeoutMs, heartbeatMs } from './mongo-pulse.ts'
 import { MongoSet } from './mongo-set.ts'
 import { parseSteps, runMoves } from './mongo-transact.ts'
 import { MongoWatch } from './mongo-watch.ts'
@@ -82,6 +83,8 @@ function createClient(url: string, options: MongoOptions): MongoClient {
       retryReads: true,
       serverSelectionTimeoutMS: options.busyTimeoutMs ?? defaultBusyTimeoutMs,
       socketTimeoutMS: socketTimeoutMs,
+      heartbeatFrequencyMS: heartbeatMs,
+      connectTimeoutMS: connectTimeoutMs,
       // What the codec relies on, whatever the URL says.
       promoteValues: true,
       promoteBuffers: false,
@@ -113,6 +116,7 @@ class MongoStore implements Store {
   readonly #writes: MongoWrites
   readonly #leases: MongoLeases
   readonly #watch: MongoWatch
+  readonly #pulse: MongoPulse
   readonly #writer = randomText(writerLength)
   readonly #singles = new Lane<() => Promise<void>>({ maxInFlight: 64, maxBatch: 1 }, runAll)
   readonly #transactions = new Lane<() => Promise<void>>({ maxInFlight: 16, maxBatch: 1 }, runAll)
@@ -124,6 +128,7 @@ class MongoStore implements Store {
     this.#clock = options.clock
     this.now = options.clock.now
     this.#busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
+    this.#pulse = new MongoPulse(client, options.log)
     this.#watch = new MongoWatch(db.collection<Raw>(metaName), options.log)
     this.#writes = new MongoWrites(this.#busyTimeoutMs, this.#watch.wrote)
     const marginMs = options.stealMarginMs ?? defaultStealMarginMs
@@ -306,6 +311,7 @@ class MongoStore implements Store {
     this.#clock.stop()
     await this.#writes.drain()
     await this.#watch.close()
+    await this.#pulse.stop()
     await this.#client.close()
   }
 
