@@ -1,0 +1,204 @@
+// X5 and X6: the engine on a MongoDB that goes away in each of the ways in which networks fail, and on one whose answers
+// get lost after the work was done. Wants TEST_MONGODB_URL.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { printFigure } from '../../scripts/figure.ts'
+import { isAuthFlowError } from '../../shared/errors.ts'
+import { backends, isLong } from '../connect/fixtures/backends.ts'
+import { callApi, secretKeys, startTestServer } from '../http/fixtures/test-server.ts'
+import { openStore } from '../store/open-store.ts'
+import { startFaultProxy, type FaultMode, type FaultProxy } from '../store/fixtures/fault-proxy.ts'
+import type { Store } from '../store/store.ts'
+import { eventTrigger } from '../triggers/event-trigger.ts'
+import { createDirectory, openEngine, until, type EngineFixture } from './fixtures/engine-fixture.ts'
+import { jobSets, runs } from './records.ts'
+
+const mongo = backends.find(({ name }) => name === 'mongodb')
+const skip = mongo?.skip ?? 'no MongoDB'
+const concurrency = 10
+const tasksOfRun = 3
+const awayMs = isLong ? [10_000, 60_000] : [3000]
+const runCount = isLong ? 300 : 60
+
+interface Scene {
+  readonly proxy: FaultProxy
+  /** Works behind the proxy. */
+  readonly worker: EngineFixture
+  /** Sees the database as it is. */
+  readonly observer: Store
+  /** Every effect of a task: run and key. */
+  readonly effects: string[]
+  /** URL of the database behind the proxy. */
+  readonly proxiedUrl: string
+}
+
+async function withScene(run: (scene: Scene) => Promise<void>): Promise<void> {
+  const url = mongo?.open() ?? ''
+  const target = new URL(url)
+  const proxy = await startFaultProxy(target.hostname, Number(target.port || 27017))
+  target.host = `127.0.0.1:${proxy.port}`
+  const directory = createDirectory()
+  const worker = await openEngine(directory.path, { storeUrl: target.href, concurrency })
+  const observer = await openStore(url)
+  await observer.migrate(jobSets, 'test')
+  const effects: string[] = []
+  worker.engine.defineJob({
+    id: 'steps',
+    name: 'Steps',
+    version: '1.0.0',
+    trigger: eventTrigger({ name: 'steps' }),
+    run: async (_, io, context) => {
+      for (let index = 0; index < tasksOfRun; index += 1) {
+        await io.runTask(`step ${index}`, async (task) => {
+          await delay(10)
+          effects.push(`${context.run.id} ${task.key}`)
+          return index
+        })
+      }
+    },
+  })
+  await worker.engine.start()
+  try {
+    await run({ proxy, worker, observer, effects, proxiedUrl: target.href })
+  } finally {
+    await proxy.setMode('open')
+    proxy.loseAnswers([], 0)
+    await worker.close()
+    await observer.close()
+    await proxy.close()
+    await mongo?.drop(url)
+    directory.remove()
+  }
+}
+
+/** Sends an event. The ids of its runs, or undefined when the store did not answer, with a code that says so. */
+async function sendOnce({ worker }: Scene, id: string): Promise<readonly string[] | undefined> {
+  try {
+    return (await worker.engine.sendEvent({ id, name: 'steps', payload: null })).runIds
+  } catch (error) {
+    assert.ok(isAuthFlowError(error), String(error))
+    assert.deepEqual([error.status, error.retryable], [503, true], error.code)
+    return undefined
+  }
+}
+
+/** Sends it until it is taken: an event that was stored although its answer got lost is not stored twice. */
+async function sendUntilTaken(scene: Scene, id: string): Promise<readonly string[]> {
+  for (;;) {
+    const runIds = await sendOnce(scene, id)
+    if (runIds !== undefined) return runIds
+    await delay(50)
+  }
+}
+
+const sendMany = async (scene: Scene, name: string, count: number): Promise<string[]> =>
+  (await Promise.all(Array.from({ length: count }, (_, at) => sendUntilTaken(scene, `${name}-${at}`)))).flat()
+
+/** Waits until all runs are done, and gives how often a task ran again. */
+async function judge({ observer, effects }: Scene, ids: readonly string[]): Promise<number> {
+  assert.equal(new Set(ids).size, ids.length)
+  await until(
+    'all runs are done',
+    async () =>
+      (await observer.getMany(runs, ids)).filter(({ state }) => state === 'succeeded').length === ids.length,
+    120_000,
+  )
+  const { items } = await observer.list(runs, { index: 'all', equals: 'run', limit: 1000 })
+  assert.deepEqual(items.map(({ id }) => id).toSorted(), ids.toSorted(), 'no run but those')
+  const unique = new Set(effects)
+  assert.equal(unique.size, ids.length * tasksOfRun)
+  for (const run of items) assert.equal(new Set(run.journal?.flat().map(({ path }) => path)).size, tasksOfRun)
+  return effects.length - unique.size
+}
+
+const modes: readonly FaultMode[] = ['refused', 'blackhole', 'slow', 'reset']
+
+describe('X5: an engine whose database goes away', { skip, timeout: 3_000_000 }, () => {
+  for (const mode of modes) {
+    for (const ms of awayMs) {
+      it(`loses no run and repeats no task when it is ${mode} for ${ms / 1000} s`, () =>
+        withScene(async (scene) => {
+          const { proxy, effects } = scene
+          const ids = await sendMany(scene, 'before', runCount)
+          await until('it works', () => effects.length > 10, 30_000)
+          const memory = process.memoryUsage().rss
+          await proxy.setMode(mode)
+          const during = Promise.all(
+            Array.from({ length: 5 }, async (_, at) => {
+              await delay((at * ms) / 5)
+              return sendOnce(scene, `during-${at}`)
+            }),
+          )
+          await delay(ms)
+          await proxy.setMode('open')
+          const back = performance.now()
+          const again = await sendUntilTaken(scene, 'again')
+          await until(
+            'it works again',
+            () => effects.some((effect) => effect.startsWith(again[0] ?? '-')),
+            60_000,
+          )
+          const recoveryMs = performance.now() - back
+          await during
+          const late = await sendMany(scene, 'during', 5)
+          const repeated = await judge(scene, [...ids, ...again, ...late])
+          assert.ok(repeated <= concurrency, `${repeated} tasks ran again, ${concurrency} were in flight`)
+          const name = `${mode} ${ms / 1000} s`
+          const grown = Math.round((process.memoryUsage().rss - memory) / 1_048_576)
+          printFigure({ requirement: 'X5', name: `${name}: runs lost`, value: 0 })
+          printFigure({ requirement: 'X5', name: `${name}: tasks that ran again`, value: repeated })
+          printFigure({
+            requirement: 'X5',
+            name: `${name}: back after`,
+            value: Math.round(recoveryMs),
+            unit: 'ms',
+          })
+          printFigure({ requirement: 'X5', name: `${name}: memory`, value: grown, unit: 'MB' })
+        }))
+    }
+  }
+
+  it('answers 503 with Retry-After over HTTP meanwhile', () =>
+    withScene(async ({ proxy, proxiedUrl }) => {
+      const server = await startTestServer({ options: { store: proxiedUrl } })
+      try {
+        const input = { event: { name: 'nothing.listens', payload: null } }
+        const call = (): ReturnType<typeof callApi> =>
+          callApi(server, 'events.send', { input, key: secretKeys.jobs })
+        assert.equal((await call()).status, 200)
+        await proxy.setMode('refused')
+        const response = await fetch(`${server.url}/api/trpc/events.send`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${secretKeys.jobs}`, 'content-type': 'application/json' },
+          body: JSON.stringify(input),
+        })
+        assert.equal(response.status, 503)
+        assert.ok(Number(response.headers.get('retry-after')) >= 1)
+        await proxy.setMode('open')
+        assert.equal((await call()).status, 200)
+      } finally {
+        await proxy.setMode('open')
+        await server.close()
+      }
+    }))
+})
+
+describe('X6: an engine whose database answers into the void', { skip, timeout: 600_000 }, () => {
+  it('starts no run twice, claims none twice and repeats no task', () =>
+    withScene(async (scene) => {
+      const { proxy } = scene
+      proxy.loseAnswers(['insert', 'update', 'findAndModify', 'delete', 'commitTransaction'], 0.05)
+      const ids = await sendMany(scene, 'lost', runCount)
+      await until('many answers were lost', () => proxy.lost >= (isLong ? 50 : 5), 60_000)
+      proxy.loseAnswers([], 0)
+      const repeated = await judge(scene, ids)
+      const found = await scene.observer.getMany(runs, ids)
+      assert.equal(repeated, 0)
+      printFigure({ requirement: 'X6', name: 'answers lost', value: proxy.lost })
+      printFigure({ requirement: 'X6', name: 'tasks that ran again', value: repeated })
+      const claims = Math.max(...found.map(({ fence }) => fence ?? 0))
+      printFigure({ requirement: 'X6', name: 'most claims of a run', value: claims })
+    }))
+})
