@@ -8,7 +8,7 @@ import { printFigure } from '../../scripts/figure.ts'
 import { connectionIdOf } from './connection-id.ts'
 import { backends, isLong, type Backend } from './fixtures/backends.ts'
 import type { RefreshPoint } from './fixtures/refresh-points.ts'
-import { startRefreshWorker, type AskReport } from './fixtures/refresh-workers.ts'
+import { startRefreshWorker, type AskReport, type RefreshWorker } from './fixtures/refresh-workers.ts'
 import { rotatingMethod, startRotating, type Rotating } from './fixtures/rotating.ts'
 import {
   baseUrl,
@@ -98,7 +98,7 @@ async function stopAt(scene: Scene, point: RefreshPoint, name: string): Promise<
   const setup = { directory, keys, provider: 'rotating', origin, person, rotation } as const
   const worker = await startRefreshWorker({ ...setup, ...(storeUrl === undefined ? {} : { storeUrl }) })
   await worker.askAndStop({ accountIds, callers: 3, stop: { point, by: 'hold' } })
-  worker.child.kill('SIGSTOP')
+  await stopBetweenWrites(worker, bench)
   const tokens = await Promise.all(accountIds.map((accountId) => tokenOf(bench, accountId)))
   for (const token of tokens) assert.ok(provider.isCurrent(token), token)
   const before = await recordsOf(bench, accountIds)
@@ -113,6 +113,17 @@ async function stopAt(scene: Scene, point: RefreshPoint, name: string): Promise<
   assert.deepEqual(await recordsOf(bench, accountIds), before, 'the late writer changed nothing')
   for (const { state } of before) assert.equal(state, 'active')
   return provider.refreshes - refreshes
+}
+
+/** A process that is stopped inside of a write keeps SQLite's lock, and then nobody can write: another moment is taken. */
+async function stopBetweenWrites({ child }: RefreshWorker, { store }: Workbench): Promise<void> {
+  for (let tries = 0; tries < 10; tries += 1) {
+    child.kill('SIGSTOP')
+    if (await store.ping().catch(() => false)) return
+    child.kill('SIGCONT')
+    await delay(100)
+  }
+  assert.fail('it was stopped inside of a write each time')
 }
 
 async function tokenOf({ connect }: Pick<Workbench, 'connect'>, accountId: string): Promise<string> {
