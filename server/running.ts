@@ -121,27 +121,10 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
     await queue.close()
     await ground.close()
   }
-  let sweeper: Sweeper | undefined
-  let triggerSweeper: Sweeper | undefined
-  const quiesce = async (deadlineMs: number): Promise<void> => {
-    const upkeep = [ticker.stop(), sweeper?.stop(), triggerSweeper?.stop(), triggers.deliveries.close()]
-    await Promise.all([...upkeep, worker ? engine.stop(deadlineMs) : undefined])
-  }
+  const work = createWork({ connect, engine, triggers, ticker }, ground.store, log)
   try {
     prepare(engine)
-    if (worker) {
-      await engine.start()
-      ticker.start()
-      sweeper = startUpkeep({ connect, engine, store }, log)
-      // Beside the other: providers may keep it waiting.
-      triggerSweeper = startSweeper(
-        {
-          deliveries: () => triggers.deliveries.sweep(),
-          registrations: () => triggers.registrations.sweep(),
-        },
-        log,
-      )
-    }
+    if (worker) await work.start()
   } catch (cause) {
     await closeParts()
     throw cause
@@ -154,9 +137,46 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
     now: () => store.now(),
     keys: createKeys({ store, vault, environment, sets: allSets, sealedSets }),
     check,
-    quiesce,
+    quiesce: work.stop,
     close: closeParts,
     ...(readable ? { metrics: readable } : {}),
+  }
+}
+
+/** Everything that works by itself once it is started: runs, schedules, deliveries and upkeep. */
+interface Work {
+  start(): Promise<void>
+  /** Ends it, whether it was started or not: running tasks have until the deadline. */
+  stop(deadlineMs: number): Promise<void>
+}
+
+function createWork(
+  parts: Pick<Running, 'connect' | 'engine' | 'triggers'> & {
+    readonly ticker: ReturnType<typeof createTicker>
+  },
+  store: Store,
+  log: Logger,
+): Work {
+  const { connect, engine, triggers, ticker } = parts
+  let sweepers: readonly Sweeper[] | undefined
+  return {
+    async start() {
+      await engine.start()
+      ticker.start()
+      const { deliveries, registrations } = triggers
+      sweepers = [
+        startUpkeep({ connect, engine, store }, log),
+        // Beside the other: providers may keep it waiting.
+        startSweeper(
+          { deliveries: () => deliveries.sweep(), registrations: () => registrations.sweep() },
+          log,
+        ),
+      ]
+    },
+    async stop(deadlineMs) {
+      const upkeep = [ticker.stop(), ...(sweepers ?? []).map((sweeper) => sweeper.stop())]
+      await Promise.all([...upkeep, triggers.deliveries.close(), sweepers && engine.stop(deadlineMs)])
+    },
   }
 }
 

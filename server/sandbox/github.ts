@@ -214,7 +214,11 @@ function viewsOf(api: GithubApiOptions, courier: Courier) {
     },
     hooks: () =>
       github.hooks.map(({ id, place, url, events, active, grantId }) => ({
-        ...{ id, place, url, active, grantId },
+        id,
+        place,
+        url,
+        active,
+        grantId,
         events: [...events],
       })),
     async removeHook(id: number) {

@@ -24,7 +24,7 @@ export const processSets: readonly DocumentSet<StoredDocument>[] = [processSet]
 /** How often a process says that it lives, and how long a process that was killed counts as alive, in ms. */
 const renewMs = 10_000
 /** Covers two renewals that were missed. */
-export const presenceMs = 35_000
+const presenceMs = 35_000
 
 const maxProcesses = 1000
 const maxNameLength = 128

@@ -23,7 +23,7 @@ export interface RotationPlace {
 }
 
 /** Rotations by environment. */
-export const rotationSet = defineSet<RotationDocument>('vault_rotations')
+const rotationSet = defineSet<RotationDocument>('vault_rotations')
 
 /** Every set of this file, for `migrate`. */
 export const rotationSets: readonly DocumentSet<StoredDocument>[] = [rotationSet]
