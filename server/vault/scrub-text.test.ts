@@ -71,6 +71,9 @@ describe('scrubText', () => {
       '{',
       ',',
     )
+    for (const text of [`password:''`, `password:"a'`, `password:'a"`]) {
+      assert.equal(scrubText(scrubText(text)), scrubText(text))
+    }
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 20 }), (pieces) => {
         const once = scrubText(pieces.join(''))

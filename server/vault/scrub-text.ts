@@ -35,12 +35,14 @@ const rules: readonly (readonly [pattern: RegExp, replacement: string])[] = [
     new RegExp(`([?&#;]|%3F|%26|%23)(${parameter})(=|%3D)(?:(?!%26|%23)[^&#\\s"'<>])*`, 'gi'),
     `$1$2$3${secretMark}`,
   ],
+  // A rule for each quote, which stays the one that it was: what closes it must close it the second time, too.
   [
-    new RegExp(
-      `\\b(${clearName})(\\\\?["']?\\s{0,8}[:=]\\s{0,8})\\\\?(?:"(?:[^"\\\\]|\\\\.)*|'(?:[^'\\\\]|\\\\.)*)`,
-      'gi',
-    ),
+    new RegExp(`\\b(${clearName})(\\\\?["']?\\s{0,8}[:=]\\s{0,8})\\\\?"(?:[^"\\\\]|\\\\.)*`, 'gi'),
     `$1$2"${secretMark}`,
+  ],
+  [
+    new RegExp(`\\b(${clearName})(\\\\?["']?\\s{0,8}[:=]\\s{0,8})\\\\?'(?:[^'\\\\]|\\\\.)*`, 'gi'),
+    `$1$2'${secretMark}`,
   ],
   [new RegExp(`\\b(${clearName})(\\s{0,8}[:=]\\s{0,8})[^\\s"'&,;}]+`, 'gi'), `$1$2${secretMark}`],
   [/\b(code|state|token|secret|key)=[\w.~%+/=-]{8,}/gi, `$1=${secretMark}`],
