@@ -64,7 +64,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   readonly audit: ServerApi<I>['audit']
   /** What became of runs. */
   readonly runs: ServerApi<I>['runs']
-  /** `send` is {@link sendEvent}. */
+  /** What was sent, and taking back what is delayed. `send` is {@link sendEvent}. */
   readonly events: ServerApi<I>['events']
   /** `get` is {@link getAuth}. */
   readonly auth: ServerApi<I>['auth']
@@ -126,7 +126,12 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
       get: async ({ id }) => (await this.#services()).engine.getRun(id),
       cancel: async ({ id }) => (await this.#services()).engine.cancelRun(id),
     }
-    this.events = { send: (event, sendOptions) => this.sendEvent(event, sendOptions) }
+    this.events = {
+      send: (event, sendOptions) => this.sendEvent(event, sendOptions),
+      sendMany: (events, sendOptions) => this.sendEvents(events, sendOptions),
+      get: async ({ id, ...scope }) => (await this.#services()).engine.getEvent(id, scope),
+      cancel: async ({ id, ...scope }) => (await this.#services()).engine.cancelEvent(id, scope),
+    }
     this.auth = { get: (request) => this.getAuth(request) }
     this.registrations = {
       register: async (registration) => (await this.#registrations()).register(registration),
@@ -205,6 +210,11 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
    */
   async sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord> {
     return (await this.#services()).engine.sendEvent(event, options)
+  }
+
+  /** Takes up to 1,000 events in, all or none where one is refused. See `ServerApi.sendEvents`. */
+  async sendEvents(events: readonly EventInput[], options?: SendEventOptions): Promise<EventRecord[]> {
+    return (await this.#services()).engine.sendEvents(events, options)
   }
 
   /**

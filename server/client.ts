@@ -5,6 +5,7 @@ import { createTRPCClient, httpLink, TRPCClientError } from '@trpc/client'
 import { AuthFlowError, isErrorCode, type ErrorDetails } from '../shared/errors.ts'
 import { secretKeyPattern } from '../shared/ids.ts'
 import type { ApiRouter } from './http/api-router.ts'
+import type { EventInput, SendEventOptions } from './jobs/engine.ts'
 import type { AuthFor, IntegrationList, ServerApi } from './server-api.ts'
 
 export { AuthFlowError } from '../shared/errors.ts'
@@ -40,13 +41,10 @@ export function createClient<C = ServerApi<IntegrationList>>(
   options: ClientOptions,
 ): ServerApi<IntegrationsOf<C>> {
   const api = connect(options)
-  const sendEvent: ServerApi<IntegrationsOf<C>>['sendEvent'] = (event, { accountId } = {}) => {
-    const { timestamp, ...rest } = event
-    const sent = { ...rest, ...(timestamp === undefined ? {} : { timestamp: timestamp.toISOString() }) }
-    return call(() =>
-      api.events.send.mutate({ event: sent, ...(accountId === undefined ? {} : { accountId }) }),
-    )
-  }
+  const sendEvent: ServerApi<IntegrationsOf<C>>['sendEvent'] = (event, options = {}) =>
+    call(() => api.events.send.mutate({ event: writeEvent(event), ...writeOptions(options) }))
+  const sendEvents: ServerApi<IntegrationsOf<C>>['sendEvents'] = (events, options = {}) =>
+    call(() => api.events.sendMany.mutate({ events: events.map(writeEvent), ...writeOptions(options) }))
   const getAuth: ServerApi<IntegrationsOf<C>>['getAuth'] = async (request) => {
     const auth = await call(() => api.auth.get.mutate(request))
     // The integration's own type says which of the kinds it answers; the server holds it to that.
@@ -74,11 +72,33 @@ export function createClient<C = ServerApi<IntegrationList>>(
       get: (query) => call(() => api.runs.get.query(query)),
       cancel: (query) => call(() => api.runs.cancel.mutate(query)),
     },
-    events: { send: sendEvent },
+    events: {
+      send: sendEvent,
+      sendMany: sendEvents,
+      get: (query) => call(() => api.events.get.query(query)),
+      cancel: (query) => call(() => api.events.cancel.mutate(query)),
+    },
     auth: { get: getAuth },
     sendEvent,
+    sendEvents,
     getAuth,
   }
+}
+
+/** Instants cross the wire as ISO 8601. */
+const writeEvent = ({ timestamp, ...rest }: EventInput) => ({
+  ...rest,
+  ...(timestamp === undefined ? {} : { timestamp: toIso('timestamp', timestamp) }),
+})
+
+const writeOptions = ({ deliverAt, ...rest }: SendEventOptions) => ({
+  ...rest,
+  ...(deliverAt === undefined ? {} : { deliverAt: toIso('deliverAt', deliverAt) }),
+})
+
+function toIso(field: string, at: Date): string {
+  if (at instanceof Date && Number.isFinite(at.getTime())) return at.toISOString()
+  throw new AuthFlowError('invalid_input', `${field} must be a valid Date.`)
 }
 
 function connect({ url, secretKey, timeoutMs = defaultTimeoutMs }: ClientOptions) {

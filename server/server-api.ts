@@ -9,7 +9,7 @@ import type { RenameRequest, RenameStatus } from './connect/rename.ts'
 import type { SecretKeyInfo } from './connect/key-uses.ts'
 import type { RevokeTokensRequest } from './connect/revoke-tokens.ts'
 import type { AuthOf, Integration } from './integrations/integration.ts'
-import type { EventInput, EventRecord, SendEventOptions } from './jobs/engine.ts'
+import type { EventDetails, EventInput, EventRecord, EventScope, SendEventOptions } from './jobs/engine.ts'
 
 /** Integrations of a server, in order, with their ids as literal types. */
 export type IntegrationList = readonly Integration<string, Auth>[]
@@ -160,6 +160,15 @@ export interface ServerApi<I extends IntegrationList> {
   readonly events: {
     /** The same as {@link sendEvent}. */
     send(event: EventInput, options?: SendEventOptions): Promise<EventRecord>
+    /** The same as {@link sendEvents}. */
+    sendMany(events: readonly EventInput[], options?: SendEventOptions): Promise<readonly EventRecord[]>
+    /** An event by its sender's id, account and source, and what became of it. Scope `jobs:write`. Throws `not_found`. */
+    get(query: EventScope & { readonly id: string }): Promise<EventDetails>
+    /**
+     * Takes back an event that is still delayed. One that was delivered stays as it is: cancel its runs. Scope
+     * `jobs:write`. Throws `not_found`.
+     */
+    cancel(query: EventScope & { readonly id: string }): Promise<EventDetails>
   }
   /** Gives out credentials. */
   readonly auth: {
@@ -168,13 +177,20 @@ export interface ServerApi<I extends IntegrationList> {
   }
 
   /**
-   * Takes an event in and starts the runs of the jobs that it matches. The same `id` again starts nothing. Scope
-   * `jobs:write`.
+   * Takes an event in and starts the runs of the jobs that it matches. The same `id` again starts nothing. With
+   * `deliverAt` or `deliverAfter` the runs start then; until then the same `id` replaces payload and time, and
+   * `events.cancel` takes it back. Scope `jobs:write`.
    *
    * @throws {@link AuthFlowError} `invalid_payload` (nothing was stored), `event_conflict`, `event_too_large`,
    *   `invalid_input`
    */
   sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord>
+
+  /**
+   * Takes up to 1,000 events in. All are judged before any is stored; the records come in the order of the events. Scope
+   * `jobs:write`. Throws what {@link sendEvent} throws, with `events[n]` before the message.
+   */
+  sendEvents(events: readonly EventInput[], options?: SendEventOptions): Promise<readonly EventRecord[]>
 
   /**
    * Live credentials of an account, refreshed when needed. Typed by the integration's id. Use them at once; never

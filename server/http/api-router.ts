@@ -6,7 +6,7 @@ import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { Connect, GuessGuard, SecretKeyScope } from '../connect/connect.ts'
 import { listSecretKeys } from '../connect/key-uses.ts'
 import type { SecretKeys } from '../connect/secret-keys.ts'
-import type { JobEngine } from '../jobs/engine.ts'
+import type { EventInput, JobEngine, SendEventOptions } from '../jobs/engine.ts'
 import {
   auditInput,
   authInput,
@@ -17,6 +17,8 @@ import {
   connectTokenInput,
   disconnectInput,
   eventInput,
+  eventNameInput,
+  eventsInput,
   metadataInput,
   noInput,
   renameAccountInput,
@@ -57,6 +59,23 @@ function requireKey(ctx: ApiContext, scope: SecretKeyScope, integration?: string
 /** A procedure for keys with the scope; `ctx.actor` is the key's id. */
 const scoped = (scope: SecretKeyScope) =>
   procedure.use(({ ctx, next }) => next({ ctx: { actor: requireKey(ctx, scope).id } }))
+
+/** Instants cross the wire as ISO 8601. */
+const readEvent = ({
+  timestamp,
+  ...rest
+}: Omit<EventInput, 'timestamp'> & { readonly timestamp?: string }): EventInput => ({
+  ...rest,
+  ...(timestamp === undefined ? {} : { timestamp: new Date(timestamp) }),
+})
+
+const readSendOptions = ({
+  deliverAt,
+  ...rest
+}: Omit<SendEventOptions, 'deliverAt'> & { readonly deliverAt?: string }): SendEventOptions => ({
+  ...rest,
+  ...(deliverAt === undefined ? {} : { deliverAt: new Date(deliverAt) }),
+})
 
 /** The server API: credentials, connect tokens, connections, events and runs. */
 export const apiRouter = router({
@@ -123,13 +142,20 @@ export const apiRouter = router({
   events: router({
     send: scoped('jobs:write')
       .input(eventInput)
-      .mutation(({ ctx, input: { event, accountId } }) => {
-        const { timestamp, ...rest } = event
-        return ctx.engine.sendEvent(
-          { ...rest, ...(timestamp === undefined ? {} : { timestamp: new Date(timestamp) }) },
-          accountId === undefined ? {} : { accountId },
-        )
-      }),
+      .mutation(({ ctx, input: { event, ...options } }) =>
+        ctx.engine.sendEvent(readEvent(event), readSendOptions(options)),
+      ),
+    sendMany: scoped('jobs:write')
+      .input(eventsInput)
+      .mutation(({ ctx, input: { events, ...options } }) =>
+        ctx.engine.sendEvents(events.map(readEvent), readSendOptions(options)),
+      ),
+    get: scoped('jobs:write')
+      .input(eventNameInput)
+      .query(({ ctx, input: { id, ...scope } }) => ctx.engine.getEvent(id, scope)),
+    cancel: scoped('jobs:write')
+      .input(eventNameInput)
+      .mutation(({ ctx, input: { id, ...scope } }) => ctx.engine.cancelEvent(id, scope)),
   }),
   runs: router({
     list: scoped('jobs:write')

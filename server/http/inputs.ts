@@ -181,17 +181,32 @@ export const ownRunsInput = z.strictObject({
 /** `runs.get`. */
 export const runInput = z.strictObject({ id: recordId })
 
-/** `events.send`. `timestamp` is ISO 8601. */
-export const eventInput = z.strictObject({
-  event: z.strictObject({
-    name: z.string().min(1).max(256),
-    payload,
-    context: payload.exactOptional(),
-    id: z.string().min(1).max(256).exactOptional(),
-    timestamp: z.iso.datetime({ offset: true }).exactOptional(),
-    source: z.string().min(1).max(256).exactOptional(),
-  }),
+const eventText = z.string().min(1).max(256)
+const event = z.strictObject({
+  name: eventText,
+  payload,
+  context: payload.exactOptional(),
+  id: eventText.exactOptional(),
+  timestamp: z.iso.datetime({ offset: true }).exactOptional(),
+  source: eventText.exactOptional(),
+})
+const sendOptions = {
   accountId: accountId.exactOptional(),
+  deliverAt: z.iso.datetime({ offset: true }).exactOptional(),
+  deliverAfter: z.number().min(0).exactOptional(),
+}
+
+/** `events.send`. Instants are ISO 8601. */
+export const eventInput = z.strictObject({ event, ...sendOptions })
+
+/** `events.sendMany`. */
+export const eventsInput = z.strictObject({ events: z.array(event).max(1000).readonly(), ...sendOptions })
+
+/** `events.get` and `events.cancel`. */
+export const eventNameInput = z.strictObject({
+  id: eventText,
+  accountId: accountId.exactOptional(),
+  source: eventText.exactOptional(),
 })
 
 /** The form of the start. */

@@ -6,10 +6,13 @@ import type { Page, RunSummary } from '../../shared/flow.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
 import { cancelRun, heedCancels } from './cancel.ts'
 import type { EngineCore } from './core.ts'
+import { cancelEvent, DelayedEvents, describeEvent } from './delayed-events.ts'
 import type {
+  EventDetails,
   EventInput,
   EventOrigin,
   EventRecord,
+  EventScope,
   JobEngine,
   ScheduledJob,
   SendEventOptions,
@@ -18,8 +21,8 @@ import { EventIntake } from './event-intake.ts'
 import type { Integrations, JobOptions, Json } from './job.ts'
 import { tellParked, type ConnectionChanged } from './parking.ts'
 import { Presence } from './presence.ts'
-import { runIdPattern, runs, type RunDocument } from './records.ts'
-import { JobRegistry } from './registry.ts'
+import { eventKey, events, runIdPattern, runs, type RunDocument } from './records.ts'
+import { defaultSource, JobRegistry } from './registry.ts'
 import { summarise } from './run-summary.ts'
 import type { Base } from './task-attempt.ts'
 import { Upkeep } from './upkeep.ts'
@@ -28,6 +31,8 @@ import { Worker } from './worker.ts'
 const defaultConcurrency = 50
 const defaultPageSize = 20
 const maxPageSize = 100
+/** A delayed event is looked for so often by every worker: with each heartbeat. */
+const beatMs = 1000
 /** Most runs that a listing by two conditions looks at for one page. */
 const maxLookedAt = 1000
 
@@ -69,6 +74,7 @@ class Engine implements JobEngine {
   readonly #worker: Worker
   readonly #presence: Presence
   readonly #intake: EventIntake
+  readonly #delayed: DelayedEvents
   readonly #upkeep: Upkeep
   #state: 'new' | 'started' | 'stopped' = 'new'
 
@@ -82,6 +88,11 @@ class Engine implements JobEngine {
       onJoined: (owner) => worker.start(owner),
       onBeat: (owner) => {
         worker.look()
+        this.#delayed
+          .look(beatMs * 2)
+          .catch((error: unknown) =>
+            core.log.warn({ err: error }, 'looking for delayed events failed; trying again'),
+          )
         heedCancels(core, owner, (id) => worker.cancel(id)).catch((error: unknown) =>
           core.log.warn({ err: error }, 'looking for cancelled runs failed; trying again'),
         )
@@ -89,6 +100,7 @@ class Engine implements JobEngine {
       onLost: () => worker.abandonAll(),
     })
     this.#intake = new EventIntake(core, registry, worker)
+    this.#delayed = new DelayedEvents(core, (id) => this.#intake.deliver(id))
     this.#upkeep = new Upkeep({ core, registry, intake: this.#intake })
   }
 
@@ -102,6 +114,28 @@ class Engine implements JobEngine {
   sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord> {
     if (this.#state === 'started') return this.#intake.send(event, options)
     return this.#presence.learn().then(() => this.#intake.send(event, options))
+  }
+
+  async sendEvents(all: readonly EventInput[], options?: SendEventOptions): Promise<EventRecord[]> {
+    if (this.#state !== 'started') await this.#presence.learn()
+    return this.#intake.sendMany(all, options)
+  }
+
+  async getEvent(id: string, scope?: EventScope): Promise<EventDetails> {
+    const event = await this.#core.store.get(events, this.#eventKey(id, scope))
+    if (event === undefined) throw noSuchEvent(id)
+    return describeEvent(this.#core, event)
+  }
+
+  async cancelEvent(id: string, scope?: EventScope): Promise<EventDetails> {
+    const event = await cancelEvent(this.#core, this.#eventKey(id, scope))
+    if (event === undefined) throw noSuchEvent(id)
+    return describeEvent(this.#core, event)
+  }
+
+  #eventKey(id: string, { accountId, source = defaultSource }: EventScope = {}): string {
+    const account = accountId === undefined ? null : checkAccountId(accountId)
+    return eventKey(this.#core.environment, account, source, id)
   }
 
   async takeTriggered(
@@ -158,6 +192,7 @@ class Engine implements JobEngine {
       return
     }
     this.#state = 'stopped'
+    this.#delayed.stop()
     await this.#worker.stop(deadlineMs)
     await this.#presence.stop()
   }
@@ -217,3 +252,9 @@ class Engine implements JobEngine {
 
 const noSuchRun = (): AuthFlowError =>
   new AuthFlowError('not_found', 'There is no such run. Runs are kept for 30 days after their end.')
+
+const noSuchEvent = (id: string): AuthFlowError =>
+  new AuthFlowError(
+    'not_found',
+    `There is no event ${String(id).slice(0, 256)} of this account and source. Give both as it was sent with.`,
+  )

@@ -1,7 +1,7 @@
 // The job engine as AuthFlow and the HTTP layer see it.
 
 import type { Auth } from '../../shared/auth.ts'
-import type { Page, RunSummary } from '../../shared/flow.ts'
+import type { Page, RunState, RunSummary } from '../../shared/flow.ts'
 import type { Integrations, JobOptions, Json, ScheduleRule } from './job.ts'
 
 /** An event as users send it. */
@@ -24,6 +24,36 @@ export interface EventInput {
 export interface SendEventOptions {
   /** The account the runs act as. */
   readonly accountId?: string
+  /** When the runs are to start, at most 366 days ahead; one that has passed is at once. */
+  readonly deliverAt?: Date
+  /** The same in seconds from now; not both. */
+  readonly deliverAfter?: number
+}
+
+/** Which event is meant besides its id: the same id of another account or source is another event. */
+export interface EventScope {
+  /** As it was sent with. */
+  readonly accountId?: string
+  /** As it was sent with (default `authflow`). */
+  readonly source?: string
+}
+
+/** An event and what became of it. */
+export interface EventDetails extends EventRecord {
+  /** ISO 8601. */
+  readonly createdAt: string
+  /** When it was to be delivered, ISO 8601; null where that was at once. */
+  readonly deliverAt: string | null
+  /** ISO 8601; null unless it was cancelled. */
+  readonly cancelledAt: string | null
+  /** Its runs that there are; the first thousand. */
+  readonly runs: readonly {
+    readonly id: string
+    readonly job: string
+    readonly state: RunState
+    /** ISO 8601; null while it is not over. */
+    readonly endedAt: string | null
+  }[]
 }
 
 /** Where an event comes from that no sender sent. */
@@ -44,7 +74,9 @@ export interface EventRecord {
   readonly timestamp: string
   /** The account its runs act as; null for the product itself. */
   readonly accountId: string | null
-  /** Runs it started; the same ones when the event was sent before. */
+  /** `delayed` until its time has come, unless it was cancelled before. */
+  readonly state: 'delivered' | 'delayed' | 'cancelled'
+  /** Runs it started; the same ones when the event was sent before. None while it is delayed. */
   readonly runIds: readonly string[]
 }
 
@@ -77,10 +109,24 @@ export interface JobEngine {
    * again (account, source, id, name and payload) answers with the same runs. Where this process's own worker is full
    * of runs that keep ending, it may wait for up to a second.
    *
+   * With `deliverAt` or `deliverAfter` the runs start then, of the jobs that match then. Until then the same id sent again
+   * replaces payload, context and time (without a time it is delivered at once), and `cancelEvent` takes it back.
+   *
    * @throws {@link AuthFlowError} `invalid_payload` (nothing was stored), `event_conflict`, `event_too_large`,
    *   `invalid_input`
    */
   sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord>
+  /**
+   * Takes up to 1,000 events in; the records come in their order. All are judged before any is stored, and the message of
+   * a refusal begins with `events[n]`. A conflict is found while storing, when others of the list may be stored already.
+   *
+   * @throws {@link AuthFlowError} those of {@link JobEngine.sendEvent}
+   */
+  sendEvents(events: readonly EventInput[], options?: SendEventOptions): Promise<EventRecord[]>
+  /** An event by its sender's id, and what became of it. Throws `not_found`. */
+  getEvent(id: string, scope?: EventScope): Promise<EventDetails>
+  /** Cancels an event that is still delayed; one that was delivered stays as it is. Throws `not_found`. */
+  cancelEvent(id: string, scope?: EventScope): Promise<EventDetails>
   /**
    * Takes an event of a trigger in: like {@link JobEngine.sendEvent}, from a source that begins with `authflow:` and that
    * senders can't name. A payload that a job's schema refuses fails that job's run and no other.

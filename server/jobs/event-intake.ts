@@ -2,23 +2,25 @@
 // with cheap transactions takes the event, the hints and the runs in one; elsewhere the event is stored first as
 // pending, and whoever finds it so can finish.
 
-import { AuthFlowError } from '../../shared/errors.ts'
+import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
 import type { Wakeup } from '../queue/queue.ts'
 import { insertStep, type NewDocument, type Step } from '../store/store.ts'
 import { canonicalJson } from './canonical-json.ts'
 import type { EngineCore } from './core.ts'
+import { deliverAtOf, insertDelayed, markDelivered, rewriteDelayed } from './delayed-events.ts'
 import type { EventInput, EventOrigin, EventRecord, SendEventOptions } from './engine.ts'
+import { openBody, sealBody, targetsOf, toRecord, type EventContent } from './event-document.ts'
 import type { Json } from './job.ts'
 import type { Claim } from './journal.ts'
 import {
   createEventId,
+  delays,
   dispatches,
   eventKey,
   events,
   places,
   retentionMs,
-  runIdOf,
   runs,
   type EventDocument,
   type RunDocument,
@@ -30,6 +32,8 @@ const payloadLimit = 256 * 1024
 /** Providers send what they send; the body of a webhook request may have as much. */
 const triggeredLimit = 1024 * 1024
 const maxTextLength = 256
+/** Most events of one call. */
+const maxEvents = 1000
 const chunkSize = 500
 /** More than these are not put into one transaction. */
 const transactedTargets = 100
@@ -51,19 +55,13 @@ export interface RunTaker {
   doubt(runId: string): void
 }
 
-/** What an event carries. */
-export interface EventContent {
-  readonly payload: Json
-  readonly context: Json
-  /** Present for events of triggers. */
-  readonly from?: EventOrigin['from']
-}
-
 /** How an event comes in. */
 interface Way {
   readonly accountId: string | null | undefined
   /** Present for events of triggers. */
   readonly from?: EventOrigin['from']
+  /** Absent: at once. */
+  readonly deliverAt?: number | undefined
   /** Bytes that the payload may have. */
   readonly limit: number
 }
@@ -72,6 +70,8 @@ interface Way {
 interface Intake {
   readonly document: NewDocument<EventDocument>
   readonly content: EventContent
+  /** The content as JSON. */
+  readonly text: string
 }
 
 /** Takes events in for one engine. */
@@ -87,19 +87,51 @@ export class EventIntake {
   }
 
   /** See `JobEngine.sendEvent`. */
-  send(event: EventInput, { accountId }: SendEventOptions = {}): Promise<EventRecord> {
-    return this.#take(event, { accountId, limit: payloadLimit })
+  send(event: EventInput, options: SendEventOptions = {}): Promise<EventRecord> {
+    return this.#judgeAndTake(() => this.#judgeSent(event, options))
+  }
+
+  /** Rejects where a plain call would throw; an async function would cost every event a promise more. */
+  #judgeAndTake(judge: () => Intake): Promise<EventRecord> {
+    try {
+      return this.#takeIn(judge())
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** See `JobEngine.sendEvents`. */
+  async sendMany(all: readonly EventInput[], options: SendEventOptions = {}): Promise<EventRecord[]> {
+    if (!Array.isArray(all) || all.length > maxEvents)
+      throw new AuthFlowError('invalid_input', `sendEvents takes a list of at most ${maxEvents} events.`)
+    const intakes = all.map((event, at) => {
+      try {
+        return this.#judgeSent(event, options)
+      } catch (error) {
+        if (!isAuthFlowError(error)) throw error
+        throw new AuthFlowError(error.code, `events[${at}]: ${error.message}`, { details: error.details })
+      }
+    })
+    return Promise.all(intakes.map((intake) => this.#takeIn(intake)))
   }
 
   /** See `JobEngine.takeTriggered`. */
   take(event: EventInput, { accountId, from }: EventOrigin): Promise<EventRecord> {
-    return this.#take(event, { accountId, from, limit: triggeredLimit })
+    return this.#judgeAndTake(() => this.#judge(event, { accountId, from, limit: triggeredLimit }))
   }
 
-  async #take(event: EventInput, way: Way): Promise<EventRecord> {
-    const intake = this.#judge(event, way)
-    const { targets } = intake.document
+  #judgeSent(event: EventInput, options: SendEventOptions): Intake {
+    const deliverAt = deliverAtOf(options, this.#core.now())
+    return this.#judge(event, { accountId: options.accountId, deliverAt, limit: payloadLimit })
+  }
+
+  async #takeIn(intake: Intake): Promise<EventRecord> {
+    const { targets, pending } = intake.document
     const { store, queue } = this.#core
+    if (pending)
+      return (await insertDelayed(this.#core, intake.document))
+        ? toRecord(intake.document)
+        : this.#repeat(intake)
     const transacts = store.capabilities.cheapTransactions && queue.inStore !== undefined
     const stored =
       transacts && targets.length <= transactedTargets
@@ -121,7 +153,7 @@ export class EventIntake {
   }
 
   #judge(event: EventInput, way: Way): Intake {
-    const { from, limit } = way
+    const { from, limit, deliverAt } = way
     const accountId = from === undefined ? checkSender(event, way) : (way.accountId ?? null)
     const {
       name,
@@ -144,17 +176,10 @@ export class EventIntake {
       for (const { job, version } of matching) this.#registry.find(job, version)?.check(payload)
 
     const key = eventKey(this.#core.environment, accountId, source, id)
-    const targets = matching.map(({ job, jobName, version }) => ({
-      runId: runIdOf(key, job),
-      job,
-      jobName,
-      version,
-    }))
+    // Which jobs a delayed event starts is decided when it is delivered.
+    const targets = deliverAt === undefined ? targetsOf(key, matching) : []
     const now = this.#core.now()
-    const sealed = bodySession(this.#core, { id: key, targets }).seal(
-      `{"payload":${payloadText},"context":${contextText}${from ? `,"from":${JSON.stringify(from)}` : ''}}`,
-      'event',
-    )
+    const text = `{"payload":${payloadText},"context":${contextText}${from ? `,"from":${JSON.stringify(from)}` : ''}}`
     const document = {
       id: key,
       eventId: id,
@@ -163,12 +188,13 @@ export class EventIntake {
       accountId,
       timestamp: timestamp?.getTime() ?? now,
       createdAt: now,
-      body: sealed,
+      body: sealBody(this.#core, { id: key, targets }, text),
       targets,
-      expireAt: now + retentionMs,
+      expireAt: (deliverAt ?? now) + retentionMs,
+      ...(deliverAt === undefined ? {} : { deliverAt, pending: true as const }),
     }
     const content = { payload, context: JSON.parse(contextText) as Json, ...(from ? { from } : {}) }
-    return { document, content }
+    return { document, content, text }
   }
 
   async #transact({ document, content }: Intake): Promise<boolean> {
@@ -222,28 +248,37 @@ export class EventIntake {
       if (await this.#insert(intake)) return toRecord(document)
       throw new AuthFlowError('conflict', 'The event is being deleted. Send it again.')
     }
+    if (before.pending === true) {
+      const rewritten = await rewriteDelayed(this.#core, before, intake)
+      if (rewritten === undefined) return this.#repeat(intake)
+      return intake.document.pending ? toRecord(rewritten) : this.#deliverNow(intake)
+    }
     const stored = openBody(this.#core, before)
     if (before.name !== document.name || canonicalJson(stored.payload) !== canonicalJson(content.payload)) {
       throw new AuthFlowError(
         'event_conflict',
-        `An event ${document.eventId} with another payload was sent before.`,
+        before.cancelledAt === undefined
+          ? `An event ${document.eventId} with another payload was sent before. Give this one its own id.`
+          : `The event ${document.eventId} was cancelled. Give this one its own id.`,
       )
     }
     return toRecord(before)
   }
-}
 
-/** The content of an event. Throws `unreadable_ciphertext`. */
-export function openBody(core: EngineCore, event: EventDocument): EventContent {
-  return JSON.parse(bodySession(core, event).open(event.body, 'event')) as EventContent
-}
+  /** A delayed event was sent again without a delay. */
+  async #deliverNow(intake: Intake): Promise<EventRecord> {
+    await this.deliver(intake.document.id)
+    const delivered = await this.#core.store.get(events, intake.document.id)
+    return delivered === undefined || delivered.pending === true ? this.#repeat(intake) : toRecord(delivered)
+  }
 
-/** One derived key serves the event and its first run; an event that starts nothing has its own. */
-function bodySession(
-  core: EngineCore,
-  { id, targets }: Pick<EventDocument, 'id' | 'targets'>,
-): ReturnType<EngineCore['vault']['session']> {
-  return core.vault.session('run', targets[0]?.runId ?? id)
+  /** Starts the runs of a delayed event that is due. Safe to repeat, and for several processes at once. */
+  async deliver(id: string): Promise<void> {
+    const event = await markDelivered(this.#core, id, (facts) => this.#registry.matching(facts))
+    if (event === 'early') return
+    if (event !== undefined) await this.dispatch(event)
+    await this.#core.store.remove(delays, id)
+  }
 }
 
 function newRun(
@@ -276,16 +311,6 @@ function checkSender({ source }: EventInput, { accountId }: Way): string | null 
 }
 
 const hintOf = ({ runId, job, version }: Target, dueAt: number): Wakeup => ({ runId, job, version, dueAt })
-
-function toRecord(event: NewDocument<EventDocument>): EventRecord {
-  return {
-    id: event.eventId,
-    name: event.name,
-    timestamp: new Date(event.timestamp).toISOString(),
-    accountId: event.accountId,
-    runIds: event.targets.map(({ runId }) => runId),
-  }
-}
 
 function checkText(field: string, value: unknown): void {
   if (typeof value === 'string' && value !== '' && value.length <= maxTextLength && value.isWellFormed())

@@ -24,7 +24,13 @@ export interface EventDocument extends StoredDocument {
   readonly createdAt: number
   /** Sealed `{ payload, context }`, for the first target's run, or for the event itself when it starts nothing. */
   readonly body: string
-  /** Decided once, when the event was taken in. */
+  /** When its runs were to be started, where that was not at once. */
+  readonly deliverAt?: number
+  /** Present until a delayed event is delivered or cancelled. */
+  readonly pending?: true
+  /** Since when it is to start nothing any more. */
+  readonly cancelledAt?: number
+  /** Decided once, when the event was delivered; until then none. */
   readonly targets: readonly Target[]
 }
 
@@ -32,6 +38,12 @@ export interface EventDocument extends StoredDocument {
 export interface DispatchDocument extends StoredDocument {
   readonly scope: 'dispatch'
   readonly createdAt: number
+}
+
+/** An event that is to be delivered later. Same id as the event; always written in one transaction with it. */
+export interface DelayDocument extends StoredDocument {
+  readonly scope: 'delay'
+  readonly deliverAt: number
 }
 
 /** A connection that runs wait for; its id is a digest of both names. */
@@ -157,6 +169,9 @@ export const events = defineSet<EventDocument>('events')
 /** Events in the middle of their dispatch. */
 export const dispatches = defineSet<DispatchDocument>('dispatches', { all: ['scope', 'createdAt'] })
 
+/** Events to be delivered later, by when. */
+export const delays = defineSet<DelayDocument>('delays', { all: ['scope', 'deliverAt'] })
+
 /** Runs to be cancelled that a worker has. */
 export const cancels = defineSet<CancelDocument>('cancels')
 
@@ -178,7 +193,7 @@ export const tasks = defineSet<TaskDocument>('tasks')
 export const workers = defineSet<WorkerDocument>('workers', { all: ['scope', 'startedAt'] })
 
 /** Every set that the engine needs; pass it to `Store.migrate`. */
-export const jobSets = [events, dispatches, runs, tasks, parkings, workers, cancels] as const
+export const jobSets = [events, dispatches, runs, tasks, parkings, workers, cancels, delays] as const
 
 /**
  * Values of a run's `place`. One index serves the search for a dead worker's runs, for late runs and for those that

@@ -3,7 +3,7 @@
 
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { EngineCore } from './core.ts'
-import { openBody, type EventContent } from './event-intake.ts'
+import { openBody, type EventContent } from './event-document.ts'
 import { Execution, type Outcome } from './execution.ts'
 import type { RunContext } from './job.ts'
 import { ClaimLost, Journal, loadBeside, type Claim } from './journal.ts'

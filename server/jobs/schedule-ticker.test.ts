@@ -14,6 +14,7 @@ import {
   type EngineFixture,
 } from './fixtures/engine-fixture.ts'
 import type { EngineOptions } from './create-engine.ts'
+import type { EventRecord } from './engine.ts'
 import type { Json } from './job.ts'
 import { jobSets } from './records.ts'
 import { createScheduleBook, type ScheduleBook } from './schedule-book.ts'
@@ -235,7 +236,7 @@ for (const { name, skip, open } of stores) {
         ...job('1.10.0', 30).engine,
         takeTriggered: (event: { id?: string }) => {
           sent.push(String(event.id))
-          return Promise.resolve({ id: '', name: '', timestamp: '', accountId: null, runIds: [] })
+          return Promise.resolve(taken)
         },
       }
       const ticker = createTicker({ store: one.store, book: one.book, engine, log: quiet, now: clock.now })
@@ -258,7 +259,7 @@ for (const { name, skip, open } of stores) {
         scheduledJobs: () => jobs,
         takeTriggered: (event: { id?: string }) => {
           sent.push(String(event.id))
-          return Promise.resolve({ id: '', name: '', timestamp: '', accountId: null, runIds: [] })
+          return Promise.resolve(taken)
         },
       }
       const ticker = createTicker({ store: one.store, book: one.book, engine, log: quiet, now: clock.now })
@@ -290,7 +291,7 @@ for (const { name, skip, open } of stores) {
         scheduledJobs: () => [],
         takeTriggered: (event: { id?: string }) => {
           sent.push({ at: clock.now(), id: String(event.id) })
-          return Promise.resolve({ id: '', name: '', timestamp: '', accountId: null, runIds: [] })
+          return Promise.resolve(taken)
         },
       }
       const ticker = createTicker({ store: one.store, book: one.book, engine, log: quiet, now: clock.now })
@@ -316,4 +317,14 @@ for (const { name, skip, open } of stores) {
       await one.close()
     })
   })
+}
+
+/** What the engine answers for an event that starts nothing. */
+const taken: EventRecord = {
+  id: '',
+  name: '',
+  timestamp: '',
+  accountId: null,
+  state: 'delivered',
+  runIds: [],
 }

@@ -78,6 +78,7 @@ describe('sendEvent', () => {
         name: 'plain',
         timestamp: '2026-01-02T03:04:05.000Z',
         accountId: 'ada',
+        state: 'delivered',
         runIds: 1,
       },
     )

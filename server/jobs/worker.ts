@@ -3,7 +3,8 @@
 
 import type { ClaimedWakeup } from '../queue/queue.ts'
 import { pause, type EngineCore } from './core.ts'
-import type { EventContent, RunTaker } from './event-intake.ts'
+import type { EventContent } from './event-document.ts'
+import type { RunTaker } from './event-intake.ts'
 import type { Claim } from './journal.ts'
 import { places, runs, type EventDocument, type RunDocument, type Target } from './records.ts'
 import type { JobRegistry } from './registry.ts'
