@@ -45,7 +45,7 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const runsInBrowser = (file: string): boolean => file.endsWith('.browser.test.ts')
 
 const longRun = (suite: Suite): boolean =>
-  suite === 'frameworks' || (suite === 'faults' && process.env['AUTHFLOW_LONG'] === '1')
+  suite === 'frameworks' || (suite !== 'e2e' && process.env['AUTHFLOW_LONG'] === '1')
 
 /** Skips that count as failures. */
 export function forbiddenSkips(suite: Suite, skipped: readonly SkippedTest[]): readonly SkippedTest[] {
