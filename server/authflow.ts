@@ -125,6 +125,8 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
       list: async (query = {}) => (await this.#services()).engine.listRuns(query),
       get: async ({ id }) => (await this.#services()).engine.getRun(id),
       cancel: async ({ id }) => (await this.#services()).engine.cancelRun(id),
+      replay: async ({ id }) => (await this.#services()).engine.replayRun(id),
+      resume: async ({ id }) => (await this.#services()).engine.resumeRun(id),
     }
     this.events = {
       send: (event, sendOptions) => this.sendEvent(event, sendOptions),

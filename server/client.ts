@@ -71,6 +71,8 @@ export function createClient<C = ServerApi<IntegrationList>>(
       list: (query = {}) => call(() => api.runs.list.query(query)),
       get: (query) => call(() => api.runs.get.query(query)),
       cancel: (query) => call(() => api.runs.cancel.mutate(query)),
+      replay: (query) => call(() => api.runs.replay.mutate(query)),
+      resume: (query) => call(() => api.runs.resume.mutate(query)),
     },
     events: {
       send: sendEvent,

@@ -2,7 +2,7 @@
 // shapes, same errors.
 
 import type { Auth, Connection, Metadata } from '../shared/auth.ts'
-import type { ConnectTokenReply, ConnectTokenRequest, Page, RunSummary } from '../shared/flow.ts'
+import type { ConnectTokenReply, ConnectTokenRequest, Page, RunState, RunSummary } from '../shared/flow.ts'
 import type { AuditQuery, AuditRow } from './connect/audit-list.ts'
 import type { AuthRequest, ConfirmRequest, ConnectLink, ConnectLinkRequest } from './connect/connect.ts'
 import type { RenameRequest, RenameStatus } from './connect/rename.ts'
@@ -52,6 +52,8 @@ export interface RunsQuery {
   readonly accountId?: string
   /** A job's id. */
   readonly job?: string
+  /** In this state only. With several conditions a page may be short and still have a cursor. */
+  readonly state?: RunState
   /** 1 to 100 (default 20). */
   readonly limit?: number
   /** From the page before. */
@@ -155,6 +157,18 @@ export interface ServerApi<I extends IntegrationList> {
      * `not_found`. Scope `jobs:write`.
      */
     cancel(query: { readonly id: string }): Promise<RunSummary>
+    /**
+     * Starts a new run of the same event, with the job as it is now; the old one, which must be over, stays as it is. Throws
+     * `not_found` (also when the event was deleted with age), `run_not_over`, `unknown_job`, `job_disabled`. Scope
+     * `jobs:write`.
+     */
+    replay(query: { readonly id: string }): Promise<RunSummary>
+    /**
+     * Goes on with a failed run: the task whose failure ended it and those around it are tried anew, everything else keeps
+     * its result, failures that the code caught too. Throws `not_found` (also when the event was deleted with age),
+     * `run_not_over`, `run_not_failed`, `conflict`. Scope `jobs:write`.
+     */
+    resume(query: { readonly id: string }): Promise<RunSummary>
   }
   /** Starts runs. */
   readonly events: {

@@ -289,6 +289,8 @@ const apiRows: Readonly<Record<string, ApiRow>> = {
   'events.cancel': { keys: ['jobs'], input: { id: 'no-such-event' } },
   'runs.list': { keys: ['jobs'], input: {} },
   'runs.get': { keys: ['jobs'], input: { id: 'no-such-run' } },
+  'runs.replay': { keys: ['jobs'], input: { id: 'no-such-run' } },
+  'runs.resume': { keys: ['jobs'], input: { id: 'no-such-run' } },
   'runs.cancel': { keys: ['jobs'], input: { id: 'no-such-run' } },
 }
 

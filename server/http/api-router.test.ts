@@ -31,6 +31,8 @@ const calls: Readonly<Record<string, { readonly input: unknown; readonly keys: r
   'events.cancel': { input: { id: 'no-such-event' }, keys: ['jobs'] },
   'runs.list': { input: {}, keys: ['jobs'] },
   'runs.get': { input: { id: 'no-such-run' }, keys: ['jobs'] },
+  'runs.replay': { input: { id: 'no-such-run' }, keys: ['jobs'] },
+  'runs.resume': { input: { id: 'no-such-run' }, keys: ['jobs'] },
   'runs.cancel': { input: { id: 'no-such-run' }, keys: ['jobs'] },
 }
 

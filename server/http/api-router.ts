@@ -167,6 +167,12 @@ export const apiRouter = router({
     cancel: scoped('jobs:write')
       .input(runInput)
       .mutation(({ ctx, input }) => ctx.engine.cancelRun(input.id)),
+    replay: scoped('jobs:write')
+      .input(runInput)
+      .mutation(({ ctx, input }) => ctx.engine.replayRun(input.id)),
+    resume: scoped('jobs:write')
+      .input(runInput)
+      .mutation(({ ctx, input }) => ctx.engine.resumeRun(input.id)),
   }),
 })
 

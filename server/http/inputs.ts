@@ -3,6 +3,7 @@
 
 import { z } from 'zod'
 import type { Metadata } from '../../shared/auth.ts'
+import type { RunState } from '../../shared/flow.ts'
 import { flowIdPattern, namePattern } from '../../shared/ids.ts'
 import { connectPurposes } from '../connect/connect.ts'
 import type { Json } from '../jobs/job.ts'
@@ -163,10 +164,22 @@ export const auditInput = z.strictObject({
   cursor: cursor.exactOptional(),
 })
 
+const runStates = [
+  'queued',
+  'running',
+  'waiting',
+  'waiting_for_connection',
+  'waiting_for_version',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const satisfies readonly RunState[]
+
 /** `runs.list` of the server API. */
 export const runsInput = z.strictObject({
   accountId: accountId.exactOptional(),
   job: name.exactOptional(),
+  state: z.enum(runStates).exactOptional(),
   limit: limit.exactOptional(),
   cursor: cursor.exactOptional(),
 })
@@ -174,11 +187,12 @@ export const runsInput = z.strictObject({
 /** The public `runs.list`. */
 export const ownRunsInput = z.strictObject({
   job: name.exactOptional(),
+  state: z.enum(runStates).exactOptional(),
   limit: limit.exactOptional(),
   cursor: cursor.exactOptional(),
 })
 
-/** `runs.get`. */
+/** `runs.get`, `runs.cancel`, `runs.replay` and `runs.resume`. */
 export const runInput = z.strictObject({ id: recordId })
 
 const eventText = z.string().min(1).max(256)

@@ -2,7 +2,7 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
-import type { Page, RunSummary } from '../../shared/flow.ts'
+import type { Page, RunState, RunSummary } from '../../shared/flow.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
 import { cancelRun, heedCancels } from './cancel.ts'
 import type { EngineCore } from './core.ts'
@@ -23,6 +23,7 @@ import { tellParked, type ConnectionChanged } from './parking.ts'
 import { Presence } from './presence.ts'
 import { eventKey, events, runIdPattern, runs, type RunDocument } from './records.ts'
 import { defaultSource, JobRegistry } from './registry.ts'
+import { replayRun, resumeRun } from './rerun.ts'
 import { summarise } from './run-summary.ts'
 import type { Base } from './task-attempt.ts'
 import { Upkeep } from './upkeep.ts'
@@ -153,23 +154,40 @@ class Engine implements JobEngine {
   async listRuns(query: {
     accountId?: string
     job?: string
+    state?: RunState
     limit?: number
     cursor?: string
   }): Promise<Page<RunSummary>> {
-    const { accountId, job, limit = defaultPageSize, cursor } = query
+    const { accountId, job, state, limit = defaultPageSize, cursor } = query
     if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize) {
       throw new AuthFlowError('invalid_input', `limit must be an integer from 1 to ${maxPageSize}.`)
     }
     if (accountId !== undefined) checkAccountId(accountId)
-    const page = await this.#listRuns({ accountId, job, limit, cursor })
+    const page = await this.#listRuns({ accountId, job, state, limit, cursor })
     const items = await Promise.all(page.items.map((run) => this.#summarise(run)))
     return page.cursor === undefined ? { items } : { items, cursor: page.cursor }
   }
 
   async getRun(id: string, accountId?: string): Promise<RunSummary> {
-    const run = runIdPattern.test(id) ? await this.#core.store.get(runs, id) : undefined
-    if (run === undefined || (accountId !== undefined && run.accountId !== accountId)) throw noSuchRun()
+    const run = await this.#findRun(id)
+    if (accountId !== undefined && run.accountId !== accountId) throw noSuchRun()
     return this.#summarise(run)
+  }
+
+  async replayRun(id: string): Promise<RunSummary> {
+    if (this.#state !== 'started') await this.#presence.learn()
+    const run = await this.#findRun(id)
+    return this.#summarise(await replayRun(this.#core, run, this.#registry.highest(run.job)))
+  }
+
+  async resumeRun(id: string): Promise<RunSummary> {
+    return this.#summarise(await resumeRun(this.#core, await this.#findRun(id)))
+  }
+
+  async #findRun(id: string): Promise<RunDocument> {
+    const run = runIdPattern.test(id) ? await this.#core.store.get(runs, id) : undefined
+    if (run === undefined) throw noSuchRun()
+    return run
   }
 
   async cancelRun(id: string): Promise<RunSummary> {
@@ -216,21 +234,23 @@ class Engine implements JobEngine {
     return summarise(run, { core: this.#core, underWay })
   }
 
-  /** By account or job, by an index; by both, through the account's runs, a bounded number at a time. */
+  /** By account or job, by an index; what else is asked for is looked for among these, a bounded number at a time. */
   async #listRuns(query: {
     accountId: string | undefined
     job: string | undefined
+    state: RunState | undefined
     limit: number
     cursor: string | undefined
   }): Promise<{ items: RunDocument[]; cursor?: string }> {
-    const { accountId, job, limit } = query
+    const { accountId, job, state, limit } = query
     const by =
       accountId !== undefined
         ? { index: 'account', equals: accountId }
         : job !== undefined
           ? { index: 'job', equals: job }
           : { index: 'all', equals: 'run' }
-    const isBoth = accountId !== undefined && job !== undefined
+    const isMeant = (run: RunDocument): boolean =>
+      (job === undefined || run.job === job) && (state === undefined || run.state === state)
     const items: RunDocument[] = []
     let { cursor } = query
     for (let looked = 0; looked < maxLookedAt; looked += limit) {
@@ -242,7 +262,7 @@ class Engine implements JobEngine {
         limit: limit - items.length,
         ...from,
       })
-      items.push(...page.items.filter((run) => !isBoth || run.job === job))
+      items.push(...page.items.filter(isMeant))
       cursor = page.cursor
       if (cursor === undefined || items.length >= limit) break
     }

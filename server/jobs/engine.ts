@@ -136,10 +136,11 @@ export interface JobEngine {
   takeTriggered(event: EventInput & { readonly source: string }, origin: EventOrigin): Promise<EventRecord>
   /** The jobs of all processes with a rule of their own, each at its highest version; `enabled` as defined. */
   scheduledJobs(): readonly ScheduledJob[]
-  /** Newest first. `limit` 1 to 100 (default 20). */
+  /** Newest first. `limit` 1 to 100 (default 20). With several conditions a page may be short and still have a cursor. */
   listRuns(query: {
     accountId?: string
     job?: string
+    state?: RunState
     limit?: number
     cursor?: string
   }): Promise<Page<RunSummary>>
@@ -153,6 +154,21 @@ export interface JobEngine {
    * @throws {@link AuthFlowError} `not_found`, `conflict`
    */
   cancelRun(id: string): Promise<RunSummary>
+  /**
+   * Starts a new run of the event that started a run that is over, with the highest version of the job; its `ctx.run.isRetry`
+   * is true. The old one stays as it is.
+   *
+   * @throws {@link AuthFlowError} `not_found` (also when the event is gone), `run_not_over`, `unknown_job`, `job_disabled`
+   */
+  replayRun(id: string): Promise<RunSummary>
+  /**
+   * Takes a failed run up again where it failed, with its own version: the task whose failure ended it and those around it
+   * are tried anew, with all their attempts; everything else keeps its result, failures that the code caught too. Where the
+   * run's own code threw, only that runs again.
+   *
+   * @throws {@link AuthFlowError} `not_found` (also when the event is gone), `run_not_over`, `run_not_failed`, `conflict`
+   */
+  resumeRun(id: string): Promise<RunSummary>
   /** Starts the worker; repeated calls do nothing. Throws `closed` after a stop. */
   start(): Promise<void>
   /** Stops claiming, lets running tasks end until the deadline (ms from now), then aborts and releases the rest. */

@@ -110,7 +110,7 @@ export interface IO {
 
 /** Facts about the run. The same on every replay. */
 export interface RunContext {
-  /** The run; `startedAt` is when its event started it. */
+  /** The run; `startedAt` is when its event started it, `isRetry` says that it replays an earlier run. */
   readonly run: { readonly id: string; readonly startedAt: Date; readonly isRetry: boolean }
   /** The job as the run was started with it. */
   readonly job: { readonly id: string; readonly version: string }

@@ -9,6 +9,7 @@ import type { Lacking, Outcome } from './execution.ts'
 import { ClaimLost, loadBeside, type Claim, type Journal } from './journal.ts'
 import { cancelParked, noteParking, wake } from './parking.ts'
 import { events, places, retentionMs, runs, tasks, type RunDocument } from './records.ts'
+import { originOf } from './task-attempt.ts'
 import { packError } from './task-error.ts'
 
 /** An event is kept at least this much longer than the next wake of its run. */
@@ -57,13 +58,19 @@ class OutcomeWriter {
         return this.#finish({ state: 'succeeded', ...sealed })
       }
       case 'failed':
-        return this.#finish({ state: 'failed', error: this.#sealError(outcome.error) })
+        return this.#fail(outcome.error)
       case 'asleep':
         return this.#sleep(outcome.dueAt, outcome.lacking)
     }
   }
 
-  #finish(end: { state: RunOutcome } & Pick<RunDocument, 'output' | 'error'>): Promise<void> {
+  #fail(error: unknown): Promise<void> {
+    const failedAt = originOf(error)
+    const sealed = this.#sealError(error)
+    return this.#finish({ state: 'failed', error: sealed, ...(failedAt === undefined ? {} : { failedAt }) })
+  }
+
+  #finish(end: { state: RunOutcome } & Pick<RunDocument, 'output' | 'error' | 'failedAt'>): Promise<void> {
     const endedAt = this.#ending.core.now()
     const expireAt = endedAt + retentionMs
     const done = this.#update(this.#closing({ ...end, endedAt, expireAt }))

@@ -86,6 +86,8 @@ export interface JournalEntry {
   readonly entered?: number
   readonly output?: string
   readonly error?: string
+  /** Of a failure that another one inside it made: the path of that. */
+  readonly cause?: string
 }
 
 /** One job started once, to its end. */
@@ -132,6 +134,10 @@ export interface RunDocument extends StoredDocument {
   readonly output?: string
   /** Sealed `{ code, message }`. */
   readonly error?: string
+  /** Path of the task whose failure ended it; absent where the run's own code threw. */
+  readonly failedAt?: string
+  /** The run whose event it was started with again. */
+  readonly replayOf?: string
 }
 
 /** A result that did not fit into its run's record. */

@@ -127,6 +127,12 @@ export class JobRegistry {
     return this.#own.has(nameOf(job, version)) || this.#live.some(same)
   }
 
+  /** The job at its highest version, of this process or of others. */
+  highest(job: string): PublishedJob | undefined {
+    this.#highest ??= highestOf([...this.published, ...this.#elsewhere])
+    return this.#highest.find((each) => each.job === job)
+  }
+
   /** The highest versions of the jobs that fire by themselves. */
   get scheduled(): ScheduledJob[] {
     this.#highest ??= highestOf([...this.published, ...this.#elsewhere])

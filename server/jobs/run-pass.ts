@@ -192,7 +192,7 @@ export class RunPass {
     const { run } = this.#claimed
     const signal = (): AbortSignal => (this.#controller ??= this.#execution.abortable()).signal
     return {
-      run: { id: run.id, startedAt: new Date(run.createdAt), isRetry: false },
+      run: { id: run.id, startedAt: new Date(run.createdAt), isRetry: run.replayOf !== undefined },
       job: { id: run.job, version: run.jobVersion },
       event: {
         id: document.eventId,

@@ -50,13 +50,26 @@ export interface Failed {
 /** How an attempt ended. The result is JSON text; absent where there is none. */
 export type Attempt = Failed | { readonly ok: true; readonly text: string | undefined }
 
-/** Errors that tasks ended with. */
-const finalErrors = new WeakSet<object>()
+/** Errors that tasks ended with, and the path of the task whose failure it was at first. */
+const finalErrors = new WeakMap<object, string>()
+/** An error is looked for among the causes of another so deep. */
+const maxCauses = 10
 
 /** A parent that fails because of this error is not tried again. */
-export function markFinal(error: Error): Error {
-  finalErrors.add(error)
+export function markFinal(error: Error, path: string): Error {
+  finalErrors.set(error, path)
   return error
+}
+
+/** The path of the task whose failure the error is, or has as its `cause`. */
+export function originOf(error: unknown): string | undefined {
+  let each = error
+  for (let depth = 0; depth < maxCauses && typeof each === 'object' && each !== null; depth += 1) {
+    const path = finalErrors.get(each)
+    if (path !== undefined) return path
+    each = each instanceof Error ? each.cause : undefined
+  }
+  return undefined
 }
 
 /** Calls the callback. Never rejects. */

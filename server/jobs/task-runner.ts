@@ -14,6 +14,7 @@ import {
   isUnauthorized,
   judgeFailure,
   markFinal,
+  originOf,
   type Attempt,
   type Base,
   type Failed,
@@ -227,7 +228,14 @@ export class TaskRunner {
   #fail(job: TaskCall, base: Base & { until?: number }, error: unknown): Promise<JournalEntry> {
     const { journal, core } = this.#options
     const { until: _, ...rest } = base
-    return journal.append({ ...rest, state: 'failed', endedAt: core.now(), error: this.#pack(job, error) })
+    const cause = originOf(error)
+    return journal.append({
+      ...rest,
+      state: 'failed',
+      endedAt: core.now(),
+      error: this.#pack(job, error),
+      ...(cause === undefined ? {} : { cause }),
+    })
   }
 
   #pack(job: TaskCall, error: unknown): string {
@@ -243,7 +251,7 @@ export class TaskRunner {
   #failure(entry: JournalEntry): Error {
     const packed =
       entry.error === undefined ? '{}' : this.#options.journal.open(entry.error, `error:${entry.path}`)
-    return markFinal(unpackError(JSON.parse(packed) as PackedError))
+    return markFinal(unpackError(JSON.parse(packed) as PackedError), entry.cause ?? entry.path)
   }
 }
 
