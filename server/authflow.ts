@@ -5,11 +5,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Middleware } from 'koa'
 import { AuthFlowError, toAuthFlowError } from '../shared/errors.ts'
 import type { Logger } from '../shared/log.ts'
-import { connectCalls } from './host-calls.ts'
+import { connectCalls, jobCalls } from './host-calls.ts'
 import { createApp, type HttpApp, type NextHandler, type Services } from './http/app.ts'
 import { Drain } from './http/drain.ts'
 import { listen, type Listening } from './http/listen.ts'
-import type { EventInput, EventRecord, JobEngine, SendEventOptions } from './jobs/engine.ts'
+import type { EventInput, EventRecord, InvokeOptions, JobEngine, SendEventOptions } from './jobs/engine.ts'
 import type { Integrations, JobOptions, Json } from './jobs/job.ts'
 import { JobRegistry } from './jobs/registry.ts'
 import { TriggerDefinitions } from './triggers/definitions.ts'
@@ -121,19 +121,9 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     this.accounts = calls.accounts
     this.integrations = calls.integrations
     this.audit = calls.audit
-    this.runs = {
-      list: async (query = {}) => (await this.#services()).engine.listRuns(query),
-      get: async ({ id }) => (await this.#services()).engine.getRun(id),
-      cancel: async ({ id }) => (await this.#services()).engine.cancelRun(id),
-      replay: async ({ id }) => (await this.#services()).engine.replayRun(id),
-      resume: async ({ id }) => (await this.#services()).engine.resumeRun(id),
-    }
-    this.events = {
-      send: (event, sendOptions) => this.sendEvent(event, sendOptions),
-      sendMany: (events, sendOptions) => this.sendEvents(events, sendOptions),
-      get: async ({ id, ...scope }) => (await this.#services()).engine.getEvent(id, scope),
-      cancel: async ({ id, ...scope }) => (await this.#services()).engine.cancelEvent(id, scope),
-    }
+    const { runs, events } = jobCalls(async () => (await this.#services()).engine)
+    this.runs = runs
+    this.events = events
     this.auth = { get: (request) => this.getAuth(request) }
     this.registrations = {
       register: async (registration) => (await this.#registrations()).register(registration),
@@ -217,6 +207,11 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   /** Takes up to 1,000 events in, all or none where one is refused. See `ServerApi.sendEvents`. */
   async sendEvents(events: readonly EventInput[], options?: SendEventOptions): Promise<EventRecord[]> {
     return (await this.#services()).engine.sendEvents(events, options)
+  }
+
+  /** Starts a job that has an `invokeTrigger`. See `ServerApi.invoke`. */
+  async invoke(job: string, payload: Json, options?: InvokeOptions): Promise<{ readonly id: string }> {
+    return (await this.#services()).engine.invoke(job, payload, options)
   }
 
   /**

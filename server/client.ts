@@ -83,6 +83,7 @@ export function createClient<C = ServerApi<IntegrationList>>(
     auth: { get: getAuth },
     sendEvent,
     sendEvents,
+    invoke: (job, payload, options = {}) => call(() => api.jobs.invoke.mutate({ ...options, job, payload })),
     getAuth,
   }
 }

@@ -4,6 +4,7 @@
 import type { Connect } from './connect/connect.ts'
 import { listSecretKeys } from './connect/key-uses.ts'
 import type { SecretKeys } from './connect/secret-keys.ts'
+import type { JobEngine } from './jobs/engine.ts'
 import type { IntegrationList, ServerApi } from './server-api.ts'
 
 /** Who acts in the audit trail when the host's own process does. */
@@ -34,5 +35,26 @@ export function connectCalls(keys: SecretKeys, connect: () => Promise<Connect>):
     accounts: { rename: async (request) => (await connect()).renameAccount(request, ownActor) },
     integrations: { rename: async (request) => (await connect()).renameIntegration(request, ownActor) },
     audit: { list: async (query = {}) => (await connect()).listAudit(query) },
+  }
+}
+
+/** The calls over an engine that is opened when it is first needed. */
+export function jobCalls(
+  engine: () => Promise<JobEngine>,
+): Pick<ServerApi<IntegrationList>, 'runs' | 'events'> {
+  return {
+    runs: {
+      list: async (query = {}) => (await engine()).listRuns(query),
+      get: async ({ id }) => (await engine()).getRun(id),
+      cancel: async ({ id }) => (await engine()).cancelRun(id),
+      replay: async ({ id }) => (await engine()).replayRun(id),
+      resume: async ({ id }) => (await engine()).resumeRun(id),
+    },
+    events: {
+      send: async (event, options) => (await engine()).sendEvent(event, options),
+      sendMany: async (events, options) => (await engine()).sendEvents(events, options),
+      get: async ({ id, ...scope }) => (await engine()).getEvent(id, scope),
+      cancel: async ({ id, ...scope }) => (await engine()).cancelEvent(id, scope),
+    },
   }
 }

@@ -42,6 +42,8 @@ export type {
   ConnectionTriggerOptions,
 } from './triggers/connection-trigger.ts'
 export { eventTrigger } from './triggers/event-trigger.ts'
+export { invokeTrigger } from './triggers/invoke-trigger.ts'
+export type { InvokeTriggerOptions } from './triggers/invoke-trigger.ts'
 export { cronTrigger, intervalTrigger } from './triggers/schedule-trigger.ts'
 export type {
   CronSettings,
@@ -90,7 +92,14 @@ export type {
   VerifyContext,
   WebhookRequest,
 } from './integrations/webhook-source.ts'
-export type { EventInput, EventRecord, SendEventOptions } from './jobs/engine.ts'
+export type {
+  EventDetails,
+  EventInput,
+  EventRecord,
+  EventScope,
+  InvokeOptions,
+  SendEventOptions,
+} from './jobs/engine.ts'
 export type {
   EventFilter,
   Integrations,

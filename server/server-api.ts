@@ -9,7 +9,15 @@ import type { RenameRequest, RenameStatus } from './connect/rename.ts'
 import type { SecretKeyInfo } from './connect/key-uses.ts'
 import type { RevokeTokensRequest } from './connect/revoke-tokens.ts'
 import type { AuthOf, Integration } from './integrations/integration.ts'
-import type { EventDetails, EventInput, EventRecord, EventScope, SendEventOptions } from './jobs/engine.ts'
+import type { Json } from './jobs/job.ts'
+import type {
+  EventDetails,
+  EventInput,
+  EventRecord,
+  EventScope,
+  InvokeOptions,
+  SendEventOptions,
+} from './jobs/engine.ts'
 
 /** Integrations of a server, in order, with their ids as literal types. */
 export type IntegrationList = readonly Integration<string, Auth>[]
@@ -205,6 +213,15 @@ export interface ServerApi<I extends IntegrationList> {
    * `jobs:write`. Throws what {@link sendEvent} throws, with `events[n]` before the message.
    */
   sendEvents(events: readonly EventInput[], options?: SendEventOptions): Promise<readonly EventRecord[]>
+
+  /**
+   * Starts a job that has an `invokeTrigger`, at its highest version; gives the run's id. The same `idempotencyKey` again
+   * starts nothing and answers with the first run. Scope `jobs:write`.
+   *
+   * @throws {@link AuthFlowError} `unknown_job`, `job_disabled`, `invalid_payload`, `event_conflict` (the key was used with
+   *   another payload), `event_too_large`, `invalid_input` (the job has another trigger)
+   */
+  invoke(job: string, payload: Json, options?: InvokeOptions): Promise<{ readonly id: string }>
 
   /**
    * Live credentials of an account, refreshed when needed. Typed by the integration's id. Use them at once; never

@@ -287,6 +287,7 @@ const apiRows: Readonly<Record<string, ApiRow>> = {
   'events.sendMany': { keys: ['jobs'], input: { events: [] } },
   'events.get': { keys: ['jobs'], input: { id: 'no-such-event' } },
   'events.cancel': { keys: ['jobs'], input: { id: 'no-such-event' } },
+  'jobs.invoke': { keys: ['jobs'], input: { job: 'no-such-job', payload: null } },
   'runs.list': { keys: ['jobs'], input: {} },
   'runs.get': { keys: ['jobs'], input: { id: 'no-such-run' } },
   'runs.replay': { keys: ['jobs'], input: { id: 'no-such-run' } },

@@ -29,6 +29,7 @@ const calls: Readonly<Record<string, { readonly input: unknown; readonly keys: r
   'events.sendMany': { input: { events: [] }, keys: ['jobs'] },
   'events.get': { input: { id: 'no-such-event' }, keys: ['jobs'] },
   'events.cancel': { input: { id: 'no-such-event' }, keys: ['jobs'] },
+  'jobs.invoke': { input: { job: 'no-such-job', payload: null }, keys: ['jobs'] },
   'runs.list': { input: {}, keys: ['jobs'] },
   'runs.get': { input: { id: 'no-such-run' }, keys: ['jobs'] },
   'runs.replay': { input: { id: 'no-such-run' }, keys: ['jobs'] },

@@ -19,6 +19,7 @@ import {
   eventInput,
   eventNameInput,
   eventsInput,
+  invokeInput,
   metadataInput,
   noInput,
   renameAccountInput,
@@ -156,6 +157,11 @@ export const apiRouter = router({
     cancel: scoped('jobs:write')
       .input(eventNameInput)
       .mutation(({ ctx, input: { id, ...scope } }) => ctx.engine.cancelEvent(id, scope)),
+  }),
+  jobs: router({
+    invoke: scoped('jobs:write')
+      .input(invokeInput)
+      .mutation(({ ctx, input: { job, payload, ...options } }) => ctx.engine.invoke(job, payload, options)),
   }),
   runs: router({
     list: scoped('jobs:write')

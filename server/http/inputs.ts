@@ -216,6 +216,15 @@ export const eventInput = z.strictObject({ event, ...sendOptions })
 /** `events.sendMany`. */
 export const eventsInput = z.strictObject({ events: z.array(event).max(1000).readonly(), ...sendOptions })
 
+/** `jobs.invoke`. */
+export const invokeInput = z.strictObject({
+  job: name,
+  payload,
+  accountId: accountId.exactOptional(),
+  idempotencyKey: eventText.exactOptional(),
+  context: payload.exactOptional(),
+})
+
 /** `events.get` and `events.cancel`. */
 export const eventNameInput = z.strictObject({
   id: eventText,

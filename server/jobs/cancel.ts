@@ -38,7 +38,7 @@ export async function heedCancels({ store }: EngineCore, owner: string, tell: Te
 }
 
 /** Nobody runs it. Its hint is left behind and leads nowhere. */
-async function end({ store, now }: EngineCore, run: RunDocument): Promise<RunDocument | undefined> {
+async function end({ store, now, metrics }: EngineCore, run: RunDocument): Promise<RunDocument | undefined> {
   const endedAt = now()
   const expireAt = endedAt + retentionMs
   const change: Change<RunDocument> = {
@@ -46,6 +46,7 @@ async function end({ store, now }: EngineCore, run: RunDocument): Promise<RunDoc
     unset: ['place', 'dueAt', 'parkedAt', 'suspended'],
   }
   const ended = await store.updateAndGet(runs, run.id, { state: run.state, version: run.version }, change)
+  if (ended !== undefined) metrics.runEnded(run.job, 'cancelled')
   if (ended?.overflowed === true)
     for (const { id } of await loadBeside(store, run.id))
       await store.update(tasks, id, {}, { set: { expireAt } })

@@ -13,6 +13,7 @@ import type {
   EventOrigin,
   EventRecord,
   EventScope,
+  InvokeOptions,
   JobEngine,
   ScheduledJob,
   SendEventOptions,
@@ -21,8 +22,8 @@ import { EventIntake } from './event-intake.ts'
 import type { Integrations, JobOptions, Json } from './job.ts'
 import { tellParked, type ConnectionChanged } from './parking.ts'
 import { Presence } from './presence.ts'
-import { eventKey, events, runIdPattern, runs, type RunDocument } from './records.ts'
-import { defaultSource, JobRegistry } from './registry.ts'
+import { eventKey, events, runIdPattern, runs, type PublishedJob, type RunDocument } from './records.ts'
+import { defaultSource, invokeEvent, invokeSource, JobRegistry } from './registry.ts'
 import { replayRun, resumeRun } from './rerun.ts'
 import { summarise } from './run-summary.ts'
 import type { Base } from './task-attempt.ts'
@@ -120,6 +121,25 @@ class Engine implements JobEngine {
   async sendEvents(all: readonly EventInput[], options?: SendEventOptions): Promise<EventRecord[]> {
     if (this.#state !== 'started') await this.#presence.learn()
     return this.#intake.sendMany(all, options)
+  }
+
+  async invoke(job: string, payload: Json, options: InvokeOptions = {}): Promise<{ id: string }> {
+    if (this.#state !== 'started') await this.#presence.learn()
+    const { accountId, idempotencyKey, context } = options
+    assertInvocable(job, this.#registry.highest(job))
+    const { runIds } = await this.#intake.invoke(
+      {
+        name: invokeEvent,
+        source: invokeSource(job),
+        payload,
+        ...(idempotencyKey === undefined ? {} : { id: idempotencyKey }),
+        ...(context === undefined ? {} : { context }),
+      },
+      accountId,
+    )
+    const [id] = runIds
+    if (id === undefined) throw new AuthFlowError('conflict', `Job ${job} was turned off just now.`)
+    return { id }
   }
 
   async getEvent(id: string, scope?: EventScope): Promise<EventDetails> {
@@ -278,3 +298,17 @@ const noSuchEvent = (id: string): AuthFlowError =>
     'not_found',
     `There is no event ${String(id).slice(0, 256)} of this account and source. Give both as it was sent with.`,
   )
+
+function assertInvocable(id: string, job: PublishedJob | undefined): void {
+  if (job === undefined) {
+    throw new AuthFlowError('unknown_job', `No running process defines a job ${String(id).slice(0, 64)}.`)
+  }
+  if (job.source !== invokeSource(id)) {
+    throw new AuthFlowError(
+      'invalid_input',
+      `Job ${id} can't be invoked: its trigger is another. Give it invokeTrigger(), or send its event.`,
+    )
+  }
+  if (job.enabled) return
+  throw new AuthFlowError('job_disabled', `Job ${id} ${job.version}, its highest version, is not enabled.`)
+}

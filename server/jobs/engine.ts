@@ -56,6 +56,16 @@ export interface EventDetails extends EventRecord {
   }[]
 }
 
+/** Options of `invoke`. */
+export interface InvokeOptions {
+  /** The account the run acts as. */
+  readonly accountId?: string
+  /** The same key again starts nothing and answers with the first run. At most 256 characters. */
+  readonly idempotencyKey?: string
+  /** Given to the run as `ctx.event.context`. At most 256 KB. */
+  readonly context?: Json
+}
+
 /** Where an event comes from that no sender sent. */
 export interface EventOrigin {
   /** The account the runs act as; null for the product itself. */
@@ -123,6 +133,13 @@ export interface JobEngine {
    * @throws {@link AuthFlowError} those of {@link JobEngine.sendEvent}
    */
   sendEvents(events: readonly EventInput[], options?: SendEventOptions): Promise<EventRecord[]>
+  /**
+   * Starts the job, which must have an `invokeTrigger`, at its highest version; gives the run's id once it is durable.
+   *
+   * @throws {@link AuthFlowError} `unknown_job`, `job_disabled`, `invalid_payload`, `event_conflict` (the key was used with
+   *   another payload), `event_too_large`, `invalid_input`
+   */
+  invoke(job: string, payload: Json, options?: InvokeOptions): Promise<{ readonly id: string }>
   /** An event by its sender's id, and what became of it. Throws `not_found`. */
   getEvent(id: string, scope?: EventScope): Promise<EventDetails>
   /** Cancels an event that is still delayed; one that was delivered stays as it is. Throws `not_found`. */

@@ -60,6 +60,8 @@ interface Way {
   readonly accountId: string | null | undefined
   /** Present for events of triggers. */
   readonly from?: EventOrigin['from']
+  /** True for the events of `invoke`, whose source is the engine's own. */
+  readonly isInvoked?: boolean
   /** Absent: at once. */
   readonly deliverAt?: number | undefined
   /** Bytes that the payload may have. */
@@ -98,6 +100,12 @@ export class EventIntake {
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** Starts the run of a job that is invoked; its event can be sent by nobody. */
+  invoke(event: EventInput & { readonly source: string }, accountId?: string): Promise<EventRecord> {
+    const way = { accountId, isInvoked: true, limit: payloadLimit }
+    return this.#judgeAndTake(() => this.#judge(event, way))
   }
 
   /** See `JobEngine.sendEvents`. */
@@ -303,8 +311,8 @@ function newRun(
 }
 
 /** Checks what only senders of events of their own can get wrong; gives the account. */
-function checkSender({ source }: EventInput, { accountId }: Way): string | null {
-  if (source?.startsWith(reservedSource) === true) {
+function checkSender({ source }: EventInput, { accountId, isInvoked }: Way): string | null {
+  if (isInvoked !== true && source?.startsWith(reservedSource) === true) {
     throw new AuthFlowError('invalid_input', `A source can't begin with ${reservedSource}`)
   }
   return accountId === undefined || accountId === null ? null : checkAccountId(accountId)

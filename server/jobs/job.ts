@@ -176,10 +176,10 @@ export type ScheduleRule = (
   readonly spread: number
 }
 
-/** The rule that starts a job. Made by `eventTrigger`, `cronTrigger`, `intervalTrigger`, `httpTrigger` and the classes `DynamicTrigger` and `DynamicSchedule`. */
+/** The rule that starts a job. Made by `eventTrigger`, `invokeTrigger`, `cronTrigger`, `intervalTrigger`, `httpTrigger` and the classes `DynamicTrigger` and `DynamicSchedule`. */
 export interface Trigger<Payload> {
   /** What starts the job. */
-  readonly kind: 'event' | 'schedule' | 'dynamic' | 'http'
+  readonly kind: 'event' | 'invoke' | 'schedule' | 'dynamic' | 'http'
   /** Names of the events that start the job. */
   readonly names: readonly string[]
   /** Payloads that the job is for (default: all of them). */

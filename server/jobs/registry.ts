@@ -7,7 +7,7 @@ import { namePattern } from '../../shared/ids.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { JobVersion } from '../queue/queue.ts'
 import { filterMatches } from './event-filter.ts'
-import type { Integrations, JobOptions, Json, PayloadSchema, RunContext } from './job.ts'
+import type { Integrations, JobOptions, Json, PayloadSchema, RunContext, Trigger } from './job.ts'
 import type { ScheduledJob } from './engine.ts'
 import type { PublishedJob } from './records.ts'
 import { ioClassOf, type RunIO, type RunIOOptions } from './run-io.ts'
@@ -18,7 +18,13 @@ export const defaultSource = 'authflow'
 /** Sources of the triggers' own events begin so; no sender can name one. */
 export const reservedSource = 'authflow:'
 
-const triggerKinds: ReadonlySet<unknown> = new Set(['event', 'schedule', 'dynamic', 'http'])
+/** Name of the events that `invoke` makes. */
+export const invokeEvent = 'invoke'
+
+/** Source of the events that invoke a job. */
+export const invokeSource = (job: string): string => `${reservedSource}invoke/${job}`
+
+const triggerKinds: ReadonlySet<unknown> = new Set(['event', 'invoke', 'schedule', 'dynamic', 'http'])
 
 /** A job with its types put away. */
 export interface JobDefinition {
@@ -179,7 +185,7 @@ function createDefinition<Payload, Used extends Integrations, Output extends Jso
       version,
       enabled,
       names: trigger.names,
-      source: trigger.source ?? (trigger.schedule ? `${reservedSource}job/${id}` : defaultSource),
+      source: sourceOf(id, trigger),
       ...(trigger.filter === undefined ? {} : { filter: trigger.filter }),
       ...(trigger.schedule === undefined ? {} : { schedule: trigger.schedule }),
     },
@@ -189,6 +195,14 @@ function createDefinition<Payload, Used extends Integrations, Output extends Jso
     // The class was made with exactly the members of `Used`.
     run: (payload, io, context) => run(parse(payload), io as RunIO & Used, context),
   }
+}
+
+function sourceOf(
+  job: string,
+  { kind, source, schedule }: Pick<Trigger<unknown>, 'kind' | 'source' | 'schedule'>,
+): string {
+  if (kind === 'invoke') return invokeSource(job)
+  return source ?? (schedule ? `${reservedSource}job/${job}` : defaultSource)
 }
 
 function parsePayload<Payload>(
