@@ -111,6 +111,7 @@ export type {
   PayloadSchema,
   RetryOptions,
   RunContext,
+  RunEnd,
   RunLogger,
   ScheduleRule,
   Task,

@@ -195,6 +195,16 @@ export interface Trigger<Payload> {
 /** Integrations of a job by the name they have on `io`. */
 export type Integrations = Readonly<Record<string, Integration<string, Auth>>>
 
+/** A run that ended by itself, as `onSuccess` and `onFailure` are told of it. */
+export interface RunEnd {
+  /** The run. */
+  readonly run: { readonly id: string; readonly startedAt: Date }
+  /** The job as the run was started with it. */
+  readonly job: { readonly id: string; readonly version: string }
+  /** The account it acted as; absent for runs of the product itself. */
+  readonly account?: { readonly id: string }
+}
+
 /** What `client.defineJob` takes. */
 export interface JobOptions<
   Payload,
@@ -218,4 +228,14 @@ export interface JobOptions<
    * output (JSON of at most 1 MB); what it throws ends the run as failed.
    */
   readonly run: (payload: Payload, io: IO & Used, ctx: RunContext) => Promise<Output> | Output
+  /**
+   * Told of a run that succeeded, once that is stored; `output` is null where there is none. Outside the run, without `io`.
+   * Called by the process that ended the run, at most once: a process that dies right then calls nothing. What it throws is
+   * logged; it has 30 s.
+   */
+  readonly onSuccess?: (end: RunEnd & { readonly output: Json }) => Promise<void> | void
+  /** Told of a run whose code failed, as {@link JobOptions.onSuccess} is; a cancelled run is neither. */
+  readonly onFailure?: (
+    end: RunEnd & { readonly error: { readonly code: string; readonly message: string } },
+  ) => Promise<void> | void
 }

@@ -39,6 +39,13 @@ export function storeOutcome(ending: Ending, outcome: Outcome): Promise<void> {
   return new OutcomeWriter(ending).store(outcome)
 }
 
+/** What is told of the error that ended a run. */
+export function shownError(error: unknown, secrets: readonly string[]): { code: string; message: string } {
+  const { message, name } = packError(error, secrets)
+  if (isAuthFlowError(error)) return { code: error.code, message }
+  return { code: 'run_failed', message: name === 'Error' ? message : `${name}: ${message}` }
+}
+
 class OutcomeWriter {
   readonly #ending: Ending
 
@@ -183,11 +190,7 @@ class OutcomeWriter {
   }
 
   #sealError(error: unknown): string {
-    const { code, message, name } = packError(error, this.#ending.secrets)
-    const shown = isAuthFlowError(error)
-      ? { code, message }
-      : { code: 'run_failed', message: name === 'Error' ? message : `${name}: ${message}` }
-    return this.#seal(JSON.stringify(shown), 'error')
+    return this.#seal(JSON.stringify(shownError(error, this.#ending.secrets)), 'error')
   }
 
   #seal(text: string, field: string): string {

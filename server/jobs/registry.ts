@@ -39,6 +39,8 @@ export interface JobDefinition {
   readonly createIO: (options: RunIOOptions) => RunIO
   /** The user's `run`, with the payload parsed. */
   readonly run: (payload: Json, io: RunIO, context: RunContext) => unknown
+  readonly onSuccess: JobOptions<never>['onSuccess'] | undefined
+  readonly onFailure: JobOptions<never>['onFailure'] | undefined
 }
 
 /** What an event is compared with. */
@@ -85,6 +87,10 @@ export class JobRegistry {
       !triggerKinds.has(options.trigger?.kind)
     ) {
       throw new AuthFlowError('invalid_input', `Job ${id} needs name, trigger and run.`)
+    }
+    for (const hook of ['onSuccess', 'onFailure'] as const) {
+      if (options[hook] === undefined || typeof options[hook] === 'function') continue
+      throw new AuthFlowError('invalid_input', `${hook} of job ${id} must be a function.`)
     }
     const name = nameOf(id, version)
     if (this.#own.has(name)) {
@@ -194,6 +200,8 @@ function createDefinition<Payload, Used extends Integrations, Output extends Jso
     createIO: (parts) => new IOClass(parts),
     // The class was made with exactly the members of `Used`.
     run: (payload, io, context) => run(parse(payload), io as RunIO & Used, context),
+    onSuccess: options.onSuccess,
+    onFailure: options.onFailure,
   }
 }
 

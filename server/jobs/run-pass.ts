@@ -10,6 +10,7 @@ import { ClaimLost, Journal, loadBeside, type Claim } from './journal.ts'
 import { storeOutcome, type Ending } from './pass-outcome.ts'
 import { events, type EventDocument, type RunDocument, type TaskDocument } from './records.ts'
 import type { JobDefinition } from './registry.ts'
+import { tellEnd } from './run-end.ts'
 import { RunConnections } from './run-connections.ts'
 import type { RunIO } from './run-io.ts'
 import type { Base } from './task-attempt.ts'
@@ -94,7 +95,13 @@ export class RunPass {
     try {
       const outcome = await this.#outcome()
       this.#io?.close()
-      await storeOutcome(this.#ending(), outcome)
+      const ending = this.#ending()
+      await storeOutcome(ending, outcome)
+      const told = tellEnd(
+        { run, definition: this.#claimed.definition, log, secrets: ending.secrets },
+        outcome,
+      )
+      if (told !== undefined) await told
     } catch (error) {
       if (error instanceof ClaimLost) log.debug({ run: run.id }, 'the run was taken over by another worker')
       else {
