@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { after, before, describe, it } from 'node:test'
 import { readBlocks } from '../../scripts/readme-blocks.ts'
 import { root } from '../../scripts/source-files.ts'
+import { until } from '../jobs/fixtures/engine-fixture.ts'
 import { startWorld, type World } from './fixtures/trigger-world.ts'
 
 /** The examples of docs/triggers.md, run as they stand; only the names of the package are replaced. */
@@ -57,6 +58,21 @@ describe('docs/triggers.md', () => {
     const made: unknown = await trigger.register('k', { owner: 'acme', repo: 'website' }, { accountId: '1' })
     assert(typeof made === 'object' && made !== null && 'state' in made)
     assert.equal(made.state, 'waiting')
+  })
+
+  it('has calls that delay, invoke, cancel and replay', async () => {
+    const { defineJobs, control, again } = await load('control')
+    defineJobs?.(world.client)
+    const answer: unknown = await control?.(world.client, '1')
+    assert(Array.isArray(answer))
+    const [state, id] = answer.map(String)
+    assert.equal(state, 'cancelled')
+    assert(id !== undefined)
+    await until('it is over', async () => (await world.client.runs.get({ id })).endedAt !== null)
+    assert.equal((await world.client.runs.get({ id })).state, 'cancelled')
+    const replay: unknown = await again?.(world.client, id)
+    assert(typeof replay === 'object' && replay !== null && 'job' in replay)
+    assert.equal(replay.job, 'export')
   })
 
   it('has an endpoint that refuses what is not signed', async () => {
