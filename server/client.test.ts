@@ -73,6 +73,39 @@ describe('createClient', () => {
     }
   })
 
+  it('delays and takes back events, and gets the codes of what controls runs', async () => {
+    const server = await startTestServer()
+    try {
+      const client = createClient({ url: server.url, secretKey: secretKeys.jobs })
+      const event = { id: 'e1', name: 'nothing.listens', payload: { n: 1 }, timestamp: new Date(0) }
+      const deliverAt = new Date(Date.now() + 3_600_000)
+      const sent = await client.sendEvent(event, { accountId: 'ada', deliverAt })
+      assert.deepEqual([sent.state, sent.timestamp], ['delayed', '1970-01-01T00:00:00.000Z'])
+      const query = { id: 'e1', accountId: 'ada' }
+      assert.equal((await client.events.get(query)).deliverAt, deliverAt.toISOString())
+      assert.equal((await client.events.cancel(query)).state, 'cancelled')
+      const many = await client.sendEvents([{ ...event, id: 'e2' }], { deliverAfter: 60 })
+      assert.deepEqual(
+        many.map(({ id, state }) => [id, state]),
+        [['e2', 'delayed']],
+      )
+      assert.deepEqual((await client.runs.list({ state: 'failed' })).items, [])
+      const none = { id: 'no-such-run' }
+      for (const [call, code] of [
+        [() => client.events.get({ id: 'e1' }), 'not_found'],
+        [() => client.sendEvent(event, { deliverAt: new Date(Number.NaN) }), 'invalid_input'],
+        [() => client.invoke('no-such-job', null), 'unknown_job'],
+        [() => client.runs.cancel(none), 'not_found'],
+        [() => client.runs.replay(none), 'not_found'],
+        [() => client.runs.resume(none), 'not_found'],
+      ] as const) {
+        await assert.rejects(call(), { code })
+      }
+    } finally {
+      await server.close()
+    }
+  })
+
   it('gives up after its time', async () => {
     const server = await startTestServer({ mount: () => () => undefined })
     try {

@@ -42,9 +42,9 @@ export function createClient<C = ServerApi<IntegrationList>>(
 ): ServerApi<IntegrationsOf<C>> {
   const api = connect(options)
   const sendEvent: ServerApi<IntegrationsOf<C>>['sendEvent'] = (event, options = {}) =>
-    call(() => api.events.send.mutate({ event: writeEvent(event), ...writeOptions(options) }))
+    call(async () => api.events.send.mutate({ event: writeEvent(event), ...writeOptions(options) }))
   const sendEvents: ServerApi<IntegrationsOf<C>>['sendEvents'] = (events, options = {}) =>
-    call(() => api.events.sendMany.mutate({ events: events.map(writeEvent), ...writeOptions(options) }))
+    call(async () => api.events.sendMany.mutate({ events: events.map(writeEvent), ...writeOptions(options) }))
   const getAuth: ServerApi<IntegrationsOf<C>>['getAuth'] = async (request) => {
     const auth = await call(() => api.auth.get.mutate(request))
     // The integration's own type says which of the kinds it answers; the server holds it to that.
