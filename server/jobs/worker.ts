@@ -6,7 +6,14 @@ import { pause, type EngineCore } from './core.ts'
 import type { EventContent } from './event-document.ts'
 import type { RunTaker } from './event-intake.ts'
 import type { Claim } from './journal.ts'
-import { places, runs, type EventDocument, type RunDocument, type Target } from './records.ts'
+import {
+  claimableStates,
+  places,
+  runs,
+  type EventDocument,
+  type RunDocument,
+  type Target,
+} from './records.ts'
 import type { JobRegistry } from './registry.ts'
 import { RunPass, type ClaimedRun } from './run-pass.ts'
 import { SlotWaits } from './slot-waits.ts'
@@ -19,9 +26,6 @@ const troublePauseMs = 500
 const doubtMs = 60_000
 /** After the deadline of a stop, tasks get this long to answer to their signal. */
 const abortGraceMs = 100
-
-/** States in which a run can be taken when it is due. */
-const claimableStates = ['queued', 'waiting', 'waiting_for_connection'] as const
 
 /** What a worker needs. */
 export interface WorkerOptions {
@@ -94,12 +98,10 @@ export class Worker implements RunTaker {
 
   /** Cancels a run that was told to. `absent`: this worker does not have it; `later`: it has yet to begin. */
   cancel(runId: string): 'cancelling' | 'later' | 'absent' {
-    for (const pass of this.#passes.keys()) {
-      if (pass.runId !== runId) continue
-      pass.cancel()
-      return 'cancelling'
-    }
-    return this.#holds(runId) ? 'later' : 'absent'
+    const pass = [...this.#passes.keys()].find((one) => one.runId === runId)
+    if (!pass) return this.#holds(runId) ? 'later' : 'absent'
+    pass.cancel()
+    return 'cancelling'
   }
 
   awaitSlot(): Promise<void> | undefined {
