@@ -272,6 +272,3 @@ export function lastKey(path: string): string {
 export function parkingId(integration: string, accountId: string): string {
   return digest('parking', integration, accountId)
 }
-
-/** States in which a run can be taken when it is due. */
-export const claimableStates = ['queued', 'waiting', 'waiting_for_connection'] as const

@@ -17,6 +17,9 @@ import type { Base } from './task-attempt.ts'
 import { TaskRunner } from './task-runner.ts'
 
 const outputLimit = 1024 * 1024
+/** States in which a run can be taken when it is due. */
+export const claimableStates = ['queued', 'waiting', 'waiting_for_connection'] as const
+
 /** A run that could not be read just now is looked at again after this. */
 const readAgainMs = 1000
 

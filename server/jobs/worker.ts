@@ -6,16 +6,9 @@ import { pause, type EngineCore } from './core.ts'
 import type { EventContent } from './event-document.ts'
 import type { RunTaker } from './event-intake.ts'
 import type { Claim } from './journal.ts'
-import {
-  claimableStates,
-  places,
-  runs,
-  type EventDocument,
-  type RunDocument,
-  type Target,
-} from './records.ts'
+import { places, runs, type EventDocument, type RunDocument, type Target } from './records.ts'
 import type { JobRegistry } from './registry.ts'
-import { RunPass, type ClaimedRun } from './run-pass.ts'
+import { claimableStates, RunPass, type ClaimedRun } from './run-pass.ts'
 import { SlotWaits } from './slot-waits.ts'
 
 /** A hint whose run is not there yet is looked at again after this, so many times, and then forgotten: one minute. */
