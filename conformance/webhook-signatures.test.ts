@@ -271,21 +271,19 @@ for (const vendor of vendors) {
       assert.notEqual(await vendor.verify(request(body, headers), context([young, old], now)), 'ok')
     })
 
-    it(
-      'refuses what is stale or from the future',
-      { skip: vendor.tolerance === undefined ? 'nothing signed says when' : false },
-      async () => {
-        const { tolerance = 0 } = vendor
-        const secret = vendor.secret()
-        for (const seconds of [-tolerance - 2, -tolerance + 2, tolerance - 2, tolerance + 2]) {
-          const at = now + seconds * 1000
-          const signed = vendor.body(at)
-          const headers = await vendor.sign(signed, secret, at)
-          const verdict = await vendor.verify(request(signed, headers), context([secret], now))
-          assert.equal(verdict === 'ok', Math.abs(seconds) < tolerance, `${seconds} s`)
-        }
-      },
-    )
+    // Of the others nothing signed says when.
+    if (vendor.tolerance === undefined) return
+    const { tolerance } = vendor
+    it('refuses what is stale or from the future', async () => {
+      const secret = vendor.secret()
+      for (const seconds of [-tolerance - 2, -tolerance + 2, tolerance - 2, tolerance + 2]) {
+        const at = now + seconds * 1000
+        const signed = vendor.body(at)
+        const headers = await vendor.sign(signed, secret, at)
+        const verdict = await vendor.verify(request(signed, headers), context([secret], now))
+        assert.equal(verdict === 'ok', Math.abs(seconds) < tolerance, `${seconds} s`)
+      }
+    })
   })
 }
 

@@ -28,7 +28,8 @@ const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('
 const checks: readonly Check[] = [
   { name: 'imports', steps: [script('check-imports')] },
   { name: 'docs', steps: [script('check-docs')] },
-  { name: 'unused', steps: [bin('knip/bin/knip.js', '--no-progress', '--treat-config-hints-as-errors')] },
+  // Its hints differ with what was built or installed beside, so they are shown and do not fail.
+  { name: 'unused', steps: [bin('knip/bin/knip.js', '--no-progress')] },
   { name: 'size', steps: [script('check-size')] },
   { name: 'package', steps: [script('build'), script('check-package', ...packageArguments)] },
 ]
