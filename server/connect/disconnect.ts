@@ -10,7 +10,7 @@ import { credentialLeaseOf } from './connection-id.ts'
 import { findRecord, notConnected, type ConnectionKey } from './connections.ts'
 import type { ConnectContext } from './context.ts'
 import type { ConnectionRecord } from './records.ts'
-import { noRefresh } from './refresh-state.ts'
+import { endedCredential } from './refresh-state.ts'
 import { secretBox } from './secrets.ts'
 import { connectionSet } from './sets.ts'
 import { leaveSteps } from './shared-grant.ts'
@@ -65,11 +65,7 @@ async function end(
   // round takes the newer tokens along.
   const fence = await store.takeFence(credentialLeaseOf(record.id))
   const change = {
-    ...noRefresh,
-    state: 'disconnected' as const,
-    reason: null,
-    secrets: {},
-    expiresAt: null,
+    ...endedCredential,
     credFence: fence,
     updatedAt: changeTime(context, record),
   }

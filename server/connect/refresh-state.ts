@@ -31,6 +31,15 @@ export const noRefresh = {
   refreshUnsure: false,
 } as const satisfies Partial<ConnectionRecord>
 
+/** What ends a credential in the same write: nothing that could be opened, or refreshed, stays. */
+export const endedCredential = {
+  ...noRefresh,
+  state: 'disconnected',
+  reason: null,
+  secrets: {},
+  expiresAt: null,
+} as const satisfies Partial<ConnectionRecord>
+
 /**
  * `none`: use it as it is. `early`: still valid, but due. `required`: no use without a refresh. `over`: ended, and there
  * is nothing to refresh it with.

@@ -13,7 +13,7 @@ import { compositeDigest } from './digest.ts'
 import type { Grant } from './grant.ts'
 import { identityKeyOf } from './identity-key.ts'
 import type { ConnectionRecord } from './records.ts'
-import { noRefresh } from './refresh-state.ts'
+import { endedCredential } from './refresh-state.ts'
 import { secretBox } from './secrets.ts'
 import { connectionSet } from './sets.ts'
 import { connectionView } from './views.ts'
@@ -121,11 +121,7 @@ export async function leaveSteps(
   }
   const fence = await store.takeFence(credentialLeaseOf(grantId))
   const set = {
-    ...noRefresh,
-    state: 'disconnected' as const,
-    reason: null,
-    secrets: {},
-    expiresAt: null,
+    ...endedCredential,
     credFence: fence,
     holders: 0,
     updatedAt: changeTime(context, member),
