@@ -43,6 +43,11 @@ export class Journal {
   readonly #runId: string
   readonly #entries = new Map<string, JournalEntry>()
   #buffered: JournalEntry[] = []
+  /** Results among the buffered entries. */
+  #results = 0
+  /** The write that is under way of results handed out before. */
+  #writing: Promise<void> | undefined
+  #flushSoon: NodeJS.Immediate | undefined
   #size = 0
   #besideSize = 0
   #overflowed: boolean
@@ -100,18 +105,12 @@ export class Journal {
    * @throws {@link ClaimLost}, {@link AuthFlowError} `run_too_large`
    */
   async append(entry: JournalEntry): Promise<JournalEntry> {
-    const size = sizeOf(entry)
-    if (this.#size + size > stateLimit) {
-      throw new AuthFlowError('run_too_large', undefined, { details: { limit: stateLimit } })
-    }
+    const size = this.#assertState(entry)
     const final = entry.state === 'succeeded' || entry.state === 'failed'
     if (final && this.#size + size > inlineLimit) return this.#appendBeside(entry)
     if (!final) this.#assertInline(size)
-    const chunk = this.takeBuffered(entry)
     const cleared = final && this.#suspect
-    const change = { push: { journal: chunk } }
-    const isOurs = await this.#store(cleared ? { ...change, unset: ['suspect', 'alone', 'strikes'] } : change)
-    if (!isOurs) throw new ClaimLost()
+    await this.#push(this.takeBuffered(entry), cleared ? { unset: ['suspect', 'alone', 'strikes'] } : {})
     if (cleared) {
       this.#suspect = false
       this.#options.onCleared()
@@ -131,15 +130,61 @@ export class Journal {
     this.#buffered.push(entry)
   }
 
+  /**
+   * Takes the result of a task in and stores it at the next turn of the event loop, or with the end of the run if that
+   * comes first, which saves the write. True when it was taken: what is to be stored beside the run, or clears a
+   * suspect, is not. Nothing with an effect may begin before {@link settled}.
+   *
+   * @throws {@link AuthFlowError} `run_too_large`
+   */
+  takeResult(entry: JournalEntry, onLost: (error: unknown) => void): boolean {
+    const size = this.#assertState(entry)
+    if (this.#suspect || this.#size + size > inlineLimit) return false
+    this.#enter(entry)
+    this.#buffered.push(entry)
+    this.#results += 1
+    this.#flushSoon ??= setImmediate(() => {
+      this.#flushSoon = undefined
+      this.flush().catch(onLost)
+    })
+    return true
+  }
+
+  /**
+   * Resolves when every result taken in is stored. Undefined when there is nothing to wait for.
+   *
+   * @throws {@link ClaimLost}
+   */
+  settled(): Promise<void> | undefined {
+    return this.#results > 0 ? this.flush() : this.#writing
+  }
+
+  /**
+   * Resolves when what is being written is through; what could not be stored goes with the closing change. Undefined
+   * when nothing is being written.
+   *
+   * @throws {@link ClaimLost}
+   */
+  written(): Promise<void> | undefined {
+    return this.#writing?.catch((error: unknown) => {
+      if (error instanceof ClaimLost) throw error
+    })
+  }
+
   /** Writes what is buffered. */
   async flush(): Promise<void> {
-    if (this.#buffered.length > 0) await this.#write({ push: { journal: this.takeBuffered() } })
+    if (this.#buffered.length > 0) await this.#push(this.takeBuffered(), {})
   }
 
   /** The buffered entries with the given one behind them; from now on the caller's to store. */
   takeBuffered(entry?: JournalEntry): JournalEntry[] {
     const chunk = this.#buffered
     this.#buffered = []
+    this.#results = 0
+    if (this.#flushSoon !== undefined) {
+      clearImmediate(this.#flushSoon)
+      this.#flushSoon = undefined
+    }
     if (entry !== undefined) chunk.push(entry)
     return chunk
   }
@@ -170,6 +215,24 @@ export class Journal {
     return kept
   }
 
+  /** Stores entries; resolves once those before them are stored too. */
+  #push(chunk: JournalEntry[], change: Pick<Change<RunDocument>, 'unset'>): Promise<void> {
+    const before = this.#writing
+    const writing = this.#write({ ...change, push: { journal: chunk } })
+      .then(() => before)
+      .catch((error: unknown) => {
+        // Twice in the record does no harm: the last entry of a path counts.
+        this.#buffered.unshift(...chunk)
+        this.#results += chunk.length
+        throw error
+      })
+      .finally(() => {
+        if (this.#writing === writing) this.#writing = undefined
+      })
+    this.#writing = writing
+    return writing
+  }
+
   async #write(change: Change<RunDocument>): Promise<void> {
     if (!(await this.#store(change))) throw new ClaimLost()
   }
@@ -179,6 +242,13 @@ export class Journal {
     const { store, claim, wanted } = this.#options
     const { owner, fence } = claim
     return persist(() => store.update(runs, this.#runId, { owner, fence }, change), wanted)
+  }
+
+  /** The size of an entry that fits into the run's state. */
+  #assertState(entry: JournalEntry): number {
+    const size = sizeOf(entry)
+    if (this.#size + size <= stateLimit) return size
+    throw new AuthFlowError('run_too_large', undefined, { details: { limit: stateLimit } })
   }
 
   /** Only results can lie beside the run: the rest must leave its record small enough for the store. */

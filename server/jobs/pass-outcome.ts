@@ -53,10 +53,12 @@ class OutcomeWriter {
     this.#ending = ending
   }
 
-  store(outcome: Outcome): Promise<void> {
+  async store(outcome: Outcome): Promise<void> {
+    const written = outcome.type === 'lost' ? undefined : this.#ending.journal?.written()
+    if (written !== undefined) await written
     switch (outcome.type) {
       case 'lost':
-        return Promise.reject(new ClaimLost())
+        throw new ClaimLost()
       case 'cancelled':
         return this.#finish({ state: 'cancelled' })
       case 'finished': {

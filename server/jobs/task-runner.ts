@@ -121,6 +121,9 @@ export class TaskRunner {
     for (;;) {
       if (last?.state === 'failed') throw this.#failure(last)
       if (last?.state === 'retrying') await execution.sleep(job.caller, last.until ?? 0)
+      const settled = journal.settled()
+      if (settled !== undefined) await execution.hold(settled)
+      if (execution.ended) return execution.never()
       if (execution.draining || execution.cancelling) await execution.sleep(job.caller, core.now())
       const attempt: number = last === undefined ? 1 : last.attempt + (last.state === 'retrying' ? 1 : 0)
       const base: Base = { ...this.#identify(job), attempt, startedAt, ...carried(last) }
@@ -195,13 +198,18 @@ export class TaskRunner {
   }
 
   async #record(job: TaskCall, under: Under, made: Attempt): Promise<Recorded> {
-    const { journal, core } = this.#options
+    const { journal, core, execution } = this.#options
     const { base } = under
     if (!made.ok) return { entry: await this.#recordFailure(job, under, made), own: false }
     const value: unknown = made.text === undefined ? undefined : JSON.parse(made.text)
     const output = made.text === undefined ? {} : { output: journal.seal(made.text, `output:${job.path}`) }
     const given: JournalEntry = { ...base, state: 'succeeded', endedAt: core.now(), ...output }
+    const onLost = (error: unknown): void =>
+      execution.end(error instanceof ClaimLost ? { type: 'lost' } : { type: 'failed', error })
     try {
+      // One that may not run twice is stored before its caller goes on: what is lost of it ends the run.
+      if (base.entered === undefined && journal.takeResult(given, onLost))
+        return { entry: given, own: true, value }
       const entry = await journal.append(given)
       return { entry, own: entry === given, value }
     } catch (error) {
