@@ -8,6 +8,7 @@ import type { TokenCaller } from './connect.ts'
 import type { ConnectContext } from './context.ts'
 import { sha256 } from './digest.ts'
 import type { TokenRecord } from './records.ts'
+import { refusal } from './refusal.ts'
 import { tokenSet } from './sets.ts'
 import { judgeTokenRequest } from './token-request.ts'
 
@@ -120,7 +121,7 @@ async function presentToken(
   const record = await findToken(context, token)
   if (!record) {
     guesses?.wrong()
-    throw new AuthFlowError('token_invalid')
+    throw refusal('token_invalid')
   }
   if (origin === undefined || origin === '') throw new AuthFlowError('origin_missing')
   if (origin === 'null') throw new AuthFlowError('origin_opaque')

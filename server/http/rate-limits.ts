@@ -5,6 +5,7 @@ import { hash, randomBytes } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { AuthFlowError } from '../../shared/errors.ts'
+import { refusal } from '../connect/refusal.ts'
 
 /** Bounds for a minute. `false` lifts one. */
 export interface RateLimits {
@@ -107,4 +108,4 @@ function networkOf(address: string): string {
 }
 
 const rateLimited = (waitMs: number): AuthFlowError =>
-  new AuthFlowError('rate_limited', undefined, { details: { retryAfterMs: Math.max(1, Math.ceil(waitMs)) } })
+  refusal('rate_limited', undefined, { details: { retryAfterMs: Math.max(1, Math.ceil(waitMs)) } })
