@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Middleware } from 'koa'
 import { AuthFlowError, toAuthFlowError } from '../shared/errors.ts'
 import type { Logger } from '../shared/log.ts'
+import { noTracing, type Tracing } from '../shared/tracing.ts'
 import { connectCalls, jobCalls } from './host-calls.ts'
 import { createApp, type HttpApp, type NextHandler, type Services } from './http/app.ts'
 import { Drain } from './http/drain.ts'
@@ -23,6 +24,7 @@ import { isLoopbackHost } from './net/url-guard.ts'
 import { issuerHash, redirectUriOf } from './oauth/authorize.ts'
 import { readOptions, type AuthFlowOptions, type Settings } from './options.ts'
 import { openRunning, type Running } from './running.ts'
+import { openTracing } from './tracing.ts'
 import type { Keys } from './vault/key-admin.ts'
 import type { AuthFor, GetAuthRequest, IntegrationId, IntegrationList, ServerApi } from './server-api.ts'
 
@@ -79,6 +81,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   readonly #integrations: I
   readonly #log: Logger
   readonly #fetch: OwnedGuardedFetch
+  #tracing: Tracing = noTracing
   readonly #drain = new Drain()
   readonly #app: HttpApp
   readonly #registry: JobRegistry
@@ -104,13 +107,16 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     this.#integrations = options.integrations
     this.#registry = new JobRegistry(options.integrations)
     this.#log = openLog(options)
-    this.#fetch = createGuardedFetch({ allowLoopback: isLoopbackHost(this.#settings.baseUrl.hostname) })
+    const tracing = (): Tracing => this.#tracing
+    const allowLoopback = isLoopbackHost(this.#settings.baseUrl.hostname)
+    this.#fetch = createGuardedFetch({ allowLoopback, tracing })
     for (const integration of this.#integrations) integration.useFetch?.(this.#fetch)
     this.#app = createApp({
       ...this.#settings,
       services: () => this.#servicesForRequests(),
       drain: this.#drain,
       log: this.#log,
+      tracing,
     })
 
     const calls = connectCalls(this.#settings.keys, async () => (await this.#services()).connect)
@@ -326,11 +332,13 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   }
 
   async #open(worker: boolean): Promise<Running> {
+    this.#tracing = await openTracing(this.#settings.spans)
     const running = await openRunning({
       settings: this.#settings,
       integrations: this.#integrations,
       fetch: this.#fetch,
       log: this.#log,
+      tracing: this.#tracing,
       worker,
       definitions: this.#definitions,
       prepare: (engine) => {

@@ -18,6 +18,7 @@ import type { GuessBounds } from './http/guess-guard.ts'
 import { readMetricsAccess, type MetricsAccess } from './http/metrics-route.ts'
 import { createRateLimiter, type RateLimits } from './http/rate-limits.ts'
 import type { IntegrationList } from './server-api.ts'
+import type { TracingOptions } from './tracing.ts'
 import { readEncryptionKeys, type KeyProvider, type RingSource } from './vault/key-provider.ts'
 import type { LogLevel } from './vault/logger.ts'
 
@@ -51,6 +52,11 @@ export interface AuthFlowOptions<I extends IntegrationList> {
    * before. With `token`, 32 to 256 characters: to whoever sends it as bearer, from anywhere.
    */
   readonly metrics?: MetricsAccess
+  /**
+   * Makes spans of events, runs, tasks, refreshes, webhooks and requests to providers, for the tracer that the host has
+   * registered with `@opentelemetry/api` (default false).
+   */
+  readonly tracing?: boolean | TracingOptions
   /** Endpoints of yours that are told of every change of a connection, signed as Standard Webhooks says (default: none). */
   readonly connectionWebhooks?: readonly ConnectionWebhook[]
   /** How the audit trail is kept (default: 365 days, reads of credentials counted per minute). */
@@ -83,6 +89,8 @@ export interface Settings {
   readonly audit: AuditSettings
   /** Undefined: there are no metrics. */
   readonly metrics: MetricsAccess | undefined
+  /** Undefined: nothing is traced. */
+  readonly spans: TracingOptions | undefined
   /** Who sends requests, and how often they may. */
   readonly bounds: GuessBounds
 }
@@ -112,6 +120,7 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     webhooks: readWebhookEndpoints(options.connectionWebhooks, isLoopbackHost(baseUrl.hostname)),
     audit: readAudit(options.audit),
     metrics: readMetricsAccess(options.metrics),
+    spans: options.tracing === true ? {} : options.tracing || undefined,
     bounds: {
       clients: readTrustedProxies(options.trustedProxies),
       limiter: createRateLimiter(options.rateLimits),

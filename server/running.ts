@@ -3,6 +3,7 @@
 import { AuthFlowError } from '../shared/errors.ts'
 import type { Logger } from '../shared/log.ts'
 import type { Metrics } from '../shared/metrics.ts'
+import { noTracing, type Tracing } from '../shared/tracing.ts'
 import type { Connect, ConnectionChange } from './connect/connect.ts'
 import type { OutgoingEvent } from './connect/connection-events.ts'
 import type { ConnectOptions } from './connect/context.ts'
@@ -38,6 +39,8 @@ export interface RunningOptions {
   readonly integrations: IntegrationList
   readonly fetch: GuardedFetch
   readonly log: Logger
+  /** (default: nothing is traced) */
+  readonly tracing?: Tracing
   /** Runs jobs and upkeep. */
   readonly worker: boolean
   /** The triggers that this process knows. */
@@ -101,13 +104,13 @@ interface Ground {
 
 async function startParts(ground: Ground, options: RunningOptions): Promise<Running> {
   const { store, vault } = ground
-  const { settings, integrations, fetch, log, worker, prepare } = options
+  const { settings, integrations, fetch, log, tracing = noTracing, worker, prepare } = options
   const { definitions = new TriggerDefinitions() } = options
   const { environment } = settings
   const { metrics, readable } = await openMetrics(settings.metrics !== undefined)
   const queue = createStoreQueue(store)
   const { engine, connect, triggers } = joinParts(
-    { store, vault, environment, integrations, log, metrics },
+    { store, vault, environment, integrations, log, metrics, tracing },
     { queue, fetch, settings, definitions },
   )
   const schedules = createScheduleBook({ store })
@@ -184,6 +187,7 @@ function createWork(
 function joinParts(
   shared: Pick<ConnectOptions, 'store' | 'vault' | 'environment' | 'integrations' | 'log'> & {
     metrics: Metrics
+    tracing: Tracing
   },
   own: Pick<RunningOptions, 'fetch' | 'settings'> & {
     readonly queue: Queue

@@ -4,6 +4,7 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/log.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
+import type { Tracing } from '../../shared/tracing.ts'
 import type { Integration, Method, MethodFields, OAuth2Method } from '../integrations/integration.ts'
 import { createRegistry } from '../integrations/registry.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
@@ -31,6 +32,8 @@ export interface ConnectOptions {
   readonly log: Logger
   /** Counts refreshes and leases (default: nothing is counted). */
   readonly metrics?: Metrics
+  /** Follows refreshes (default: nothing is traced). */
+  readonly tracing?: Tracing
   /** Bounds how often an account is sent to a provider: throws `rate_limited` (default: no bound). */
   readonly admitStart?: (accountId: string) => Promise<void>
   /** Endpoints of the host that are told of changes (default: none). */

@@ -4,6 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { randomText } from '../../shared/ids.ts'
+import { follow } from '../../shared/tracing.ts'
 import { notConnected } from './connections.ts'
 import { credentialLeaseOf } from './connection-id.ts'
 import type { ConnectContext } from './context.ts'
@@ -181,7 +182,12 @@ async function underLease(parts: RefreshParts, turn: Turn): Promise<AttemptOutco
   const { lease, permit } = turn
   try {
     const record = await readUnderLease(parts, turn)
-    return record ? await attemptRefresh(parts, { lease, permit }, record) : 'other'
+    if (!record) return 'other'
+    return await follow(
+      parts.context.tracing?.refreshing(record.integration),
+      () => attemptRefresh(parts, { lease, permit }, record),
+      (outcome) => (typeof outcome === 'string' ? { outcome } : { error: outcome }),
+    )
   } finally {
     permit.abandon()
     await lease.release()

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import Koa, { type Context, type Middleware, type Next } from 'koa'
 import { AuthFlowError, errorTable, toAuthFlowError, type ErrorReply } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/log.ts'
+import { noTracing, type Tracing } from '../../shared/tracing.ts'
 import type { Connect } from '../connect/connect.ts'
 import type { SecretKeys } from '../connect/secret-keys.ts'
 import type { JobEngine } from '../jobs/engine.ts'
@@ -58,6 +59,8 @@ export interface AppOptions {
   /** Who sends requests, and how often they may. */
   readonly bounds: GuessBounds
   readonly log: Logger
+  /** Where what backends send is a part of what they say they are doing (default: nothing is traced). */
+  tracing?(): Tracing
 }
 
 /** Continues with the host's own handlers. */
@@ -155,7 +158,10 @@ function createRoutes(options: AppOptions): Router {
   router.all('/api/trpc/:path', async (ctx) => {
     // Only browsers send preflights, and no page may call this.
     if (ctx.method === 'OPTIONS') throw new AuthFlowError('secret_key_in_browser')
-    await callApi(ctx, lastSegment(ctx), () => apiContext(ctx, options))
+    const tracing = options.tracing?.() ?? noTracing
+    await tracing.continuing(ctx.get('traceparent'), () =>
+      callApi(ctx, lastSegment(ctx), () => apiContext(ctx, options)),
+    )
   })
   return router
 }

@@ -3,6 +3,7 @@
 
 import { fetch as undiciFetch, type Response as UndiciResponse } from 'undici'
 import { AuthFlowError } from '../../shared/errors.ts'
+import { follow, noTracing, type Tracing } from '../../shared/tracing.ts'
 import { createGuardedAgents, type GuardedAgents, type Resolve } from './guarded-agent.ts'
 import { readBounded } from './read-bounded.ts'
 import { describeFailure } from './request-failure.ts'
@@ -40,6 +41,8 @@ export interface GuardOptions {
   readonly resolve?: Resolve
   /** For DNS, TCP and TLS together, in ms (default 3,000). */
   readonly connectTimeoutMs?: number
+  /** Sees every request that was let through, without its query, headers and body (default: nobody does). */
+  readonly tracing?: () => Tracing
 }
 
 const defaultTimeoutMs = 10_000
@@ -57,6 +60,7 @@ const bodilessStatuses = new Set([204, 205, 304])
 export function createGuardedFetch(options: GuardOptions = {}): OwnedGuardedFetch {
   const allowLoopback = options.allowLoopback ?? false
   const agents = createGuardedAgents(options)
+  const { tracing = () => noTracing } = options
   let closing: Promise<void> | undefined
 
   const guardedFetch = async (input: string | URL, init: GuardedRequest = {}): Promise<Response> => {
@@ -65,7 +69,14 @@ export function createGuardedFetch(options: GuardOptions = {}): OwnedGuardedFetc
       timeoutMs: bound('timeoutMs', init.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs),
       maxBytes: bound('maxBytes', init.maxBytes ?? defaultMaxBytes, maxMaxBytes),
     }
-    return exchange(agents, checkUrl(input, allowLoopback), { ...init, ...bounds, ...checkRequest(init) })
+    const url = checkUrl(input, allowLoopback)
+    const request = { ...init, ...bounds, ...checkRequest(init) }
+    const traced = tracing().asking({ method: request.method, url })
+    return follow(
+      traced,
+      () => exchange(agents, url, request),
+      ({ status }) => ({ status }),
+    )
   }
   const close = (): Promise<void> => (closing ??= agents.close())
   return Object.assign(guardedFetch, { close })

@@ -3,6 +3,7 @@
 import type { Connection } from '../../shared/auth.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Metrics } from '../../shared/metrics.ts'
+import type { Tracing } from '../../shared/tracing.ts'
 import type { LeaseKeeper } from '../connect/held-lease.ts'
 import type { JobEngine, ResolveAuth } from '../jobs/engine.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
@@ -26,6 +27,8 @@ export interface TriggerContext {
   readonly definitions: TriggerDefinitions
   readonly leases: LeaseKeeper
   readonly metrics: Metrics
+  /** Follows deliveries (default: nothing is traced). */
+  readonly tracing?: Tracing
   readonly log: Logger
   /** The clock of due times, in ms. */
   readonly now: () => number

@@ -2,6 +2,7 @@
 // leaves between storing and reading, the upkeep reads.
 
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import { follow, type Traced } from '../../shared/tracing.ts'
 import { hmacMatches, textMatches } from '../vault/signature.ts'
 import type { Received, WebhookRequest } from '../integrations/webhook-source.ts'
 import { digest } from '../jobs/records.ts'
@@ -88,7 +89,17 @@ export function createDeliveries(context: TriggerContext): Deliveries {
     async find(target) {
       const judge = await judgeOf(context, target)
       if (!judge) return undefined
-      return { receive: (request) => receive(context, judge, request, reader.readSoon) }
+      return {
+        receive: (request) => {
+          const traced = context.tracing?.receiving(judge.name)
+          const parts = { judge, traced, readSoon: reader.readSoon }
+          return follow(
+            traced,
+            () => receive(context, parts, request),
+            ({ outcome }) => ({ outcome }),
+          )
+        },
+      }
     },
     sweep: () => sweep(context, reader),
     close: () => reader.close(),
@@ -162,11 +173,16 @@ function judgeOfEndpoint({ now }: TriggerContext, endpoint: HttpEndpoint): Judge
   }
 }
 
+interface Receiving {
+  readonly judge: Judge
+  readonly traced: Traced | undefined
+  readonly readSoon: (id: string) => void
+}
+
 async function receive(
   context: TriggerContext,
-  judge: Judge,
+  { judge, traced, readSoon }: Receiving,
   request: WebhookRequest,
-  readSoon: (id: string) => void,
 ): Promise<WebhookAnswer> {
   const { metrics, log } = context
   const isAuthentic = await Promise.resolve()
@@ -182,7 +198,7 @@ async function receive(
   const received = judge.receive(request)
   if (received.answer) return { outcome: 'answered', ...received.answer }
   if (received.isEmpty) return { outcome: 'accepted' }
-  const id = await insert(context, judge, request, received)
+  const id = await insert(context, { judge, traced }, request, received)
   metrics.webhookReceived(judge.name, id === undefined ? 'duplicate' : 'accepted')
   if (id !== undefined) readSoon(id)
   return { outcome: id === undefined ? 'duplicate' : 'accepted' }
@@ -191,20 +207,23 @@ async function receive(
 /** Stores it once; the document's id, or undefined when it was there. */
 async function insert(
   context: TriggerContext,
-  { target }: Judge,
+  { judge, traced }: Omit<Receiving, 'readSoon'>,
   request: WebhookRequest,
   { deliveryId, isIdSigned, tenant }: Received,
 ): Promise<string | undefined> {
   const { store, vault } = context
+  const { target, name: webhook } = judge
   const body = Buffer.from(request.rawBody)
   const byBody = digest('delivery', target, 'body', body.toString('base64'))
   const isNamed = deliveryId !== '' && deliveryId.length <= maxIdLength
   const byId = isNamed ? digest('delivery', target, 'id', deliveryId) : byBody
   const receivedAt = Math.floor(context.now())
   const stored: StoredRequest = { headers: request.headers, body: body.toString('base64') }
-  const facts = { target, deliveryId: isNamed ? deliveryId : byBody, receivedAt, attempts: 0 }
+  const facts = { target, webhook, deliveryId: isNamed ? deliveryId : byBody, receivedAt, attempts: 0 }
+  const trace = traced === undefined ? {} : { traceparent: traced.traceparent }
   const document: Omit<DeliveryDocument, 'version'> = {
     ...facts,
+    ...trace,
     id: byId,
     place: 'received',
     dueAt: receivedAt + beginMs,
@@ -279,10 +298,12 @@ async function readOnce(context: TriggerContext, id: string): Promise<void> {
   const claim = { set: { dueAt: Math.ceil(now() + claimMs) }, increment: { attempts: 1 } }
   const claimed = await store.updateAndGet(deliveries, id, { version: found.version }, claim)
   if (!claimed) return
-  const { version, attempts, receivedAt } = claimed
+  const { version, attempts, receivedAt, webhook = found.target, traceparent } = claimed
   try {
     const text = vault.session('delivery', id).open(found.request, 'request')
-    const later = await readDelivery(context, claimed, JSON.parse(text) as StoredRequest)
+    const later = await follow(context.tracing?.reading(webhook, traceparent), () =>
+      readDelivery(context, claimed, JSON.parse(text) as StoredRequest),
+    )
     if (later !== undefined)
       return void (await store.update(deliveries, id, { version }, { set: { dueAt: later } }))
     const set = { expireAt: receivedAt + idRetentionMs }
@@ -299,10 +320,7 @@ async function readOnce(context: TriggerContext, id: string): Promise<void> {
       { version },
       { set: { dueAt, ...(isOver ? { place: 'failed' as const } : {}) } },
     )
-    log[isOver ? 'error' : 'warn'](
-      { err: error, webhook: found.target.split('/')[0], attempts },
-      'a delivery could not be read',
-    )
+    log[isOver ? 'error' : 'warn']({ err: error, webhook, attempts }, 'a delivery could not be read')
   }
 }
 

@@ -73,6 +73,8 @@ export interface DeliveryDocument extends StoredDocument {
   readonly dueAt?: number
   /** Where it came to: `registration/<id>`, `app/<integration>` or `http/<trigger>`. */
   readonly target: string
+  /** What it is called: id of the integration or of the endpoint. */
+  readonly webhook?: string
   readonly deliveryId: string
   /** App sources: digest of integration and tenant. */
   readonly tenant: string | null
@@ -80,6 +82,8 @@ export interface DeliveryDocument extends StoredDocument {
   readonly request?: string
   readonly receivedAt: number
   readonly attempts: number
+  /** Where its receiving stands in a trace. */
+  readonly traceparent?: string
 }
 
 /** Registrations. */
