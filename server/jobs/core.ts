@@ -4,6 +4,7 @@ import type { Connection } from '../../shared/auth.ts'
 import { isAuthFlowError } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/log.ts'
 import type { Metrics } from '../../shared/metrics.ts'
+import type { Tracing } from '../../shared/tracing.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Store } from '../store/store.ts'
@@ -32,6 +33,8 @@ export interface EngineCore {
   readonly log: Logger
   /** Counts runs, steals and the queue's lag. */
   readonly metrics: Metrics
+  /** Follows events, executions and tasks. */
+  readonly tracing: Tracing
   /** The clock of due times, in ms. */
   readonly now: () => number
   /** From 0 up to, not including, 1. */

@@ -4,6 +4,7 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
 import type { Page, RunState, RunSummary } from '../../shared/flow.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
+import { noTracing, type Tracing } from '../../shared/tracing.ts'
 import { cancelRun, heedCancels } from './cancel.ts'
 import type { EngineCore } from './core.ts'
 import { cancelEvent, DelayedEvents, describeEvent } from './delayed-events.ts'
@@ -39,7 +40,7 @@ const beatMs = 1000
 const maxLookedAt = 1000
 
 /** Options of {@link createEngine}. */
-export interface EngineOptions extends Omit<EngineCore, 'now' | 'random' | 'metrics'> {
+export interface EngineOptions extends Omit<EngineCore, 'now' | 'random' | 'metrics' | 'tracing'> {
   /** Runs at a time in this process, 1 to 1000 (default 50). */
   readonly concurrency?: number
   /** The clock of due times (default: the store's). */
@@ -48,6 +49,8 @@ export interface EngineOptions extends Omit<EngineCore, 'now' | 'random' | 'metr
   readonly random?: () => number
   /** (default: nothing is counted) */
   readonly metrics?: Metrics
+  /** (default: nothing is traced) */
+  readonly tracing?: Tracing
 }
 
 /**
@@ -61,13 +64,14 @@ export function createEngine(options: EngineOptions): JobEngine {
     now = () => options.store.now(),
     random = Math.random,
     metrics = noMetrics,
+    tracing = noTracing,
   } = options
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 1000) {
     throw new AuthFlowError('invalid_option', 'concurrency must be an integer from 1 to 1000.', {
       details: { option: 'concurrency' },
     })
   }
-  return new Engine({ ...options, now, random, metrics }, concurrency)
+  return new Engine({ ...options, now, random, metrics, tracing }, concurrency)
 }
 
 class Engine implements JobEngine {

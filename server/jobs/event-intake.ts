@@ -4,6 +4,7 @@
 
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
+import { follow } from '../../shared/tracing.ts'
 import type { Wakeup } from '../queue/queue.ts'
 import { insertStep, type NewDocument, type Step } from '../store/store.ts'
 import { canonicalJson } from './canonical-json.ts'
@@ -133,7 +134,17 @@ export class EventIntake {
     return this.#judge(event, { accountId: options.accountId, deliverAt, limit: payloadLimit })
   }
 
-  async #takeIn(intake: Intake): Promise<EventRecord> {
+  #takeIn(intake: Intake): Promise<EventRecord> {
+    const { document } = intake
+    const traced = this.#core.tracing.sending(document)
+    if (traced === undefined) return this.#store(intake)
+    const { traceparent } = traced
+    const store = (): Promise<EventRecord> =>
+      this.#store({ ...intake, document: { ...document, traceparent } })
+    return follow(traced, store, ({ state }) => ({ outcome: state }))
+  }
+
+  async #store(intake: Intake): Promise<EventRecord> {
     const { targets, pending } = intake.document
     const { store, queue } = this.#core
     if (pending)

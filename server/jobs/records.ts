@@ -30,6 +30,8 @@ export interface EventDocument extends StoredDocument {
   readonly pending?: true
   /** Since when it is to start nothing any more. */
   readonly cancelledAt?: number
+  /** Where its sending stands in a trace. */
+  readonly traceparent?: string
   /** Decided once, when the event was delivered; until then none. */
   readonly targets: readonly Target[]
 }
