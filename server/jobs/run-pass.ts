@@ -2,6 +2,7 @@
 // ended. Every write names the claim, so that a worker that lost the run leaves no trace.
 
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import type { Traced } from '../../shared/tracing.ts'
 import type { EngineCore } from './core.ts'
 import { openBody, type EventContent } from './event-document.ts'
 import { Execution, type Outcome } from './execution.ts'
@@ -49,6 +50,7 @@ export class RunPass {
   readonly #listener: PassListener
   readonly #execution: Execution
   #controller: AbortController | undefined
+  #traced: Traced | undefined
   #io: RunIO | undefined
   #journal: Journal | undefined
   #runner: TaskRunner | undefined
@@ -100,12 +102,17 @@ export class RunPass {
       this.#io?.close()
       const ending = this.#ending()
       await storeOutcome(ending, outcome)
+      this.#traced?.end({
+        outcome: outcome.type,
+        ...(outcome.type === 'failed' ? { error: outcome.error } : {}),
+      })
       const told = tellEnd(
         { run, definition: this.#claimed.definition, log, secrets: ending.secrets },
         outcome,
       )
       if (told !== undefined) await told
     } catch (error) {
+      this.#traced?.end({ outcome: 'lost', ...(error instanceof ClaimLost ? {} : { error }) })
       if (error instanceof ClaimLost) log.debug({ run: run.id }, 'the run was taken over by another worker')
       else {
         log.error(
@@ -124,6 +131,7 @@ export class RunPass {
       const event = this.#claimed.event ?? (await this.#loadEvent())
       if (event === undefined) throw new AuthFlowError('internal', 'The event of the run is gone.')
       const { run } = this.#claimed
+      this.#traced = this.#core.tracing.running(run, event.document.traceparent)
       const beside = run.overflowed === true ? await loadBeside(this.#core.store, run.id) : []
       if (!this.#execution.ended) this.#start(event, this.#openJournal(beside))
       return await this.#execution.outcome
@@ -152,8 +160,9 @@ export class RunPass {
     const context = this.#context(event)
     execution.io = io
     const call = (): unknown => definition.run(event.content.payload, io, context)
+    const begin = (): unknown => execution.within(execution.root, call)
     try {
-      Promise.resolve(execution.within(execution.root, call)).then(
+      Promise.resolve(this.#traced === undefined ? begin() : this.#traced.within(begin)).then(
         (output) => execution.end(toFinished(output)),
         (error: unknown) => execution.end({ type: 'failed', error }),
       )

@@ -141,20 +141,25 @@ export class TaskRunner {
     const mayRepeat = job.options.onInterrupt !== 'fail'
     const base = mayRepeat ? given : { ...given, entered: (given.entered ?? 0) + 1 }
     const under: Under = { core, runId, execution, frame, base }
+    const traced = core.tracing.attempting(base, job.key)
     execution.enter(frame)
     this.#underWay.set(job.path, under)
     try {
       if (!mayRepeat) await journal.append({ ...base, state: 'started' })
-      const made = await attemptTask(job, under)
+      const attempt = (): Promise<Attempt> => attemptTask(job, under)
+      const made = await (traced === undefined ? attempt() : traced.within(attempt))
       if (execution.ended || (!made.ok && isRefused(job, made.error))) {
+        traced?.end({ outcome: execution.ended ? 'abandoned' : 'refused' })
         execution.leave(frame)
         if (!execution.ended) job.caller.call?.renew?.()
         return await execution.never()
       }
       const recorded = await this.#record(job, under, made)
+      traced?.end({ outcome: recorded.entry.state, ...(made.ok ? {} : { error: made.error }) })
       execution.leave(frame)
       return recorded
     } catch (error) {
+      traced?.end({ error })
       execution.leave(frame)
       throw error
     } finally {
