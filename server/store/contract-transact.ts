@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { notes, others, rejectsWith, withPair } from './contract-fixtures.ts'
 import type { OpenBackend } from './contract-fixtures.ts'
-import { insertStep, removeStep, updateStep } from './store.ts'
+import { insertStep, removeStep, updateStep, vacantStep } from './store.ts'
 import type { Step } from './store.ts'
 
 /** Declares the cases. */
@@ -16,6 +16,7 @@ export function transactCases(openBackend: OpenBackend): void {
     it('has one winner for each of 50 claims in parallel', withPair(openBackend, claims))
     it('keeps a sum over two documents', withPair(openBackend, transfers))
     it('leaves its neighbours alone when it fails', withPair(openBackend, neighbours))
+    it('applies only where nothing is, or says that it can not', withPair(openBackend, vacancies))
   })
 }
 
@@ -143,4 +144,27 @@ const neighbours: Run = async ({ store, second }) => {
     found.map((note) => note.id),
     ['before', 'taken', 'good', 'after'],
   )
+}
+
+const vacancies: Run = async ({ store, second }) => {
+  const insert = (id: string, from: string, to: string): Promise<boolean> =>
+    store.transact([vacantStep(notes, from, to), insertStep(others, { id })])
+  if (!store.capabilities.cheapTransactions) {
+    await rejectsWith('invalid_input', () => insert('a', 'b', 'c'))
+    assert.equal(await second.get(others, 'a'), undefined)
+    return
+  }
+  await second.insert(notes, { id: 'b/1' })
+  await second.insert(notes, { id: 'd/1', expireAt: store.now() - 1 })
+  assert.equal(await insert('in', 'b/', 'b0'), false)
+  assert.equal(await insert('from', 'b/1', 'b/2'), false)
+  assert.equal(await second.get(others, 'in'), undefined)
+  assert.equal(await insert('before', 'a', 'b/1'), true, 'the end is not part of it')
+  assert.equal(await insert('after', 'b/2', 'c'), true)
+  assert.equal(await insert('expired', 'd/', 'd0'), true)
+  assert.equal(await second.remove(notes, 'b/1'), true)
+  // Whichever comes first, the two never both find nothing.
+  const [vacant] = await Promise.all([insert('in', 'b/', 'b0'), second.insert(notes, { id: 'b/2' })])
+  assert.equal((await second.get(others, 'in')) !== undefined, vacant)
+  assert.equal(await insert('late', 'b/', 'b0'), false)
 }

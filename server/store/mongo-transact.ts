@@ -28,6 +28,8 @@ const retryMaxMs = 30
 export function parseSteps(steps: readonly Step[], setOf: (name: string) => MongoSet): Move[] {
   return steps.map((step): Move => {
     const set = setOf(step.set)
+    // A snapshot does not keep others from inserting there meanwhile.
+    if (step.verb === 'vacant') throw invalid('this store takes no vacancy in a transaction')
     if (step.verb === 'insert') {
       const { raw } = toRaw(set.checkFields(checkDocument(step.document)))
       return { set, id: raw._id, possible: true, operation: () => ({ insertOne: { document: raw } }) }

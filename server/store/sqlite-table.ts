@@ -197,6 +197,12 @@ export class SqliteTable {
     return rows.map((row) => parseText(row.body))
   }
 
+  /** True when no document has `from <= id < to`. */
+  isVacant(from: string, to: string, nowMs: number): boolean {
+    const sql = `SELECT 1 FROM ${this.#table} WHERE id >= ? AND id < ? AND ${notExpired} LIMIT 1`
+    return this.#prepare(sql).get(from, to, nowMs) === undefined
+  }
+
   /** A page in index order. */
   list(query: PageQuery, index: string, nowMs: number): { items: Fields[]; cursor?: string } {
     const items: Fields[] = []

@@ -3,7 +3,7 @@
 
 import type { Step } from './store.ts'
 import { applyEdit, editedFields, matches, parseMatch } from './change.ts'
-import { checkDocument, checkId, invalid, isExpired } from './document.ts'
+import { checkBound, checkDocument, checkId, invalid, isExpired } from './document.ts'
 import type { Edit, Term } from './change.ts'
 import type { Fields } from './document.ts'
 import type { NewRow, SqliteTable } from './sqlite-table.ts'
@@ -25,6 +25,14 @@ type Move =
       readonly terms: readonly Term[]
     }
 
+/** What must be so before any move is made. */
+interface Condition {
+  readonly verb: 'vacant'
+  readonly table: SqliteTable
+  readonly from: string
+  readonly to: string
+}
+
 /** A document that the transaction touches, as it stands after the steps so far. */
 interface Draft {
   readonly table: SqliteTable
@@ -40,8 +48,8 @@ interface Draft {
 }
 
 /** Checks the steps when the caller calls. */
-export function parseSteps(steps: readonly Step[], tableOf: (set: string) => SqliteTable): Move[] {
-  return steps.map((step): Move => {
+export function parseSteps(steps: readonly Step[], tableOf: (set: string) => SqliteTable): (Move | Condition)[] {
+  return steps.map((step): Move | Condition => {
     const table = tableOf(step.set)
     switch (step.verb) {
       case 'insert': {
@@ -58,14 +66,21 @@ export function parseSteps(steps: readonly Step[], tableOf: (set: string) => Sql
         }
       case 'remove':
         return { verb: 'remove', table, id: checkId(step.id), terms: parseMatch(step.match) }
+      case 'vacant':
+        return { verb: 'vacant', table, from: checkBound(step.from, 'from'), to: checkBound(step.to, 'to') }
       default:
-        throw invalid('a step is an insert, an update or a remove')
+        throw invalid('a step is an insert, an update, a remove or a vacancy')
     }
   })
 }
 
 /** True when all moves applied and are written; false when one did not apply, and nothing is written. */
-export function runMoves(moves: readonly Move[], nowMs: number): boolean {
+export function runMoves(steps: readonly (Move | Condition)[], nowMs: number): boolean {
+  const moves: Move[] = []
+  for (const step of steps) {
+    if (step.verb !== 'vacant') moves.push(step)
+    else if (!step.table.isVacant(step.from, step.to, nowMs)) return false
+  }
   if (areInserts(moves)) return insertAll(moves)
   const drafts = new Map<string, Draft>()
   for (const move of moves) {

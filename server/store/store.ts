@@ -60,7 +60,7 @@ export interface Change<T extends StoredDocument> {
   readonly unset?: readonly (keyof T & string)[]
 }
 
-/** One write of a transaction. Made by {@link insertStep}, {@link updateStep}, {@link removeStep}. */
+/** One part of a transaction. Made by {@link insertStep}, {@link updateStep}, {@link removeStep}, {@link vacantStep}. */
 export type Step =
   | {
       readonly verb: 'insert'
@@ -84,6 +84,12 @@ export type Step =
       readonly set: string
       readonly id: string
       readonly match: Readonly<Record<string, unknown>>
+    }
+  | {
+      readonly verb: 'vacant'
+      readonly set: string
+      readonly from: string
+      readonly to: string
     }
 
 /** What {@link Store.list} looks for. */
@@ -122,7 +128,10 @@ export interface Lease {
 
 /** What an adapter can't do or does at another price. */
 export interface StoreCapabilities {
-  /** True when a transaction costs about as much as its writes, so that callers may prefer one. */
+  /**
+   * True when a transaction costs about as much as its writes, so that callers may prefer one. Only then it takes
+   * {@link vacantStep}.
+   */
   readonly cheapTransactions: boolean
   /** True when several machines can share the store. */
   readonly distributed: boolean
@@ -248,4 +257,12 @@ export function removeStep<T extends StoredDocument>(
   match: Match<T> = {},
 ): Step {
   return { verb: 'remove', set: set.name, id, match: { ...match } }
+}
+
+/**
+ * A step that applies where no document has `from <= id < to` before the transaction; nothing can be inserted there until
+ * it is committed. A store without cheap transactions can't promise that and throws `invalid_input`.
+ */
+export function vacantStep<T extends StoredDocument>(set: DocumentSet<T>, from: string, to: string): Step {
+  return { verb: 'vacant', set: set.name, from, to }
 }
