@@ -36,6 +36,8 @@ export interface FormField {
   readonly suffix?: string
   /** Shown when the pattern does not match. */
   readonly patternMessage?: string
+  /** Its choices are loaded as the account, by `flows.options`: only at the stage `configure`. */
+  readonly options?: boolean
   /** Labels of the choices, in the order of `schema.enum`. */
   readonly optionLabels?: readonly string[]
   /** Steps run on both sides before validation. */

@@ -7,7 +7,8 @@ import type { FieldValues, FormField } from './fields.ts'
 
 /**
  * `choose`: several methods, none chosen. `fields`: values are asked for. `authorize`: the user is to go to, or is at,
- * the provider. `configure`: more is asked after authorisation (later). `verify`: the server is talking to the
+ * the provider. `configure`: more is asked after authorisation,
+ * with choices loaded as the account. `verify`: the server is talking to the
  * provider, or with `device` waits for the user to type a code there. `done`, `failed` and `cancelled` are final.
  */
 export type FlowStage =
@@ -32,6 +33,30 @@ export interface ConnectMethod {
   readonly fields: readonly FormField[]
   /** What is asked for at the provider, in words: `Post messages`. */
   readonly scopes: readonly { readonly scope: string; readonly label: string }[]
+}
+
+/** A choice of a field whose choices are loaded as the account. */
+export interface FieldOption {
+  /** What is submitted. */
+  readonly value: string
+  /** For people. */
+  readonly label: string
+}
+
+/** A page of the choices of a field. */
+export interface FieldOptions {
+  /** Empty where nothing fits. */
+  readonly options: readonly FieldOption[]
+  /** Give it back to get more; absent where there are none. A page before the last may be short, or empty. */
+  readonly cursor?: string
+}
+
+/** What {@link FieldOptions} are asked by. */
+export interface OptionsQuery {
+  /** Part of a label; empty for all. */
+  readonly search?: string | undefined
+  /** That of the page before. */
+  readonly cursor?: string | undefined
 }
 
 /** What a page may know of an integration before anybody signs in. Never a client id. */
@@ -130,13 +155,14 @@ export const pollChannelName = 'authflow'
 /** Query parameter that redirect mode adds to the return URL. */
 export const returnParameter = 'authflow_flow'
 
-/** State of a run for those who watch it. */
+/** State of a run for those who watch it. `blocked`: its concurrency limit is used up; it begins when others end. */
 export type RunState =
   | 'queued'
   | 'running'
   | 'waiting'
   | 'waiting_for_connection'
   | 'waiting_for_version'
+  | 'blocked'
   | 'succeeded'
   | 'failed'
   | 'cancelled'

@@ -6,15 +6,26 @@ import { flowIdPattern } from '../../shared/ids.ts'
 import type { NewDocument } from '../store/store.ts'
 import type { TokenCaller } from './connect.ts'
 import { connectionIdOf } from './connection-id.ts'
-import type { ConnectContext } from './context.ts'
+import type { Connectable, ConnectContext } from './context.ts'
 import { covers, firstStage, requireOwnFlow } from './flow.ts'
 import type { FlowParts } from './flow-parts.ts'
 import { readableAfterEndMs } from './flow-store.ts'
-import type { FlowRecord, TokenRecord } from './records.ts'
+import { needsReauth } from './needs-reauth.ts'
+import type { ConnectionRecord, FlowRecord, TokenRecord } from './records.ts'
 import { connectionSet } from './sets.ts'
 import { flowView } from './views.ts'
 
 const flowPurposes = ['create', 'reconnect'] as const
+
+/** What begins a flow. */
+export interface BeginRequest {
+  /** Made by the browser. */
+  readonly flowId: string
+  readonly integration: string
+  readonly accountId?: string
+  /** True for a flow that begins at `configure`, to change what was answered there. Needs purpose `reconnect`. */
+  readonly configure?: boolean
+}
 
 /**
  * Begins a flow under the id that the browser made, or gives back the one that is there. The flow keeps account,
@@ -22,12 +33,12 @@ const flowPurposes = ['create', 'reconnect'] as const
  *
  * @throws {@link AuthFlowError} those of {@link Tokens.check}; `unknown_integration`, `account_mismatch`,
  *   `already_connected` (purpose create), `not_connected` (purpose reconnect), `invalid_input`, `flow_not_found` (the
- *   id is another account's)
+ *   id is another account's); to configure: `purpose_not_allowed`, `needs_reauth`, `not_supported` (nothing to answer)
  */
 export async function beginFlow(
   { context, tokens, flows }: FlowParts,
   caller: TokenCaller,
-  input: { readonly flowId: string; readonly integration: string; readonly accountId?: string },
+  input: BeginRequest,
 ): Promise<FlowView> {
   if (!flowIdPattern.test(input.flowId))
     throw new AuthFlowError('invalid_input', 'flowId must be 22 characters of base64url.')
@@ -38,13 +49,12 @@ export async function beginFlow(
 
   const existing = await flows.find(input.flowId)
   if (existing) return flowView(requireSame(existing, token, integration.id), integration)
-  await requireStartable(context, token, integration.id)
+  const { configure = false } = input
+  const connection = await requireStartable(context, token, integration.id)
+  const first = configure ? configureStage(token, integration, connection) : firstStage(integration)
   await tokens.use(token)
-  const flow = newFlow(input.flowId, token, {
-    ...firstStage(integration),
-    integration: integration.id,
-    now: context.store.now(),
-  })
+  const begin = { ...first, integration: integration.id, now: context.store.now() }
+  const flow = newFlow(input.flowId, token, begin)
   if (await flows.insert(flow)) return flowView({ ...flow, version: 1 }, integration)
   const winner = await flows.find(input.flowId)
   return flowView(requireSame(winner, token, integration.id), integration)
@@ -78,36 +88,60 @@ function requireSame(flow: FlowRecord | undefined, token: TokenRecord, integrati
   return flow
 }
 
-/** Throws `already_connected` (purpose create) or `not_connected` (purpose reconnect) where a flow makes no sense. */
+/** Where a flow begins that changes what was answered after authorisation. */
+function configureStage(
+  { purpose }: TokenRecord,
+  { id, configure }: Connectable,
+  connection: ConnectionRecord | undefined,
+): Pick<FlowRecord, 'stage' | 'method' | 'values'> {
+  if (purpose !== 'reconnect')
+    throw new AuthFlowError('purpose_not_allowed', 'Configuring needs a token of purpose reconnect.')
+  if (!configure) throw new AuthFlowError('not_supported', `${id} asks for nothing after authorisation.`)
+  if (connection?.state === 'needs_reauth') throw needsReauth(connection)
+  if (connection?.state !== 'active') throw new AuthFlowError('not_connected')
+  const { via, method } = connection
+  const names = new Set(configure.fields.form.map(({ name }) => name))
+  const values = Object.fromEntries(
+    Object.entries(connection.config ?? {}).filter(([name]) => names.has(name)),
+  )
+  return { stage: 'configure', method: via ?? method, values }
+}
+
+/**
+ * The account's connection, if it has one. Throws `already_connected` (purpose create) or `not_connected` (purpose
+ * reconnect) where a flow makes no sense.
+ */
 export async function requireStartable(
   { store }: ConnectContext,
   token: Pick<TokenRecord, 'accountId' | 'purpose'>,
   integration: string,
-): Promise<void> {
+): Promise<ConnectionRecord | undefined> {
   const { accountId, purpose } = token
   const connection = await store.get(connectionSet, connectionIdOf(integration, accountId))
   const details = { integration, accountId }
   if (purpose === 'create' && connection?.state === 'active')
     throw new AuthFlowError('already_connected', undefined, { details })
   if (purpose === 'reconnect' && !connection) throw new AuthFlowError('not_connected', undefined, { details })
+  return connection
 }
 
 /** A flow as it begins, with account, purpose and actor of its token. */
 export function newFlow(
   id: string,
   token: TokenRecord,
-  begin: Pick<FlowRecord, 'stage' | 'method' | 'integration'> & { readonly now: number },
+  begin: Pick<FlowRecord, 'stage' | 'method' | 'integration'> &
+    Partial<Pick<FlowRecord, 'values'>> & { readonly now: number },
 ): NewDocument<FlowRecord> {
-  const { now, ...first } = begin
+  const { now, values = {}, ...first } = begin
   return {
     id,
     ...first,
+    values,
     accountId: token.accountId,
     purpose: token.purpose === 'reconnect' ? 'reconnect' : 'create',
     actor: token.actor,
     beganWith: token.id,
     tokenId: token.id,
-    values: {},
     secrets: {},
     errors: [],
     connection: null,

@@ -17,23 +17,34 @@ import { noRefresh } from './refresh-state.ts'
 import { secretBox } from './secrets.ts'
 import { connectionSet, flowSet, tokenSet } from './sets.ts'
 import { placeGrant, tellMembersOf } from './shared-grant.ts'
+import { givenUp, sealGrant } from './staged-grant.ts'
 import { callOffSteps } from './teardown-overlap.ts'
 import { connectionView } from './views.ts'
 
 /** Tries against others who change the same connection at the same time. */
 const maxTries = 5
+/** How long a grant that waits for an answer outlives its flow, in ms: until a process is there to give it up. */
+const stagedKeepMs = 24 * 3_600_000
 
 /**
  * Swaps the grant in and ends the flow, which must be in `verify`. A grant that is refused is given up at the provider.
+ * Where the integration asks for more first, the grant waits in the flow instead, at `configure`.
  *
+ * @param config what was asked, once it was answered
  * @throws {@link AuthFlowError} `already_connected`, `not_connected`, `identity_changed`, `token_spent`, `flow_ended`,
  *   `flow_conflict`; nothing was changed then
  */
-export async function completeFlow(parts: FinishParts, flow: FlowRecord, grant: Grant): Promise<FlowRecord> {
+export async function completeFlow(
+  parts: FinishParts,
+  flow: FlowRecord,
+  grant: Grant,
+  config?: Configured,
+): Promise<FlowRecord> {
   const { context, flows } = parts
   try {
+    if (!config && (await asksFirst(context, flow, grant))) return await stageGrant(parts, flow, grant)
     for (let tries = 0; tries < maxTries; tries += 1) {
-      const record = await trySwap(parts, flow, grant)
+      const record = await trySwap(parts, flow, { ...grant, ...(config ? { config } : {}) })
       if (!record) continue
       flows.changed(flow.id)
       await context.changed({ type: 'connected', connection: connectionView(record) })
@@ -43,21 +54,60 @@ export async function completeFlow(parts: FinishParts, flow: FlowRecord, grant: 
     }
     throw new AuthFlowError('flow_conflict')
   } catch (error) {
-    await giveUp(parts, flow, grant)
+    // One that waits in its flow goes with the flow.
+    if (!flow.grantOpen) await giveUp(parts, flow, grant)
     throw error
   }
 }
 
+type Configured = NonNullable<ConnectionRecord['config']>
+
+/** A grant with what was asked beside it. */
+interface ConfiguredGrant extends Grant {
+  readonly config?: Configured | null
+}
+
+/**
+ * True where the integration asks for something that the connection does not have. A flow that the host has to confirm
+ * is asked nothing: its page is gone.
+ */
+async function asksFirst(context: ConnectContext, flow: FlowRecord, grant: Grant): Promise<boolean> {
+  const { configure } = context.integration(flow.integration)
+  if (!configure || flow.confirmation) return false
+  const existing = await context.store.get(connectionSet, connectionIdOf(flow.integration, flow.accountId))
+  judge(existing, flow, grant)
+  const config = keptConfig(existing)
+  return !config || configure.fields.parse(config).errors.length > 0
+}
+
+/** What was asked before holds until the account disconnects. */
+const keptConfig = (existing: ConnectionRecord | undefined): Configured | null =>
+  (existing?.state === 'disconnected' ? null : existing?.config) ?? null
+
+async function stageGrant(
+  { context, flows }: FinishParts,
+  flow: FlowRecord,
+  grant: Grant,
+): Promise<FlowRecord> {
+  return flows.move(flow, {
+    stage: 'configure',
+    secrets: sealGrant(context, flow, grant),
+    grantOpen: true,
+    busyUntil: null,
+    errors: [],
+    // Longer than the flow: the sweep ends the grant of one that nobody comes back to.
+    expireAt: flow.endsAt + stagedKeepMs,
+  })
+}
+
 /** A grant that can't be kept is not left open at the provider; whether that works does not change the outcome. */
 async function giveUp({ context, teardowns }: FinishParts, flow: FlowRecord, grant: Grant): Promise<void> {
-  const { integration, accountId } = flow
-  const { fields, scopes, secrets, identity, via } = grant
-  const connectionId = connectionIdOf(integration, accountId)
-  const identityKey = identityKeyOf(context, integration, identity.id)
+  const { integration } = flow
+  const lost = givenUp(context, flow, grant)
   try {
-    const place = { connectionId, integration, accountId, identityKey }
-    await teardowns.abandon({ ...place, fields, scopes, secrets, via })
+    await teardowns.abandon(lost)
   } catch (error) {
+    const { connectionId } = lost
     context.log.warn({ err: error, integration, connectionId }, 'a refused grant could not be given up')
   }
 }
@@ -66,7 +116,7 @@ async function giveUp({ context, teardowns }: FinishParts, flow: FlowRecord, gra
 async function trySwap(
   parts: FinishParts,
   flow: FlowRecord,
-  grant: Grant,
+  grant: ConfiguredGrant,
 ): Promise<NewDocument<ConnectionRecord> | undefined> {
   const { context } = parts
   const { store } = context
@@ -77,7 +127,8 @@ async function trySwap(
   // A new fence ends a refresh of the old grant that may be going on: its result is not accepted any more.
   const fence = await store.takeFence(credentialLeaseOf(id))
   const metadata = token?.metadata ?? existing?.metadata ?? null
-  const draft = connectionOf(context, { id, existing, fence, metadata }, flow, grant)
+  const config = grant.config ?? keptConfig(existing)
+  const draft = connectionOf(context, { id, existing, fence, metadata }, flow, { ...grant, config })
   const { record, steps: sharing } = await placeGrant(context, draft, { existing, grant })
   const swap = existing ? replaceStep(existing, record) : insertStep(connectionSet, record)
   const steps = [swap, ...sharing, endStep(flow, record, store.now()), ...spendSteps(flow, store.now())]
@@ -130,7 +181,7 @@ function connectionOf(
     readonly metadata: Metadata | null
   },
   flow: FlowRecord,
-  grant: Grant,
+  grant: ConfiguredGrant,
 ): NewDocument<ConnectionRecord> {
   const updatedAt = changeTime(context, place.existing)
   const { integration, accountId } = flow

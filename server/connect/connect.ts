@@ -7,8 +7,10 @@ import type {
   ConnectPurpose,
   ConnectTokenReply,
   ConnectTokenRequest,
+  FieldOptions,
   FlowView,
   IntegrationView,
+  OptionsQuery,
   Page,
   StartForm,
 } from '../../shared/flow.ts'
@@ -51,8 +53,8 @@ export interface CallbackOutcome {
   /** Redirect mode: where to go, with `authflow_flow` added. */
   readonly returnUrl?: string
   readonly locale?: string
-  /** `confirm`: the host has to confirm the flow, then the code is exchanged. */
-  readonly result: 'done' | 'failed' | 'cancelled' | 'confirm'
+  /** `confirm`: the host has to confirm the flow, then the code is exchanged. `configure`: the page asks for more. */
+  readonly result: 'done' | 'failed' | 'cancelled' | 'confirm' | 'configure'
   /** Code of the failure. */
   readonly errorCode?: string
 }
@@ -156,9 +158,10 @@ export interface Connect {
 
   /** What a page may know without a token. Throws `unknown_integration`. */
   describe(integration: string): IntegrationView
+  /** With `configure` the flow begins there, to change what was answered (purpose `reconnect`). */
   begin(
     caller: TokenCaller,
-    input: { flowId: string; integration: string; accountId?: string },
+    input: { flowId: string; integration: string; accountId?: string; configure?: boolean },
   ): Promise<FlowView>
   submit(
     caller: TokenCaller,
@@ -170,6 +173,8 @@ export interface Connect {
     input: { flows: readonly { id: string; version: number }[]; waitMs: number },
     signal: AbortSignal,
   ): Promise<FlowView[]>
+  /** A page of the choices of a field at `configure`, loaded as the account. */
+  options(caller: TokenCaller, input: OptionsQuery & { flowId: string; field: string }): Promise<FieldOptions>
   cancel(caller: TokenCaller, input: { flowId: string }): Promise<FlowView>
   listOwn(caller: TokenCaller): Promise<Connection[]>
   disconnectOwn(caller: TokenCaller, input: { integration: string }): Promise<Connection>

@@ -5,7 +5,13 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/log.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
 import type { Tracing } from '../../shared/tracing.ts'
-import type { Integration, Method, MethodFields, OAuth2Method } from '../integrations/integration.ts'
+import type {
+  Configuration,
+  Integration,
+  Method,
+  MethodFields,
+  OAuth2Method,
+} from '../integrations/integration.ts'
 import { createRegistry } from '../integrations/registry.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
 import type { Store } from '../store/store.ts'
@@ -62,6 +68,8 @@ export interface Connectable {
   readonly provider: string
   readonly name: string
   readonly methods: readonly Method[]
+  /** Asked after authorisation. */
+  readonly configure?: Configuration
 }
 
 /** The parts of the connect service share one. */
@@ -137,7 +145,7 @@ export function methodAt(method: OAuth2Method, fields: MethodFields): OAuth2Meth
 }
 
 function connectable({ id, metadata, connect }: Integration): Connectable {
-  if (connect) return { id, provider: metadata.id, name: metadata.name, methods: connect.methods }
+  if (connect) return { id, provider: metadata.id, name: metadata.name, ...connect }
   throw new AuthFlowError(
     'unknown_integration',
     `Accounts can't connect to ${id}: it was made without \`connect: true\`.`,

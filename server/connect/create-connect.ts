@@ -7,6 +7,7 @@ import { listAudit } from './audit-list.ts'
 import { beginFlow, cancelFlow } from './begin.ts'
 import { keepPostedAnswer } from './answer.ts'
 import { finishCallback } from './callback.ts'
+import { listOptions, sweepStaged, type ConfigureParts } from './configure.ts'
 import { confirmFlow } from './confirm.ts'
 import type { AuthReader, AuthRequest, Connect, TokenCaller } from './connect.ts'
 import { createConnections, type Connections } from './connections.ts'
@@ -54,13 +55,14 @@ export function createConnect(options: ConnectOptions): Connect {
   const reads = createCredentialReads(context)
   const hub = new FlowHub(context.store)
   const tokens = createTokens(context)
-  const flows = createFlowStore(context, hub)
   const teardowns = createTeardowns(context)
+  const flows = createFlowStore(context, hub, teardowns)
   const connections = createConnections(context)
   const refresher = createRefresher(context, teardowns)
   const keyUses = createKeyUses(context)
   const renames = createRenames(context, refresher.sweep)
-  const parts: WaitingParts = { context, tokens, flows, teardowns, hub }
+  const getAuth = createGetAuth(context, refresher)
+  const parts: ConfigureParts = { context, tokens, flows, teardowns, hub, getAuth }
   return {
     createToken: tokens.create,
     revokeTokens: (request) => revokeTokens(context.store, request),
@@ -75,13 +77,14 @@ export function createConnect(options: ConnectOptions): Connect {
     ...linkCalls(parts),
     ...hostCalls(parts, connections),
     ...renameCalls(connections, renames),
-    getAuth: notingReads(createGetAuth(context, refresher), { reads, renames }),
+    getAuth: notingReads(getAuth, { reads, renames }),
     sweep: createUpkeep(context, [
       refresher.sweep,
       teardowns.sweep,
       notices.sweep,
       renames.sweep,
       () => sweepDevices(parts),
+      () => sweepStaged(parts),
     ]),
     async close() {
       hub.close()
@@ -93,10 +96,13 @@ export function createConnect(options: ConnectOptions): Connect {
 }
 
 /** The steps of a flow in the page. */
-function flowCalls(parts: WaitingParts): Pick<Connect, 'begin' | 'submit' | 'watch' | 'cancel'> {
+function flowCalls(
+  parts: ConfigureParts,
+): Pick<Connect, 'begin' | 'submit' | 'options' | 'watch' | 'cancel'> {
   return {
     begin: (caller, input) => beginFlow(parts, caller, input),
     submit: (caller, input) => submitFlow(parts, caller, input),
+    options: (caller, input) => listOptions(parts, caller, input),
     watch: (caller, input, signal) => watchFlows(parts, caller, { ...input, signal }),
     cancel: (caller, input) => cancelFlow(parts, caller, input),
   }

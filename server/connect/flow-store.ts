@@ -3,11 +3,13 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import { isFinalStage } from '../../shared/flow.ts'
-import type { NewDocument } from '../store/store.ts'
+import { updateStep, type NewDocument } from '../store/store.ts'
 import type { ConnectContext } from './context.ts'
 import type { FlowHub } from './flow-hub.ts'
 import type { FlowRecord } from './records.ts'
 import { flowSet } from './sets.ts'
+import { noteStaged } from './staged-grant.ts'
+import type { Teardowns } from './teardown.ts'
 
 /** How long a flow can be read after it ended, in ms. */
 export const readableAfterEndMs = 10 * 60_000
@@ -15,7 +17,7 @@ export const readableAfterEndMs = 10 * 60_000
 export const busyLimitMs = 90_000
 
 /** What a move changes. */
-export type FlowMove = Partial<Omit<FlowRecord, 'id' | 'version' | 'expireAt'>>
+export type FlowMove = Partial<Omit<FlowRecord, 'id' | 'version'>>
 
 /** Flows of one connect service. */
 export interface FlowStore {
@@ -36,21 +38,36 @@ export interface FlowStore {
 /** What every ended flow has in common; secrets are gone. */
 export const endOf = (
   now: number,
-): Pick<FlowRecord, 'secrets' | 'busyUntil' | 'deviceOpen'> & { readonly expireAt: number } => ({
+): Pick<FlowRecord, 'secrets' | 'busyUntil' | 'deviceOpen' | 'grantOpen'> & {
+  readonly expireAt: number
+} => ({
   secrets: {},
   busyUntil: null,
   deviceOpen: false,
+  grantOpen: false,
   expireAt: now + readableAfterEndMs,
 })
 
 /** The flows of a connect service. */
-export function createFlowStore({ store }: ConnectContext, hub: FlowHub): FlowStore {
+export function createFlowStore(context: ConnectContext, hub: FlowHub, teardowns: Teardowns): FlowStore {
+  const { store } = context
   const tryMove = async (flow: FlowRecord, move: FlowMove): Promise<FlowRecord | undefined> => {
-    const ends = move.stage !== undefined && isFinalStage(move.stage) ? endOf(store.now()) : {}
-    const set = { ...move, ...ends }
-    const moved = await store.updateAndGet(flowSet, flow.id, { version: flow.version }, { set })
+    const ends = move.stage !== undefined && isFinalStage(move.stage)
+    const set = { ...move, ...(ends ? endOf(store.now()) : {}) }
+    const moved =
+      ends && flow.grantOpen
+        ? await endStaged(flow, set)
+        : await store.updateAndGet(flowSet, flow.id, { version: flow.version }, { set })
     if (moved) hub.notify(flow.id)
     return moved
+  }
+  /** Ends a flow together with the grant that waited in it: {@link completeFlow} keeps grants by a write of its own. */
+  const endStaged = async (flow: FlowRecord, set: FlowMove): Promise<FlowRecord | undefined> => {
+    const noted = noteStaged(context, teardowns, flow)
+    const end = updateStep(flowSet, flow.id, { version: flow.version }, { set })
+    if (!(await store.transact([end, ...(noted ? [noted.step] : [])]))) return undefined
+    if (noted) teardowns.runSoon(noted.id)
+    return store.get(flowSet, flow.id)
   }
   const endOverdue = async (flow: FlowRecord): Promise<FlowRecord> => {
     const error = overdueError(flow, store.now())

@@ -18,6 +18,7 @@ import type { Refresher } from './refreshing.ts'
 import { fieldsOfSecrets, secretBox, type SecretBox } from './secrets.ts'
 import { connectionSet } from './sets.ts'
 import { asMember, credentialOf, type Held } from './shared-grant.ts'
+import { fieldsOf } from './views.ts'
 
 /** Gives out the credentials of connections. */
 export type GetAuth = (request: AuthRequest) => Promise<Auth>
@@ -63,14 +64,10 @@ export function createGetAuth(context: ConnectContext, refresher: Refresher): Ge
 }
 
 /** What an answer says of the connection itself, where the credential is another record's. */
-const factsOf = ({
-  id,
-  fields,
-  identity,
-}: ConnectionRecord): Pick<Auth, 'connectionId' | 'fields' | 'identity'> => ({
-  connectionId: id,
-  fields,
-  identity,
+const factsOf = (member: ConnectionRecord): Pick<Auth, 'connectionId' | 'fields' | 'identity'> => ({
+  connectionId: member.id,
+  fields: fieldsOf(member),
+  identity: member.identity,
 })
 
 /** Judges before anything is opened or refreshed. Throws `needs_reauth`, `identity_changed`, `insufficient_scope`. */
@@ -163,7 +160,7 @@ function authOf(box: SecretBox, record: ConnectionRecord): Auth {
   const secret = secretText(box, record)
   const base = {
     connectionId: record.id,
-    fields: record.fields,
+    fields: fieldsOf(record),
     scopes: record.scopes,
     expiresAt: record.expiresAt === null ? null : new Date(record.expiresAt).toISOString(),
     identity: record.identity,

@@ -36,7 +36,8 @@ async function readFlow({ flows }: WaitingParts, { flowId }: AuthorizationRecord
 }
 
 /** True when nothing more is to come from this trip. */
-const isDecided = (flow: FlowRecord): boolean => isFinalStage(flow.stage) || awaitsHost(flow)
+const isDecided = (flow: FlowRecord): boolean =>
+  isFinalStage(flow.stage) || flow.stage === 'configure' || awaitsHost(flow)
 
 const awaitsHost = (flow: FlowRecord): boolean => (flow.confirmation?.by ?? null) !== null
 
@@ -78,7 +79,7 @@ function outcomeOf({ context }: WaitingParts, trip: AuthorizationRecord, flow: F
 }
 
 function resultOf(flow: FlowRecord): CallbackOutcome['result'] {
-  if (flow.stage === 'done' || flow.stage === 'cancelled') return flow.stage
+  if (flow.stage === 'done' || flow.stage === 'cancelled' || flow.stage === 'configure') return flow.stage
   return awaitsHost(flow) && !isFinalStage(flow.stage) ? 'confirm' : 'failed'
 }
 

@@ -76,6 +76,8 @@ export interface FlowRecord extends StoredDocument {
   readonly busyUntil: number | null
   /** The code that the user is to type at the provider; its secret half is among `secrets`. */
   readonly device?: PendingDevice
+  /** True while a grant waits among `secrets` to be kept; for the index of the sweep. */
+  readonly grantOpen?: boolean
   /** True while the provider is to be asked about the code; for the index of the sweep. */
   readonly deviceOpen?: boolean
   /** Present when a link began it: the host has to confirm it before the code is exchanged. */
@@ -159,6 +161,8 @@ export interface ConnectionRecord extends StoredDocument {
   /** Asked for when it was connected last, and what a reconnect asks for again; null where nobody asks. */
   readonly requested?: readonly string[] | null
   readonly fields: Readonly<Record<string, string>>
+  /** What was asked after authorisation. */
+  readonly config?: Readonly<Record<string, string>> | null
   /** The host's own facts. */
   readonly metadata?: Metadata | null
   readonly createdAt: number
@@ -220,6 +224,7 @@ export type AuditAction =
   | 'connection.connected'
   | 'connection.reconnected'
   | 'connection.recovered'
+  | 'connection.configured'
   | 'connection.needs_reauth'
   | 'connection.disconnected'
   | 'connection.forgotten'

@@ -22,6 +22,7 @@ export const keyUseSet = defineSet<KeyUseRecord>('secret_key_uses')
 /** Flows, by the id the browser made. */
 export const flowSet = defineSet<FlowRecord>('flows', {
   openDevices: ['deviceOpen', 'createdAt'],
+  openGrants: ['grantOpen', 'endsAt'],
 })
 
 /** Trips to the provider, by digest of `state`. */

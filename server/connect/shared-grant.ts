@@ -75,8 +75,10 @@ async function joinGrant(
   const fence = await store.takeFence(credentialLeaseOf(grantId))
   const isHolder = existing?.grantId === grantId && existing.state !== 'disconnected'
   const holders = (found?.holders ?? 0) + (isHolder ? 0 : 1)
+  // What the account chose is its own.
+  const { config: _, ...shared } = draft
   const credential: NewDocument<ConnectionRecord> = {
-    ...draft,
+    ...shared,
     id: grantId,
     kind: 'grant',
     accountId: '',

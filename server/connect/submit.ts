@@ -6,11 +6,12 @@ import type { FieldsOutcome, FieldValues } from '../../shared/fields.ts'
 import type { ConnectMethod, FlowView } from '../../shared/flow.ts'
 import type { Method } from '../integrations/integration.ts'
 import { completeFlow } from './complete.ts'
+import { submitConfiguration, type ConfigureParts } from './configure.ts'
 import type { TokenCaller } from './connect.ts'
 import { findMethod } from './context.ts'
 import { beginDevice } from './device-flow.ts'
 import { failure, requireOwnFlow, requireStage } from './flow.ts'
-import type { FinishParts, WaitingParts } from './flow-parts.ts'
+import type { FinishParts } from './flow-parts.ts'
 import { busyLimitMs } from './flow-store.ts'
 import { formGrant } from './form-grant.ts'
 import type { FlowRecord } from './records.ts'
@@ -27,7 +28,8 @@ export interface Submission {
 }
 
 /**
- * Chooses the method and gives its values. The answer is at stage `fields` with `errors` when values are wrong or the
+ * Chooses the method and gives its values; at `configure` the answers to what is asked there, see configure.ts. The answer
+ * is at stage `fields` with `errors` when values are wrong or the
  * provider rejects a key, `authorize` when the user is to go to the provider, `done` for a key that works, `failed` when
  * it can't be kept. Values may be submitted again until the user is back from the provider.
  *
@@ -36,15 +38,16 @@ export interface Submission {
  *   codes (a key could not be verified; the flow is at `fields` again)
  */
 export async function submitFlow(
-  parts: WaitingParts,
+  parts: ConfigureParts,
   caller: TokenCaller,
   input: Submission,
 ): Promise<FlowView> {
   const { context, tokens, flows } = parts
   const token = await tokens.check(caller, { purposes: ['create', 'reconnect'] })
   const flow = requireOwnFlow(token, await flows.find(input.flowId))
-  requireStage(flow, ['choose', 'fields', 'authorize'])
+  requireStage(flow, ['choose', 'fields', 'authorize', 'configure'])
   if (flow.version !== input.version) throw new AuthFlowError('flow_conflict')
+  if (flow.stage === 'configure') return submitConfiguration(parts, { flow, token }, input.values)
   const integration = context.integration(flow.integration)
   const method = findMethod(integration, input.method)
   if (!method) throw new AuthFlowError('invalid_input', `${flow.integration} has no method ${input.method}.`)

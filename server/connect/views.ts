@@ -8,7 +8,7 @@ import type { ConnectionRecord, FlowRecord, PendingDevice } from './records.ts'
 
 /** A connection without its credentials, as pages may see it. */
 export function connectionView(record: Omit<ConnectionRecord, 'version'>): Connection {
-  const { id, integration, accountId, state, reason, method, identity, scopes, requested, fields } = record
+  const { id, integration, accountId, state, reason, method, identity, scopes, requested } = record
   return {
     id,
     integration,
@@ -19,11 +19,18 @@ export function connectionView(record: Omit<ConnectionRecord, 'version'>): Conne
     identity,
     scopes,
     ...(requested ? { requestedScopes: requested } : {}),
-    fields,
+    fields: fieldsOf(record),
     createdAt: new Date(record.createdAt).toISOString(),
     updatedAt: new Date(record.updatedAt).toISOString(),
   }
 }
+
+/** All that is known about the account beside its secrets: from connecting, and from what was asked after it. */
+export const fieldsOf = ({
+  fields,
+  config,
+}: Pick<ConnectionRecord, 'fields' | 'config'>): ConnectionRecord['fields'] =>
+  config ? { ...fields, ...config } : fields
 
 /** A connection without its credentials, as the host's backends see it: with what they noted about it. */
 export function fullConnectionView(record: Omit<ConnectionRecord, 'version'>): Connection {
@@ -38,7 +45,6 @@ export function integrationView({ id, provider, name, methods }: Connectable): I
 
 /** A flow as its account's browser sees it. */
 export function flowView(flow: FlowRecord, integration: Connectable): FlowView {
-  const method = flow.method === null ? undefined : findMethod(integration, flow.method)
   return {
     id: flow.id,
     integration: flow.integration,
@@ -46,13 +52,20 @@ export function flowView(flow: FlowRecord, integration: Connectable): FlowView {
     stage: flow.stage,
     methods: integration.methods.map(methodView),
     ...(flow.method === null ? {} : { method: flow.method }),
-    fields: flow.stage === 'fields' ? (method?.fields?.form ?? []) : [],
+    fields: formOf(flow, integration),
     values: flow.values,
     errors: flow.errors,
     ...(flow.device && flow.stage === 'verify' ? { device: deviceView(flow.device) } : {}),
     ...(flow.connection === null ? {} : { connection: flow.connection }),
     ...(flow.error === null ? {} : { error: flow.error }),
   }
+}
+
+/** What is asked at the flow's stage. */
+function formOf({ stage, method }: FlowRecord, integration: Connectable): FlowView['fields'] {
+  if (stage === 'configure') return integration.configure?.fields.form ?? []
+  if (stage !== 'fields' || method === null) return []
+  return findMethod(integration, method)?.fields?.form ?? []
 }
 
 function deviceView({

@@ -55,6 +55,7 @@ const publicRows: Readonly<Record<string, PublicRow>> = {
     purposes,
     input: (flowId) => ({ flows: [{ id: flowId, version: 0 }], waitMs: 0 }),
   },
+  'flows.options': { purposes: ['create'], input: (flowId) => ({ flowId, field: 'channel' }) },
   'flows.cancel': { purposes: ['create'], input: (flowId) => ({ flowId }) },
   'connections.list': { purposes: ['manage'], input: () => undefined },
   'connections.disconnect': { purposes: ['manage'], input: () => ({ integration: slack }) },

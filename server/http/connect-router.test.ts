@@ -55,6 +55,7 @@ describe('connectRouter', () => {
       'flows.begin': { flowId: randomText(22), ...slack },
       'flows.submit': { flowId: randomText(22), version: 1, method: 'oauth2', values: {} },
       'flows.watch': { flows: [{ id: randomText(22), version: 0 }], waitMs: 0 },
+      'flows.options': { flowId: randomText(22), field: 'channel' },
       'flows.cancel': { flowId: randomText(22) },
       'connections.list': undefined,
       'connections.disconnect': slack,

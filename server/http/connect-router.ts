@@ -12,6 +12,7 @@ import {
   connectTokenInput,
   describeInput,
   noInput,
+  optionsInput,
   ownConnectionInput,
   ownRunsInput,
   runInput,
@@ -46,6 +47,7 @@ export const connectRouter = router({
   flows: router({
     begin: procedure.input(beginInput).mutation(({ ctx, input }) => ctx.connect.begin(ctx.caller, input)),
     submit: procedure.input(submitInput).mutation(({ ctx, input }) => ctx.connect.submit(ctx.caller, input)),
+    options: procedure.input(optionsInput).query(({ ctx, input }) => ctx.connect.options(ctx.caller, input)),
     watch: procedure
       .input(watchInput)
       .query(({ ctx, input, signal }) =>

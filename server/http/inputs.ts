@@ -11,6 +11,7 @@ import type { Json } from '../jobs/job.ts'
 const accountIdMaxBytes = 256
 const scopesMax = 100
 const payloadDepthMax = 100
+const fieldNamePattern = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/
 
 const name = z.string().regex(namePattern, 'must be letters, digits, ".", "_" or "-", at most 64')
 const flowId = z.string().regex(flowIdPattern, 'must be 22 characters of base64url')
@@ -29,10 +30,7 @@ const limit = z.int().min(1).max(100)
 const recordId = z.string().min(1).max(128)
 
 const values = z
-  .record(
-    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'is not the name of a field'),
-    z.string().max(8192),
-  )
+  .record(z.string().regex(fieldNamePattern, 'is not the name of a field'), z.string().max(8192))
   .refine((record) => Object.keys(record).length <= 64, { message: 'has more than 64 fields' })
 
 const payload = z.custom<Json>(isPlainJson, {
@@ -53,10 +51,23 @@ export const noInput = z.void()
 export const describeInput = z.strictObject({ integration: name })
 
 /** `flows.begin`. */
-export const beginInput = z.strictObject({ flowId, integration: name, accountId: accountId.exactOptional() })
+export const beginInput = z.strictObject({
+  flowId,
+  integration: name,
+  accountId: accountId.exactOptional(),
+  configure: z.boolean().exactOptional(),
+})
 
 /** `flows.submit`. */
 export const submitInput = z.strictObject({ flowId, version, method, values })
+
+/** `flows.options`. */
+export const optionsInput = z.strictObject({
+  flowId,
+  field: z.string().regex(fieldNamePattern, 'is not the name of a field'),
+  search: z.string().max(256).exactOptional(),
+  cursor: z.string().min(1).max(1024).exactOptional(),
+})
 
 /** `flows.watch`. `waitMs` up to 25,000. */
 export const watchInput = z.strictObject({
@@ -170,6 +181,7 @@ const runStates = [
   'waiting',
   'waiting_for_connection',
   'waiting_for_version',
+  'blocked',
   'succeeded',
   'failed',
   'cancelled',

@@ -95,6 +95,7 @@ describe('C3: answers to pages', () => {
     const wrong = `${personal.slice(0, 17)}${'0'.repeat(64)}`
     await call('flows.submit', reconnect, { flowId, version: 1, method: 'apiKey', values: { apiKey: wrong } })
     await call('flows.watch', reconnect, { flows: [{ id: flowId, version: 0 }], waitMs: 0 })
+    await call('flows.options', reconnect, { flowId, field: 'channel' })
     await call('flows.cancel', reconnect, { flowId })
     const listed = await call('connections.list', manage)
     assert(Array.isArray(listed) && listed.length === 2)

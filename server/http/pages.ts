@@ -52,6 +52,14 @@ export function sendLinkPage(ctx: Context, { integrationName, host, locale }: Li
   })
 }
 
+const marks: Readonly<Record<CallbackOutcome['result'], Page['mark']>> = {
+  done: 'done',
+  confirm: 'leaving',
+  configure: 'leaving',
+  cancelled: 'stopped',
+  failed: 'stopped',
+}
+
 /** Says how the flow ended, tells the page that waits for it, and closes or goes back. */
 export function sendOutcomePage(ctx: Context, outcome: CallbackOutcome): void {
   const { integrationName: name, result, returnUrl, errorCode } = outcome
@@ -61,6 +69,7 @@ export function sendOutcomePage(ctx: Context, outcome: CallbackOutcome): void {
     cancelled: texts.cancelled,
     failed: texts.failed,
     confirm: texts.almost,
+    configure: texts.almost,
   }
   const title = titles[result](name)
   const advice = errorCode === undefined ? undefined : adviceOn(texts, errorCode)
@@ -68,7 +77,7 @@ export function sendOutcomePage(ctx: Context, outcome: CallbackOutcome): void {
   const leave = back === undefined ? 'window.close()' : `location.replace(${scriptText(back)})`
   send(ctx, {
     texts,
-    mark: result === 'done' ? 'done' : result === 'confirm' ? 'leaving' : 'stopped',
+    mark: marks[result],
     title,
     hint: [advice, back === undefined ? texts.closeHint : texts.returnHint].filter(Boolean).join(' '),
     code: errorCode,

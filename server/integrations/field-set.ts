@@ -39,6 +39,7 @@ const fieldMeta = z.strictObject({
   normalise: z.array(step).optional(),
   patternMessage: z.string().min(1).optional(),
   optionLabels: z.array(z.string()).optional(),
+  options: z.literal(true).optional(),
   helpUrl: z.url({ protocol: /^https$/ }).optional(),
   autocomplete: z.string().optional(),
   inputMode: z.enum(['text', 'url', 'email', 'numeric']).optional(),

@@ -1,8 +1,9 @@
 // What an integration is: how an account connects to it, and how a run acts through it. One file per provider
 // implements it; the server knows providers by this interface only.
 
-import type { Auth, Identity } from '../../shared/auth.ts'
+import type { ApiKeyAuth, Auth, BasicAuth, Identity, OAuth2Auth } from '../../shared/auth.ts'
 import type { FieldsOutcome, FieldValues, FormField } from '../../shared/fields.ts'
+import type { FieldOptions } from '../../shared/flow.ts'
 import type { IO } from '../jobs/job.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
 
@@ -236,6 +237,45 @@ export type Method = OAuthMethod | KeyMethod
 export interface ConnectDefinition {
   /** In the order they are offered. At least one; ids are unique. */
   readonly methods: readonly Method[]
+  /** Asked after authorisation (default: nothing). */
+  readonly configure?: Configuration
+}
+
+type Unkept<A> = Omit<A, 'connectionId' | 'tokenHash' | 'expiresAt'>
+
+/** Live credentials of an account that is about to be connected, or is. */
+export type ConfiguringAuth = Unkept<OAuth2Auth> | Unkept<ApiKeyAuth> | Unkept<BasicAuth>
+
+/** What the hooks of a {@link Configuration} get. */
+export interface ConfiguringContext {
+  /** Reaches public https hosts only (loopback where the server itself is on loopback). */
+  readonly fetch: GuardedFetch
+  /** Who asks. */
+  readonly auth: ConfiguringAuth
+}
+
+/**
+ * What is asked after authorisation, such as «which channel?». Nothing is connected before it is answered; the answers are
+ * kept with the connection, among `auth.fields`, and stay when the account connects again.
+ */
+export interface Configuration {
+  /** None of them secret, and none with the name of a method's field. Those with `options` are choices. */
+  readonly fields: FieldSet
+  /**
+   * One page of the choices of a field, loaded as the account.
+   *
+   * @throws {@link AuthFlowError} what the provider refuses; it is shown at the field
+   */
+  options(
+    request: { readonly field: string; readonly search: string; readonly cursor: string | undefined },
+    context: ConfiguringContext,
+  ): Promise<FieldOptions>
+  /**
+   * Judges valid values at the provider and gives what is kept: more than was asked, if it helps (default: the values).
+   *
+   * @throws {@link AuthFlowError} `credentials_rejected` with `details.fields` puts the complaint at the fields
+   */
+  settle?(values: MethodFields, context: ConfiguringContext): Promise<MethodFields>
 }
 
 /**

@@ -133,15 +133,7 @@ export abstract class ProviderIntegration<Id extends string, A extends Auth, Cli
 
   /** {@link ProviderIntegration.fetch} in the shape that SDKs call: bounds are ours, redirects are not theirs to decide. */
   protected sdkFetch(url: string | URL, init: SdkRequest = {}): Promise<Response> {
-    const { method, headers, body, signal } = init
-    return this.fetch(url, {
-      timeoutMs: sdkTimeoutMs,
-      maxBytes: sdkMaxBytes,
-      ...(method === undefined ? {} : { method }),
-      ...(headers === undefined ? {} : { headers }),
-      ...(body === undefined ? {} : { body }),
-      ...(signal === undefined ? {} : { signal }),
-    })
+    return sdkFetchBy(this.fetch)(url, init)
   }
 
   /** Who complains, for errors. */
@@ -161,6 +153,22 @@ export abstract class ProviderIntegration<Id extends string, A extends Auth, Cli
     throw new AuthFlowError('not_supported', text, { details: { integration: this.id } })
   }
 }
+
+/** A fetch as SDKs call it. */
+export type SdkFetch = (url: string | URL, init?: SdkRequest) => Promise<Response>
+
+/** The guarded fetch in the shape that SDKs call. */
+export const sdkFetchBy =
+  (fetch: GuardedFetch): SdkFetch =>
+  (url, { method, headers, body, signal } = {}) =>
+    fetch(url, {
+      timeoutMs: sdkTimeoutMs,
+      maxBytes: sdkMaxBytes,
+      ...(method === undefined ? {} : { method }),
+      ...(headers === undefined ? {} : { headers }),
+      ...(body === undefined ? {} : { body }),
+      ...(signal === undefined ? {} : { signal }),
+    })
 
 /** What SDKs pass to a fetch; anything else they add is dropped. */
 export interface SdkRequest {

@@ -12,7 +12,7 @@ import {
   type Complainant,
   type OAuthAppOptions,
 } from './checked-options.ts'
-import type { ConnectDefinition, Identified, OAuth2Method } from './integration.ts'
+import type { Configuration, ConnectDefinition, Identified, OAuth2Method } from './integration.ts'
 import { checkingCredentials, readAs, requestJson } from './json-request.ts'
 import { failureError, member, retryAfterMs, type ProviderFailure } from './provider-failure.ts'
 
@@ -62,7 +62,7 @@ export function slackEndpoints(
 export function slackConnect(
   self: Complainant,
   oauth: SlackAppOptions | undefined,
-  { webUrl, apiUrl }: { webUrl: string; apiUrl: string },
+  { webUrl, apiUrl, configure }: { webUrl: string; apiUrl: string; configure?: Configuration | undefined },
 ): ConnectDefinition {
   if (!oauth)
     throw optionError('missing_option', self, { option: 'oauth', what: 'is needed with `connect: true`.' })
@@ -95,7 +95,14 @@ export function slackConnect(
     identify: ({ accessToken }, { fetch }) => identify(self, fetch, apiUrl, accessToken),
     revoke: ({ accessToken }, { fetch }) => revoke(self, fetch, apiUrl, accessToken),
   }
-  return { methods: [method] }
+  if (!configure) return { methods: [method] }
+  if (![...client.scopes, ...userScopes].includes('channels:read')) {
+    throw optionError('invalid_option', self, {
+      option: 'oauth.scopes',
+      what: 'must have `channels:read` where the account is to choose a channel.',
+    })
+  }
+  return { methods: [method], configure }
 }
 
 /** What Slack says in the place of RFC 6749's error codes. */

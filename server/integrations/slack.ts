@@ -10,8 +10,9 @@ import type { IO, Json, TaskOptions } from '../jobs/job.ts'
 import { checkAuthSource, checkCredential, checkId, type Complainant } from './checked-options.ts'
 import { readAs } from './json-request.ts'
 import { failureError, member, retryAfterMs, type ProviderFailure } from './provider-failure.ts'
-import { ProviderIntegration } from './provider-integration.ts'
+import { ProviderIntegration, sdkFetchBy, type SdkFetch } from './provider-integration.ts'
 import { loadPeer } from './sdk-peer.ts'
+import { slackChannel, type SlackChannelAccess } from './slack-channel.ts'
 import {
   slackConnect,
   slackEndpoints,
@@ -42,6 +43,11 @@ export interface SlackOptions<Id extends string = string> {
   readonly connect?: boolean
   /** Needed with `connect`. */
   readonly oauth?: SlackAppOptions
+  /**
+   * Asks the account for a channel after authorisation: `auth.fields.channel` has its id then, `auth.fields.channelName` its
+   * name. Needs `channels:read`; private channels also `groups:read`.
+   */
+  readonly configure?: 'channel'
   /** The app's signing secret; two, the newer first, while it is being changed. Needed for `sources`. */
   readonly signingSecret?: string | readonly string[] | undefined
   /** Another place than the real provider's, for stand-ins and proxies. */
@@ -114,7 +120,9 @@ export class Slack<const Id extends string = string> extends ProviderIntegration
     if (local) checkCredential(self, 'token', options.token)
     const authSource = checkAuthSource(self, { connect: options.connect, local, localOption: 'token' })
     const { webUrl, apiUrl } = slackEndpoints(self, options.endpoints)
-    const connect = options.connect ? slackConnect(self, options.oauth, { webUrl, apiUrl }) : undefined
+    const configure = options.configure && slackChannel(self, channelAccess(self, apiUrl))
+    const places = { webUrl, apiUrl, configure }
+    const connect = options.connect ? slackConnect(self, options.oauth, places) : undefined
     const endpoints = options.endpoints ? [webUrl, apiUrl] : []
     super({ id: options.id, provider: 'slack', name, authSource, connect, endpoints })
     this.#options = options
@@ -129,16 +137,7 @@ export class Slack<const Id extends string = string> extends ProviderIntegration
   override async createClient(auth?: OAuth2Auth): Promise<WebClient> {
     const token = this.#options.token ?? auth?.accessToken
     if (token === undefined) throw this.notConnected()
-    const sdk = await loadPeer('@slack/web-api', () => import('@slack/web-api'))
-    return new sdk.WebClient(token, {
-      slackApiUrl: this.#apiUrl,
-      // Tasks retry; the SDK's own default is ten retries over half an hour inside one task.
-      retryConfig: { retries: 0 },
-      rejectRateLimitedCalls: true,
-      allowAbsoluteUrls: false,
-      fetch: async (url, init) => nameTheWait(await this.sdkFetch(url, init)),
-      logger: silentLogger(sdk.LogLevel.ERROR),
-    })
+    return slackClient(token, this.#apiUrl, (url, init) => this.sdkFetch(url, init))
   }
 
   /**
@@ -201,13 +200,33 @@ export class Slack<const Id extends string = string> extends ProviderIntegration
   }
 
   protected override explain(error: unknown): unknown {
-    const failure = failureOf(error)
-    return failure === undefined
-      ? error
-      : isAuthFlowError(failure)
-        ? failure
-        : failureError(this.self, failure)
+    return explainTo(this.self, error)
   }
+}
+
+/** The SDK's client, without what it does by itself. */
+async function slackClient(token: string, apiUrl: string, fetch: SdkFetch): Promise<WebClient> {
+  const sdk = await loadPeer('@slack/web-api', () => import('@slack/web-api'))
+  return new sdk.WebClient(token, {
+    slackApiUrl: apiUrl,
+    // Tasks retry; the SDK's own default is ten retries over half an hour inside one task.
+    retryConfig: { retries: 0 },
+    rejectRateLimitedCalls: true,
+    allowAbsoluteUrls: false,
+    fetch: async (url, init) => nameTheWait(await fetch(url, init)),
+    logger: silentLogger(sdk.LogLevel.ERROR),
+  })
+}
+
+const channelAccess = (self: Complainant, apiUrl: string): SlackChannelAccess => ({
+  client: (token, fetch) => slackClient(token, apiUrl, sdkFetchBy(fetch)),
+  explain: (error) => explainTo(self, error),
+})
+
+function explainTo(self: Complainant, error: unknown): unknown {
+  const failure = failureOf(error)
+  if (failure === undefined) return error
+  return isAuthFlowError(failure) ? failure : failureError(self, failure)
 }
 
 /** Empty where the host has none: then no request is believed. */

@@ -12,15 +12,23 @@ export const slackPeople = [
   { id: 'grace', name: 'Grace Hopper', place: 'T0GLOBEX1', placeName: 'Globex' },
 ] as const satisfies readonly Person[]
 
-/** The public channels of both workspaces. */
-export const slackChannels = [
+/** A channel of a workspace. */
+interface Channel {
+  readonly id: string
+  readonly name: string
+  readonly team: string
+  /** Only people and apps that were invited see it; the app was. */
+  readonly isPrivate?: boolean
+}
+
+/** The channels of both workspaces. */
+export const slackChannels: readonly Channel[] = [
   { id: 'C0ACMEGEN', name: 'general', team: 'T0ACME001' },
   { id: 'C0ACMERAN', name: 'random', team: 'T0ACME001' },
+  { id: 'G0ACMEORD', name: 'orders', team: 'T0ACME001', isPrivate: true },
   { id: 'C0GLOBGEN', name: 'general', team: 'T0GLOBEX1' },
   { id: 'C0GLOBRAN', name: 'random', team: 'T0GLOBEX1' },
-] as const
-
-type Channel = (typeof slackChannels)[number]
+]
 
 /** Slack's way of saying no. */
 export const slackRefusal = (error: string, more: Record<string, unknown> = {}): Reply =>
@@ -48,7 +56,7 @@ interface Call {
 const membership = (call: Call, channel: Channel): string => `${channel.id}:${call.userId}`
 
 const isMember = (call: Call, channel: Channel): boolean =>
-  call.state.data.slack.joined.includes(membership(call, channel))
+  channel.isPrivate === true || call.state.data.slack.joined.includes(membership(call, channel))
 
 /** By id or name, in the caller's workspace only. */
 function findChannel({ grant, values }: Call): Channel | undefined {
@@ -61,7 +69,7 @@ const showChannel = (call: Call, channel: Channel): Record<string, unknown> => (
   id: channel.id,
   name: channel.name,
   is_channel: true,
-  is_private: false,
+  is_private: channel.isPrivate === true,
   is_archived: false,
   is_member: isMember(call, channel),
 })
@@ -94,12 +102,26 @@ async function revokeAuth({ server, grant, isBot }: Call): Promise<Reply> {
 }
 
 function listConversations(call: Call): Reply {
-  const own = slackChannels.filter((channel) => channel.team === call.grant.place)
+  const types = (call.values.get('types') ?? 'public_channel').split(',')
+  if (types.includes('private_channel') && !call.scopes.includes('groups:read'))
+    return slackRefusal('missing_scope', { needed: 'groups:read', provided: call.scopes.join(',') })
+  const own = slackChannels.filter(
+    ({ team, isPrivate }) =>
+      team === call.grant.place && types.includes(isPrivate ? 'private_channel' : 'public_channel'),
+  )
   const start = Number(call.values.get('cursor') ?? '0') || 0
   const limit = Math.max(1, Number(call.values.get('limit') ?? '100') || 100)
   const next = start + limit < own.length ? String(start + limit) : ''
   const channels = own.slice(start, start + limit).map((channel) => showChannel(call, channel))
   return json({ ok: true, channels, response_metadata: { next_cursor: next } })
+}
+
+function showConversation(call: Call): Reply {
+  const channel = findChannel(call)
+  const seen = channel && channel.id === call.values.get('channel')
+  if (!seen || (channel.isPrivate && !call.scopes.includes('groups:read')))
+    return slackRefusal('channel_not_found')
+  return json({ ok: true, channel: showChannel(call, channel) })
 }
 
 async function joinConversation(call: Call): Promise<Reply> {
@@ -141,6 +163,7 @@ const methods = new Map<string, Method>([
   ['auth.test', { handle: testAuth }],
   ['auth.revoke', { handle: revokeAuth }],
   ['conversations.list', { scope: 'channels:read', handle: listConversations }],
+  ['conversations.info', { scope: 'channels:read', handle: showConversation }],
   ['conversations.join', { scope: 'channels:join', handle: joinConversation }],
   ['chat.postMessage', { scope: 'chat:write', handle: postMessage }],
 ])

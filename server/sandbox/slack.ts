@@ -70,6 +70,7 @@ const style: PageStyle = {
     'chat:write.public': 'Post in channels it has not joined',
     'channels:join': 'Join public channels',
     'channels:read': 'See public channels',
+    'groups:read': 'See private channels it was added to',
   },
 }
 
