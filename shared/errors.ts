@@ -215,6 +215,10 @@ export const errorTable = {
   duplicate_job: row(500, 'Two jobs share one id and version. Give each its own.'),
   invalid_version: row(500, 'A job version is not three numbers such as 1.0.0.'),
   unknown_job: row(404, 'No job has this id.'),
+  duplicate_limit: row(
+    500,
+    'Two concurrency limits share one id. Give each its own, or use one object in both jobs.',
+  ),
   duplicate_trigger: row(500, 'Two dynamic triggers share one id. Give each its own.'),
   unknown_trigger: row(404, 'No dynamic trigger has this id. Make it before the server starts.'),
   signature_invalid: row(401, 'The signature of the request is missing, wrong or too old.'),
@@ -224,6 +228,10 @@ export const errorTable = {
   output_too_large: row(
     413,
     'A task output may have 1 MB. Store large data elsewhere and return a reference.',
+  ),
+  value_too_large: row(
+    413,
+    'A value in `io.store` may have 256 KB. Keep large data elsewhere and store a reference.',
   ),
   run_too_large: row(413, 'The state of a run may have 32 MB.'),
   too_many_tasks: row(409, 'A run may have 10,000 tasks.'),
@@ -236,6 +244,7 @@ export const errorTable = {
   task_timeout: row(504, 'The task did not end in time.'),
   task_failed: row(500, 'A task failed for good. The cause has its error.'),
   run_failed: row(500, 'The job’s code threw an error. The message has what it said.'),
+  run_timed_out: row(504, 'The run did not end within the `timeoutInMs` of its job.'),
   crash_loop: row(
     500,
     'The process died three times while it ran this run and nothing else. The run was set aside.',

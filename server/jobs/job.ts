@@ -1,6 +1,7 @@
 // What users write: jobs, and what `run` gets. Types only; the engine is in engine.ts.
 
 import type { Auth } from '../../shared/auth.ts'
+import type { StatusChange } from '../../shared/run-status.ts'
 import type { Integration } from '../integrations/integration.ts'
 
 /** JSON as tasks return it and events carry it. */
@@ -75,6 +76,64 @@ export interface RunLogger {
   error(message: string, facts?: Record<string, Json>): Promise<void>
 }
 
+/** Options of {@link IO.random}. */
+export interface RandomOptions {
+  /** The lowest number that may come (default 0). */
+  readonly min?: number
+  /** The highest (default 1): a whole number may be it, another one is always below. */
+  readonly max?: number
+  /** Whole numbers only, each as likely as the others (default false). */
+  readonly round?: boolean
+}
+
+/** Options of {@link IO.parallel}. */
+export interface ParallelOptions {
+  /** For people (default: the key); each branch has its index behind it. */
+  readonly name?: string
+}
+
+/** What {@link IO.createStatus} begins with. */
+export interface StatusOptions extends StatusChange {
+  readonly label: string
+}
+
+/** A status of the run. */
+export interface Status {
+  /** Unique in the run; the same on every replay. */
+  readonly id: string
+  /**
+   * Changes what is given; what is left out stays. A step with a key of its own, done once.
+   *
+   * @throws {@link AuthFlowError} `invalid_input`, `duplicate_task_key`, `replay_mismatch`, `too_many_tasks`
+   */
+  update(key: string, change: StatusChange): Promise<void>
+}
+
+/**
+ * Values by name. Each call is a step with a key of its own, done once: a replay reads what the run read, and writes
+ * nothing again. Throws what {@link IO.runTask} throws, and `value_too_large`.
+ */
+export interface ValueStore {
+  /** The value as JSON gives it back; undefined where there is none. */
+  get(key: string, name: string): Promise<Json | undefined>
+  /** True where there is one. */
+  has(key: string, name: string): Promise<boolean>
+  /** Sets or replaces it: JSON of at most 256 KB under a name of 1 to 256 characters. */
+  set(key: string, name: string, value: Json): Promise<void>
+  /** Removes it; false where there was none, also where a process died after it had removed it. */
+  delete(key: string, name: string): Promise<boolean>
+}
+
+/** Places to keep values, sealed. Names in one of them mean nothing in the others. */
+export interface RunStore {
+  /** Of this run alone; gone when the run is. */
+  readonly run: ValueStore
+  /** Of this job, of all its versions, runs and accounts: put the account's id into names that are not for all of them. */
+  readonly job: ValueStore
+  /** Of the whole environment; `client.store.global` outside of runs. */
+  readonly global: ValueStore
+}
+
 /** What every `run` gets to act with. */
 export interface IO {
   /**
@@ -104,6 +163,42 @@ export interface IO {
    * @throws {@link AuthFlowError} `duplicate_task_key`, `replay_mismatch`, `too_many_tasks`, `invalid_input`
    */
   wait(key: string, seconds: number): Promise<void>
+  /**
+   * Calls back for every item, side by side, and gives the results in the order of the items. Each call is a branch: a
+   * task whose keys are apart from those of the others, with any tasks and waits in it. Results are kept one by one, as
+   * JSON; on replay, finished branches are not called again. At most 1,000 items; none give `[]`.
+   *
+   * A branch that fails does not stop the others: they come to their end, waits included, and then the error of the
+   * first failed one, by its place, is thrown. `runs.resume` takes up all that failed.
+   *
+   * @throws what a branch threw; {@link AuthFlowError} `invalid_input`, `duplicate_task_key`, `replay_mismatch` (other
+   *   items than when the run was here before), `too_many_tasks`, `run_too_large`
+   */
+  parallel<Item, T extends Json | void>(
+    key: string,
+    items: readonly Item[],
+    callback: (item: Item, index: number) => Promise<T> | T,
+    options?: ParallelOptions,
+  ): Promise<T[]>
+  /**
+   * Calls `work`, and `rescue` with the error if it throws. The same as `try` and `catch`: a run that falls asleep in it
+   * throws nothing, so neither sees it.
+   */
+  try<T, R>(work: () => Promise<T> | T, rescue: (error: unknown) => Promise<R> | R): Promise<T | R>
+  /**
+   * A random number, drawn once and the same on every replay. From 0 up to 1 unless told otherwise. Not for secrets.
+   *
+   * @throws {@link AuthFlowError} `invalid_input` (`min` above `max`, or no whole number between them), and those of a task
+   */
+  random(key: string, options?: RandomOptions): Promise<number>
+  /**
+   * Makes a status that pages of the account and backends may watch (`runs.statuses`). A step, done once.
+   *
+   * @throws {@link AuthFlowError} `invalid_input`, `duplicate_task_key`, `replay_mismatch`, `too_many_tasks`
+   */
+  createStatus(key: string, options: StatusOptions): Promise<Status>
+  /** Values that outlive the pass: of the run, of the job, of the environment. */
+  readonly store: RunStore
   /** Log lines that are kept with the run. */
   readonly logger: RunLogger
 }

@@ -52,6 +52,7 @@ export class Journal {
   #besideSize = 0
   #overflowed: boolean
   #suspect: boolean
+  #seq = 0
   /** True when a later entry replaced an earlier one, so that a rewrite would make the record smaller. */
   #superseded = false
 
@@ -67,6 +68,17 @@ export class Journal {
   /** The last entry of a path. */
   get(path: string): JournalEntry | undefined {
     return this.#entries.get(path)
+  }
+
+  /** Entries of the kind, in no order that holds over replays. */
+  ofKind(kind: JournalEntry['kind']): JournalEntry[] {
+    return [...this.#entries.values()].filter((entry) => entry.kind === kind)
+  }
+
+  /** The place of the next status or value: behind all that were written before. */
+  nextSeq(): number {
+    this.#seq += 1
+    return this.#seq
   }
 
   /** True when there is a task that acted through the integration of the given key. */
@@ -262,6 +274,7 @@ export class Journal {
   #enter(entry: JournalEntry): void {
     if (this.#entries.has(entry.path)) this.#superseded = true
     this.#entries.set(entry.path, entry)
+    this.#seq = Math.max(this.#seq, entry.seq ?? 0)
     this.#size += sizeOf(entry)
   }
 }

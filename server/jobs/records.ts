@@ -20,6 +20,8 @@ export interface EventDocument extends StoredDocument {
   readonly name: string
   readonly source: string
   readonly accountId: string | null
+  /** When the account was called that, where its runs are made later. */
+  readonly accountAt?: number
   readonly timestamp: number
   readonly createdAt: number
   /** Sealed `{ payload, context }`, for the first target's run, or for the event itself when it starts nothing. */
@@ -65,7 +67,7 @@ export interface CancelDocument extends StoredDocument {
 export interface JournalEntry {
   /** Keys from the outermost task to this one, see {@link childPath}. */
   readonly path: string
-  readonly kind: 'task' | 'wait' | 'log'
+  readonly kind: 'task' | 'wait' | 'log' | 'branches' | 'status' | 'value'
   /**
    * `started`: under way, written only where a repeat is not allowed. `retrying`, `waiting`: until the time given.
    * `succeeded` and `failed` are final.
@@ -73,7 +75,7 @@ export interface JournalEntry {
   readonly state: 'started' | 'retrying' | 'waiting' | 'succeeded' | 'failed'
   /** For people, where it is not the key. */
   readonly name?: string
-  /** Digest of the parameters, which replay compares. */
+  /** Digest of the parameters, which replay compares; of a change of a status the path that created it. */
   readonly params?: string
   /** Key of the integration it acts through. */
   readonly connection?: string
@@ -90,7 +92,12 @@ export interface JournalEntry {
   readonly error?: string
   /** Of a failure that another one inside it made: the path of that. */
   readonly cause?: string
+  /** Place among the run's statuses and values, in the order they were written. */
+  readonly seq?: number
 }
+
+/** When the account of a run was called as the run says: whoever takes the name later is another. */
+export const namedAt = ({ accountAt, createdAt }: RunDocument): number => accountAt ?? createdAt
 
 /** One job started once, to its end. */
 export interface RunDocument extends StoredDocument {
@@ -100,6 +107,8 @@ export interface RunDocument extends StoredDocument {
   readonly jobName: string
   readonly jobVersion: string
   readonly accountId: string | null
+  /** When the account was called that, where it was before the run was made; see {@link namedAt}. */
+  readonly accountAt?: number
   /** Id of the event's document. */
   readonly event: string
   readonly state: RunState
@@ -145,6 +154,13 @@ export interface RunDocument extends StoredDocument {
 /** A result that did not fit into its run's record. */
 export interface TaskDocument extends StoredDocument {
   readonly entry: JournalEntry
+}
+
+/** A value that jobs keep; its id is `global/digest` or `job/id/digest` of its name. */
+export interface ValueDocument extends StoredDocument {
+  /** Sealed JSON. */
+  readonly value: string
+  readonly updatedAt: number
 }
 
 /** A job at one version as other processes need to know it to start runs of it. */
@@ -200,8 +216,11 @@ export const tasks = defineSet<TaskDocument>('tasks')
 /** Workers. */
 export const workers = defineSet<WorkerDocument>('workers', { all: ['scope', 'startedAt'] })
 
+/** Values that outlive runs. */
+export const values = defineSet<ValueDocument>('values')
+
 /** Every set that the engine needs; pass it to `Store.migrate`. */
-export const jobSets = [events, dispatches, runs, tasks, parkings, workers, cancels, delays] as const
+export const jobSets = [events, dispatches, runs, tasks, parkings, workers, cancels, delays, values] as const
 
 /**
  * Values of a run's `place`. One index serves the search for a dead worker's runs, for late runs and for those that
@@ -263,6 +282,9 @@ export function childPath(parent: string, key: string): string {
   const escaped = /[%/#]/.test(key) ? key.replace(/[%/#]/g, encodeURIComponent) : key
   return parent === '' ? escaped : `${parent}/${escaped}`
 }
+
+/** The place of the branches of `io.parallel` at the path. No key makes one like it. */
+export const branchesOf = (path: string): string => `${path}#`
 
 /** The key that a path ends with. */
 export function lastKey(path: string): string {

@@ -3,9 +3,11 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import { randomText } from '../../shared/ids.ts'
 import type { EngineCore } from './core.ts'
+import { stepsToResume } from './failed-steps.ts'
 import { entriesOf, loadBeside } from './journal.ts'
 import {
   events,
+  namedAt,
   places,
   retentionMs,
   runIdOf,
@@ -53,6 +55,7 @@ export async function replayRun(
     jobName: job.jobName,
     jobVersion: job.version,
     accountId: run.accountId,
+    ...(run.accountId === null ? {} : { accountAt: namedAt(run) }),
     event: event.id,
     state: 'queued',
     place: places.queued,
@@ -144,7 +147,7 @@ async function reopen(core: EngineCore, run: RunDocument): Promise<JournalEntry[
   const own = new Map<string, JournalEntry>()
   for (const entry of entriesOf(run, [])) own.set(entry.path, entry)
   const opened = new Set<string>()
-  for (const path of pathsTo(run.failedAt)) {
+  for (const path of stepsToResume(last, run.failedAt)) {
     const entry = last.get(path)
     if (entry?.state !== 'failed') continue
     own.set(path, openEntry(core, run, entry))
@@ -163,11 +166,4 @@ function openEntry({ vault, now }: EngineCore, run: RunDocument, entry: JournalE
   const isAnswered = statusOf(unpackError(JSON.parse(text) as PackedError)) !== undefined
   const epoch = (rest.epoch ?? 0) + (isAnswered ? 1 : 0)
   return { ...rest, state: 'retrying', attempt: 0, until: now(), ...(epoch === 0 ? {} : { epoch }) }
-}
-
-/** The path and those of the tasks around it. */
-function* pathsTo(path: string | undefined): Iterable<string> {
-  if (path === undefined) return
-  for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) yield path.slice(0, at)
-  yield path
 }

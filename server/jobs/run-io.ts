@@ -3,10 +3,27 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { EngineCore } from './core.ts'
 import type { Execution } from './execution.ts'
-import type { IO, Json, OnError, RunLogger, Task, TaskOptions } from './job.ts'
-import { ClaimLost, type Journal } from './journal.ts'
-import { digest, type JournalEntry } from './records.ts'
+import type {
+  IO,
+  Json,
+  OnError,
+  ParallelOptions,
+  RandomOptions,
+  RunLogger,
+  RunStore,
+  Status,
+  StatusOptions,
+  Task,
+  TaskOptions,
+} from './job.ts'
+import type { Journal } from './journal.ts'
+import { storeStep, wrongCall } from './journal-step.ts'
+import { runParallel } from './parallel.ts'
+import { draw, readBounds } from './random.ts'
+import { digest, type RunDocument } from './records.ts'
 import type { RunConnections } from './run-connections.ts'
+import { createStatus } from './run-status.ts'
+import { createRunStore } from './run-store.ts'
 import { assertSame, type TaskRunner } from './task-runner.ts'
 
 const longestWaitSeconds = 366 * 24 * 3600
@@ -17,9 +34,16 @@ const maxLineLength = 10_000
 /** What `io` is made of. */
 export interface RunIOOptions {
   readonly core: EngineCore
+  readonly run: RunDocument
   readonly execution: Execution
   readonly journal: Journal
   readonly runner: TaskRunner
+}
+
+/** The run shows what fails and nobody awaits; it must not end the process. */
+function watched<T>(done: Promise<T>): Promise<T> {
+  done.catch(() => undefined)
+  return done
 }
 
 /** `io` of one pass of a run. Integrations are added by {@link ioClassOf}. */
@@ -29,17 +53,14 @@ export class RunIO implements IO {
   /** Set right after construction: connections need `io` for the integrations they clone. */
   connections: RunConnections | undefined
   #flushTimer: NodeJS.Timeout | undefined
+  #store: RunStore | undefined
 
   constructor(options: RunIOOptions) {
     this.#options = options
     const line =
       (level: string) =>
-      (message: string, facts?: Record<string, Json>): Promise<void> => {
-        const done = this.#log(level, message, facts)
-        // Lines are seldom awaited; one that is refused must not end the process.
-        done.catch(() => undefined)
-        return done
-      }
+      (message: string, facts?: Record<string, Json>): Promise<void> =>
+        watched(this.#log(level, message, facts))
     this.logger = {
       debug: line('debug'),
       info: line('info'),
@@ -55,16 +76,52 @@ export class RunIO implements IO {
     options: TaskOptions = {},
     onError?: OnError,
   ): Promise<T> {
-    const done = this.#options.runner.run(key, callback, options, onError) as Promise<T>
-    // The run shows a failed task that nobody awaits; it must not end the process.
-    done.catch(() => undefined)
-    return done
+    return watched(this.#options.runner.run(key, callback, options, onError) as Promise<T>)
   }
 
   wait(key: string, seconds: number): Promise<void> {
-    const done = this.#wait(key, seconds)
-    done.catch(() => undefined)
-    return done
+    return watched(this.#wait(key, seconds))
+  }
+
+  parallel<Item, T extends Json | void>(
+    key: string,
+    items: readonly Item[],
+    callback: (item: Item, index: number) => Promise<T> | T,
+    options: ParallelOptions = {},
+  ): Promise<T[]> {
+    return watched(runParallel(this.#options, { key, items, callback, options }) as Promise<T[]>)
+  }
+
+  try<T, R>(work: () => Promise<T> | T, rescue: (error: unknown) => Promise<R> | R): Promise<T | R> {
+    return watched(this.#try(work, rescue))
+  }
+
+  async #try<T, R>(work: () => Promise<T> | T, rescue: (error: unknown) => Promise<R> | R): Promise<T | R> {
+    if (typeof work !== 'function' || typeof rescue !== 'function')
+      throw wrongCall({ name: 'try', key: undefined, job: this.#options.run.job }, 'it needs two functions.')
+    try {
+      return await work()
+    } catch (error) {
+      return rescue(error)
+    }
+  }
+
+  random(key: string, options: RandomOptions = {}): Promise<number> {
+    return watched(this.#random(key, options))
+  }
+
+  async #random(key: string, options: RandomOptions): Promise<number> {
+    const { core, run } = this.#options
+    const bounds = readBounds({ key, job: run.job }, options)
+    return this.runTask(key, () => draw(bounds, core.random), { params: { ...bounds } })
+  }
+
+  createStatus(key: string, options: StatusOptions): Promise<Status> {
+    return watched(createStatus(this.#options, key, options))
+  }
+
+  get store(): RunStore {
+    return (this.#store ??= createRunStore(this.#options))
   }
 
   async #wait(key: string, seconds: number): Promise<void> {
@@ -90,20 +147,9 @@ export class RunIO implements IO {
         startedAt,
         until: Math.ceil(startedAt + seconds * 1000),
       }
-      await this.#append(entry)
+      await storeStep(this.#options, entry)
     }
     if ((entry.until ?? 0) > core.now()) await execution.sleep(caller, entry.until ?? 0)
-  }
-
-  async #append(entry: JournalEntry): Promise<void> {
-    const { execution, journal } = this.#options
-    try {
-      await execution.hold(journal.append(entry))
-    } catch (error) {
-      if (!(error instanceof ClaimLost)) throw error
-      execution.end({ type: 'lost' })
-      return execution.never()
-    }
   }
 
   /** Lines are known by what they say and how often it was said here, so the same line twice is two lines. */

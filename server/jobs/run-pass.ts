@@ -195,7 +195,7 @@ export class RunPass {
     const secrets = (): readonly string[] => this.#connections?.secrets ?? []
     const suspended = run.suspended ?? {}
     const runner = new TaskRunner({ core, runId: run.id, execution, journal, secrets, suspended })
-    const io = definition.createIO({ core, execution, journal, runner })
+    const io = definition.createIO({ core, run, execution, journal, runner })
     const { integrations } = definition
     this.#runner = runner
     this.#io = io

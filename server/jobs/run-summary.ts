@@ -21,7 +21,7 @@ export async function summarise(run: RunDocument, { core, underWay }: SummaryOpt
   const beside = run.overflowed === true ? await loadBeside(core.store, run.id) : []
   for (const entry of entriesOf(run, beside)) enter(entry)
   for (const task of underWay) enter({ ...task, state: 'started' })
-  const steps = [...entries.values()].filter(({ kind }) => kind !== 'log')
+  const steps = [...entries.values()].filter(({ kind }) => kind !== 'log' && kind !== 'branches')
   const now = core.now()
   const isOver = run.endedAt !== undefined
   return {

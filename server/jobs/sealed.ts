@@ -12,6 +12,7 @@ import {
   type RunDocument,
   type TaskDocument,
 } from './records.ts'
+import { sealedValues } from './value-records.ts'
 
 const eventSet: SealedSet<EventDocument> = {
   set: events,
@@ -59,4 +60,5 @@ function resealEntry(vault: Vault, runId: string, entry: JournalEntry): JournalE
 /** Sets with sealed values by the kind of record they are sealed for. */
 export const jobSealedSets = {
   run: [eventSet, runSet, taskSet],
+  value: [sealedValues],
 } as const satisfies Partial<Record<SealedRecordType, readonly SealedSet[]>>

@@ -14,6 +14,7 @@ export type SealedRecordType =
   | 'run'
   | 'registration'
   | 'delivery'
+  | 'value'
 
 /** Where a sealed value belongs. All of it is authenticated: moved anywhere else, the value does not open. */
 export interface SealContext<T extends string = SealedRecordType> {
