@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { connectSlack, startTestServer, type TestServer } from './http/fixtures/test-server.ts'
+import { DynamicSchedule } from './triggers/dynamic-schedule.ts'
 import { eventTrigger } from './triggers/event-trigger.ts'
 
 const integration = 'slack-customers'
@@ -36,6 +37,14 @@ describe('AuthFlow.accounts.rename', () => {
     }
     assert.fail(`the run is ${await stateOf(runId)}, not ${state}`)
   }
+  const found = async (what: string, look: () => Promise<string | undefined>): Promise<string> => {
+    for (let tries = 0; tries < 1_500; tries += 1) {
+      const id = await look()
+      if (id !== undefined) return id
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    return assert.fail(`${what} is not there`)
+  }
   const send = async (accountId: string): Promise<string> => {
     const { runIds } = await server.client.sendEvent({ name: 'list', payload: {} }, { accountId })
     assert.equal(runIds.length, 1)
@@ -68,6 +77,40 @@ describe('AuthFlow.accounts.rename', () => {
     await server.client.accounts.rename({ from: 'first', to: 'second' })
     await connectSlack(server, 'second')
     await until(run, 'succeeded')
+  })
+
+  it('keeps events that are delivered later, and schedules, with the account that they were meant for', async () => {
+    const [slack] = server.integrations
+    const reports = new DynamicSchedule(server.client, { id: 'reports' })
+    server.client.defineJob({
+      id: 'report',
+      name: 'Report',
+      version: '1.0.0',
+      trigger: reports,
+      integrations: { slack: server.integrations[0] },
+      run: async (_payload, io) => {
+        await io.slack.listConversations('list')
+      },
+    })
+    await connectSlack(server, 'jo')
+    const { id } = await server.client.sendEvent(
+      { name: 'list', payload: {} },
+      { accountId: 'jo', deliverAfter: 1 },
+    )
+    await reports.register('jo', { type: 'interval', options: { seconds: 1 }, accountId: 'jo' })
+    await server.client.accounts.rename({ from: 'jo', to: 'joe' })
+    const event = await found('the delayed event', async () => {
+      const { runs } = await server.client.events.get({ id, accountId: 'jo' })
+      return runs[0]?.id
+    })
+    const scheduled = await found('a run of the schedule', async () => {
+      const { items } = await server.client.runs.list({ job: 'report' })
+      return items[0]?.id
+    })
+    await reports.unregister('jo')
+    // Nobody has the old name: without the new one they would wait for a connection.
+    for (const run of [event, scheduled]) await until(run, 'succeeded')
+    await until((await server.client.runs.replay({ id: event })).id, 'succeeded')
   })
 
   it('lets whoever takes the old name later have nothing of it', async () => {

@@ -70,6 +70,8 @@ export interface InvokeOptions {
 export interface EventOrigin {
   /** The account the runs act as; null for the product itself. */
   readonly accountId: string | null
+  /** When the account had that name, in ms; default now. It may have been renamed since. */
+  readonly accountAt?: number | undefined
   /** Given to runs as `ctx.source`. */
   readonly from: { readonly id: string; readonly metadata: Json }
 }

@@ -59,6 +59,8 @@ export interface RunTaker {
 /** How an event comes in. */
 interface Way {
   readonly accountId: string | null | undefined
+  /** When it had that name, where that is not now. */
+  readonly accountAt?: number | undefined
   /** Present for events of triggers. */
   readonly from?: EventOrigin['from']
   /** True for the events of `invoke`, whose source is the engine's own. */
@@ -125,8 +127,8 @@ export class EventIntake {
   }
 
   /** See `JobEngine.takeTriggered`. */
-  take(event: EventInput, { accountId, from }: EventOrigin): Promise<EventRecord> {
-    return this.#judgeAndTake(() => this.#judge(event, { accountId, from, limit: triggeredLimit }))
+  take(event: EventInput, origin: EventOrigin): Promise<EventRecord> {
+    return this.#judgeAndTake(() => this.#judge(event, { ...origin, limit: triggeredLimit }))
   }
 
   #judgeSent(event: EventInput, options: SendEventOptions): Intake {
@@ -198,6 +200,7 @@ export class EventIntake {
     // Which jobs a delayed event starts is decided when it is delivered.
     const targets = deliverAt === undefined ? targetsOf(key, matching) : []
     const now = this.#core.now()
+    const accountAt = way.accountAt ?? (deliverAt === undefined ? undefined : now)
     const text = `{"payload":${payloadText},"context":${contextText}${from ? `,"from":${JSON.stringify(from)}` : ''}}`
     const document = {
       id: key,
@@ -205,6 +208,7 @@ export class EventIntake {
       name,
       source,
       accountId,
+      ...(accountId === null || accountAt === undefined ? {} : { accountAt }),
       timestamp: timestamp?.getTime() ?? now,
       createdAt: now,
       body: sealBody(this.#core, { id: key, targets }, text),
@@ -315,6 +319,7 @@ function newRun(
     accountId: event.accountId,
     event: event.id,
     createdAt: now,
+    ...(event.accountAt === undefined ? {} : { accountAt: event.accountAt }),
     ...(claim === undefined
       ? { state: 'queued', place: places.queued, dueAt: now }
       : { state: 'running', place: places.ownedBy(claim.owner), ...claim }),

@@ -8,7 +8,7 @@ import { persist, type EngineCore } from './core.ts'
 import type { Lacking, Outcome } from './execution.ts'
 import { ClaimLost, loadBeside, type Claim, type Journal } from './journal.ts'
 import { cancelParked, noteParking, wake } from './parking.ts'
-import { events, places, retentionMs, runs, tasks, type RunDocument } from './records.ts'
+import { events, namedAt, places, retentionMs, runs, tasks, type RunDocument } from './records.ts'
 import { originOf } from './task-attempt.ts'
 import { packError } from './task-error.ts'
 
@@ -125,7 +125,7 @@ class OutcomeWriter {
     await this.#hint(set.dueAt)
     const place = places.parkedOn(integration, accountId)
     if (!(await this.#unlessSignalled({ ...set, state: 'waiting_for_connection', place }))) return
-    const connection = await findConnection({ integration, accountId, since: run.createdAt })
+    const connection = await findConnection({ integration, accountId, since: namedAt(run) })
     // One that looks fine but was refused before is not asked again at once.
     const delay = run.parkedAt === undefined ? 0 : secondLookMs
     if (connection?.state === 'active') await wake(this.#ending.core, { ...run, place }, delay)

@@ -9,7 +9,7 @@ import type { EngineCore } from './core.ts'
 import { withCall, type BoundCall, type Execution, type Frame } from './execution.ts'
 import type { Integrations, IO } from './job.ts'
 import { ClaimLost, type Claim } from './journal.ts'
-import { runs, type RunDocument } from './records.ts'
+import { namedAt, runs, type RunDocument } from './records.ts'
 
 /** How long a run waits for its account to connect before it fails, in ms: 30 days. */
 const longestParkMs = 30 * 24 * 3_600_000
@@ -178,7 +178,7 @@ export class RunConnections {
     const auth = await core.resolveAuth({
       id: integration.id,
       accountId: run.accountId,
-      run: { id: run.id, createdAt: run.createdAt },
+      run: { id: run.id, createdAt: namedAt(run) },
       ...(rejectedTokenHash === undefined ? {} : { rejectedTokenHash }),
     })
     await this.#pin(integration.id, auth)

@@ -136,10 +136,11 @@ async function put(context: Context, facts: Facts): Promise<Omit<ScheduleDocumen
       const isSame =
         canonicalJson({ rule, accountId, metadata }) ===
         canonicalJson({ rule: found.rule, accountId: found.accountId, metadata: found.metadata })
-      if (isSame) return found
+      if (isSame && accountId === null) return found
       const times =
         canonicalJson({ rule }) === canonicalJson({ rule: found.rule }) ? {} : restart(id, rule, now)
-      const set = { rule, accountId, metadata, ...times }
+      // Whoever registers it means the account that has the name now.
+      const set = { rule, accountId, metadata, ...meantAt(accountId, now), ...times }
       const changed = await store.updateAndGet(schedules, id, { version: found.version }, { set })
       if (changed) return changed
     }
@@ -178,6 +179,7 @@ function newSchedule(id: string, facts: Facts, now: number): Omit<ScheduleDocume
     id,
     scope: 'schedule',
     ...facts,
+    ...meantAt(facts.accountId, now),
     ...restart(id, facts.rule, now),
     lastAt: null,
     firing: [],
@@ -185,6 +187,9 @@ function newSchedule(id: string, facts: Facts, now: number): Omit<ScheduleDocume
     createdAt: now,
   }
 }
+
+const meantAt = (accountId: string | null, now: number): { accountAt?: number } =>
+  accountId === null ? {} : { accountAt: now }
 
 const restart = (id: string, rule: ScheduleRule, now: number) => {
   const next = instantAfter(rule, now, now)

@@ -21,6 +21,8 @@ export interface ScheduleDocument extends StoredDocument {
   readonly key: string
   readonly rule: ScheduleRule
   readonly accountId: string | null
+  /** When it was last registered: the account had that name then. Absent where there is none. */
+  readonly accountAt?: number
   readonly metadata: Json
   /** Version of the job that the rule is from. */
   readonly jobVersion?: string

@@ -175,7 +175,7 @@ async function isUnderWay({ store }: TickerContext, { runIds }: ScheduleDocument
 
 async function send(context: TickerContext, schedule: ScheduleDocument): Promise<void> {
   const { store, engine, now, log } = context
-  const { id, trigger, key, accountId, metadata, rule } = schedule
+  const { id, trigger, key, accountId, accountAt, metadata, rule } = schedule
   const runIds: string[] = []
   for (const { at, last } of schedule.firing) {
     const instant = new Date(at)
@@ -191,7 +191,7 @@ async function send(context: TickerContext, schedule: ScheduleDocument): Promise
     }
     try {
       const from = { id: key === '' ? trigger.slice('job/'.length) : key, metadata }
-      runIds.push(...(await engine.takeTriggered(event, { accountId, from })).runIds)
+      runIds.push(...(await engine.takeTriggered(event, { accountId, accountAt, from })).runIds)
     } catch (error) {
       // Fired before the schedule was removed and registered anew: it has been fired.
       if (!isAuthFlowError(error) || error.code !== 'event_conflict') throw error
