@@ -1,0 +1,148 @@
+// Everything that a connect story needs, each a site of its own over HTTPS and HTTP/1.1: a product, the connect server on
+// its own origin and once more on the product's, a provider where a person clicks, and a portal that shows the product
+// in a frame. Between the network and the servers stands what tests turn: headers, slowness, a cut line.
+
+import assert from 'node:assert/strict'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { createClient } from '../server/client.ts'
+import { apiKeyMethod, basicMethod, startKeyServer } from '../server/connect/fixtures/key-server.ts'
+import { integrationOf } from '../server/connect/fixtures/workbench.ts'
+import { honestMethod, startServer } from '../server/http/fixtures/attack-world.ts'
+import { startSites, type Site } from '../server/http/fixtures/sites.ts'
+import { listen } from '../server/oauth/fixtures/listen.ts'
+import { createOidc } from '../server/oauth/fixtures/oidc.ts'
+import type { Window } from './engines/engine.ts'
+import { createHost } from './host.ts'
+
+/** A request to the connect server that a test may look at later. */
+export interface Call {
+  readonly path: string
+  readonly begun: number
+  ended: number | undefined
+}
+
+/** The world, running. */
+export type World = Awaited<ReturnType<typeof startWorld>>
+
+/** What the connect server's site does with a request, before the server sees it. */
+type Before = (req: IncomingMessage, res: ServerResponse) => Promise<void> | void
+
+/** The integrations by OAuth; each has its own callback. */
+export const oauthNames = ['crm', 'mail', 'files', 'chat', 'tasks', 'forms'] as const
+
+/** Starts it. */
+export async function startWorld() {
+  const sites = await startSites()
+  const [host, connect, idp] = [sites.origin('host'), sites.origin('connect'), sites.origin('provider')]
+  const provider = createOidc(
+    idp,
+    [connect, host].flatMap((origin) => oauthNames.map((name) => `${origin}/callback/${name}`)),
+  )
+  const backchannel = await listen(() => provider.handler)
+  const keys = await startKeyServer()
+  const oauth = honestMethod(idp, backchannel.origin)
+  const integrations = [
+    ...oauthNames.map((name) => integrationOf(name, [oauth])),
+    integrationOf('keys', [apiKeyMethod(keys)]),
+    integrationOf('either', [oauth, apiKeyMethod(keys), basicMethod(keys)]),
+  ]
+  const [own, shared] = [await startServer(connect, integrations), await startServer(host, integrations)]
+  const inner = [await listen(() => own.handler), await listen(() => shared.handler)]
+  const [ownApi, sharedApi] = [own, shared].map(({ secretKey }, index) =>
+    createClient({ url: inner[index]?.origin ?? '', secretKey }),
+  )
+  assert.ok(ownApi && sharedApi)
+  const product = await createHost({
+    origin: host,
+    servers: { connect: { url: connect, api: ownApi }, shared: { url: host, api: sharedApi } },
+  })
+  const turns = {
+    /** What happens to a request to the connect server before it is answered. */
+    before: (() => undefined) as Before,
+    /** Headers of the provider's pages. */
+    providerHeaders: {} as Readonly<Record<string, string>>,
+  }
+  const calls: Call[] = []
+  sites.serve('connect', counted(calls, turns, own.handler))
+  sites.serve('host', (req, res) =>
+    /^\/(connect|callback)\//.test(req.url ?? '')
+      ? counted(calls, turns, shared.handler)(req, res)
+      : product.listener(req, res),
+  )
+  sites.serve('provider', consentPages(turns, provider.handler, provider))
+  sites.serve('evil', portal(host))
+  return {
+    /** Origin of a site; `evil` is the portal. */
+    origin: (site: Site) => sites.origin(site),
+    product,
+    provider,
+    turns,
+    /** Requests to the connect server, in order. */
+    calls,
+    /** Connections of an account at the server of its own origin. */
+    connectionsOf: async (accountId: string) =>
+      (await ownApi.connections.list({ limit: 200 })).items.filter((one) => one.accountId === accountId),
+    close: async () => {
+      await Promise.all([own.close(), shared.close()])
+      for (const part of [...inner, backchannel, keys, sites]) await part.close()
+    },
+  }
+}
+
+const counted =
+  (calls: Call[], turns: { before: Before }, handler: RequestListener): RequestListener =>
+  (req, res) => {
+    const call: Call = { path: req.url?.split('?')[0] ?? '', begun: Date.now(), ended: undefined }
+    // Preflights are the browser's own.
+    if (req.method !== 'OPTIONS') calls.push(call)
+    res.once('close', () => (call.ended = Date.now()))
+    // The body waits in the socket until the server reads it.
+    void Promise.resolve(turns.before(req, res)).then(() => {
+      if (!res.headersSent && !res.destroyed) handler(req, res)
+    })
+  }
+
+/** The provider asks first: its page stays open until a person clicks. */
+const consentPages =
+  (
+    turns: { readonly providerHeaders: Readonly<Record<string, string>> },
+    handler: RequestListener,
+    provider: { answer: 'allow' | 'deny' },
+  ): RequestListener =>
+  (req, res) => {
+    for (const [name, value] of Object.entries(turns.providerHeaders)) res.setHeader(name, value)
+    const url = new URL(req.url ?? '/', 'https://provider')
+    const answer = url.searchParams.get('answer')
+    if (url.pathname !== '/auth') return handler(req, res)
+    if (answer === 'allow' || answer === 'deny') {
+      provider.answer = answer
+      return handler(req, res)
+    }
+    const link = (decision: string): string => {
+      url.searchParams.set('answer', decision)
+      return `<a id="${decision}" href="${`${url.pathname}${url.search}`.replaceAll('&', '&amp;')}">${decision}</a>`
+    }
+    res.writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
+    res.end(
+      `<!doctype html><html lang="en"><title>Provider</title><h1>May the app?</h1>${link('allow')} ${link('deny')}</html>`,
+    )
+  }
+
+/** Shows the product in a frame of another site, with the query that the portal itself was asked with. */
+const portal =
+  (host: string): RequestListener =>
+  (req, res) => {
+    const query = (req.url ?? '').replace(/^[^?]*\??/, '').replaceAll('&', '&amp;')
+    res.writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
+    res.end(
+      `<!doctype html><html lang="en"><title>Portal</title><iframe title="Product" src="${host}/?${query}" width="800" height="600"></iframe></html>`,
+    )
+  }
+
+/** The trigger of a page that is ready. */
+export const trigger = (integration = 'crm'): string =>
+  `auth-flow[integration=${integration}] auth-trigger:defined button`
+
+/** Waits until the flow of an integration is in a state. */
+export const inState = (window: Window, state: string, integration = 'crm'): Promise<void> =>
+  window.waitFor(`auth-flow[integration=${integration}][data-state=${state}]`)
