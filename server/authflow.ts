@@ -37,6 +37,8 @@ const signals = ['SIGTERM', 'SIGINT'] as const
 export interface StartOptions {
   /** Runs jobs and upkeep in this process (default: the option `worker` of the constructor). */
   readonly worker?: boolean
+  /** Runs at a time in this process (default: the option `concurrency` of the constructor). */
+  readonly concurrency?: number
 }
 
 /** How long after closing the process may take to end by itself. */
@@ -100,7 +102,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
    * Checks the configuration and opens nothing.
    *
    * @throws {@link AuthFlowError} `missing_option`, `invalid_option`, `invalid_base_url`, `missing_encryption_key`,
-   *   `invalid_encryption_key`, `duplicate_integration`, `insecure_endpoint`, `not_supported`
+   *   `invalid_encryption_key`, `duplicate_integration`, `insecure_endpoint`
    */
   constructor(options: AuthFlowOptions<I>) {
     this.#settings = readOptions(options)
@@ -252,7 +254,8 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
    * be repeated.
    *
    * @throws {@link AuthFlowError} `wrong_encryption_key`, `environment_mismatch`, `schema_newer`, `store_unavailable`,
-   *   `store_read_only`, `store_corrupt`, `invalid_option`, those of a key provider, `closed` (after {@link close})
+   *   `store_read_only`, `store_corrupt`, `invalid_option`, `missing_peer` (what a queue on Redis needs is not
+   *   installed), those of a key provider, `closed` (after {@link close})
    */
   async start(options: StartOptions = {}): Promise<void> {
     await this.#services(options)
@@ -320,10 +323,13 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   }
 
   /** While closing, what is open still serves what is under way. */
-  #services({ worker = this.#settings.worker }: StartOptions = {}): Promise<Running> {
+  #services({
+    worker = this.#settings.worker,
+    concurrency = this.#settings.concurrency,
+  }: StartOptions = {}): Promise<Running> {
     if (this.#opening) return this.#opening
     if (this.#closing) return Promise.reject(new AuthFlowError('closed'))
-    const opening = this.#open(worker)
+    const opening = this.#open(worker, concurrency)
     this.#opening = opening
     opening.catch(() => {
       if (this.#opening === opening) this.#opening = undefined
@@ -331,7 +337,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     return opening
   }
 
-  async #open(worker: boolean): Promise<Running> {
+  async #open(worker: boolean, concurrency: number | undefined): Promise<Running> {
     this.#tracing = await openTracing(this.#settings.spans)
     const running = await openRunning({
       settings: this.#settings,
@@ -340,6 +346,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
       log: this.#log,
       tracing: this.#tracing,
       worker,
+      concurrency,
       definitions: this.#definitions,
       prepare: (engine) => {
         for (const define of this.#jobs) define(engine)

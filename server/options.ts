@@ -17,6 +17,7 @@ import { readTrustedProxies, type TrustedProxies } from './http/client-address.t
 import type { GuessBounds } from './http/guess-guard.ts'
 import { readMetricsAccess, type MetricsAccess } from './http/metrics-route.ts'
 import { createRateLimiter, type RateLimits } from './http/rate-limits.ts'
+import { readQueueOption, type QueueOption, type RedisTarget } from './queue/redis-options.ts'
 import type { IntegrationList } from './server-api.ts'
 import type { TracingOptions } from './tracing.ts'
 import { readEncryptionKeys, type KeyProvider, type RingSource } from './vault/key-provider.ts'
@@ -30,8 +31,11 @@ export interface AuthFlowOptions<I extends IntegrationList> {
   readonly baseUrl: string | undefined
   /** `sqlite:./authflow.db` or `mongodb://…`. */
   readonly store: string | undefined
-  /** `redis://…` (not supported yet). Default: the store itself. */
-  readonly queue?: string | undefined
+  /**
+   * `redis://…` or `rediss://…` of one Redis or Valkey, or the servers of a cluster or of sentinels; needs the packages
+   * `bullmq` and `ioredis`. Nothing is lost with it: runs are in the store. Default: the store itself.
+   */
+  readonly queue?: QueueOption | undefined
   /**
    * `kid:base64` of 32 random bytes, several separated by commas; the first one writes. Or a provider that has them
    * unwrapped by a key service at start.
@@ -45,6 +49,8 @@ export interface AuthFlowOptions<I extends IntegrationList> {
   readonly development?: boolean
   /** Runs jobs and upkeep in this process (default true). */
   readonly worker?: boolean
+  /** Runs at a time in this process, 1 to 1000 (default 50). */
+  readonly concurrency?: number
   /** Serves `integrations.describe` to anybody (default true). */
   readonly describe?: boolean
   /**
@@ -79,11 +85,15 @@ export interface Settings {
   readonly environment: string
   readonly baseUrl: URL
   readonly storeUrl: string
+  /** Undefined: the store is the queue. */
+  readonly queue: RedisTarget | undefined
   /** Opens the key ring at start. */
   readonly openRing: RingSource
   readonly keys: SecretKeys
   readonly development: boolean
   readonly worker: boolean
+  /** Undefined: the engine's own. */
+  readonly concurrency?: number
   readonly describe: boolean
   readonly webhooks: readonly WebhookEndpoint[]
   readonly audit: AuditSettings
@@ -99,7 +109,7 @@ export interface Settings {
  * Checks and reads the options.
  *
  * @throws {@link AuthFlowError} `missing_option`, `invalid_option`, `invalid_base_url`, `missing_encryption_key`,
- *   `invalid_encryption_key`, `duplicate_integration`, `insecure_endpoint`, `not_supported`
+ *   `invalid_encryption_key`, `duplicate_integration`, `insecure_endpoint`
  */
 export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings {
   const environment = required(options.environment, 'environment')
@@ -107,15 +117,16 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     throw invalid('environment', 'letters, digits, `.`, `_` and `-`, at most 64')
   const baseUrl = readBaseUrl(required(options.baseUrl, 'baseUrl'))
   checkIntegrations(required(options.integrations, 'integrations'), isLoopbackHost(baseUrl.hostname))
-  checkQueue(options)
   return {
     environment,
     baseUrl,
     storeUrl: required(options.store, 'store'),
+    queue: readQueueOption(options.queue),
     openRing: readEncryptionKeys(options.encryptionKeys),
     keys: parseSecretKeys('secretKeys' in options ? required(options.secretKeys, 'secretKeys') : ''),
     development: options.development ?? false,
     worker: options.worker ?? true,
+    ...readConcurrency(options.concurrency),
     describe: options.describe ?? true,
     webhooks: readWebhookEndpoints(options.connectionWebhooks, isLoopbackHost(baseUrl.hostname)),
     audit: readAudit(options.audit),
@@ -198,12 +209,12 @@ function isPublicEndpoint(text: string): boolean {
   return url.protocol === 'https:' && !isLoopbackHost(url.hostname)
 }
 
-function checkQueue(options: AuthFlowOptions<IntegrationList>): void {
-  if (options.queue === undefined) return
-  if (!/^rediss?:\/\//.test(options.queue)) throw invalid('queue', 'a redis:// URL, or left out')
-  throw new AuthFlowError('not_supported', 'A queue on Redis is not supported yet. Leave `queue` out.', {
-    details: { option: 'queue' },
-  })
+const mostAtOnce = 1000
+
+function readConcurrency(concurrency: number | undefined): { readonly concurrency?: number } {
+  if (concurrency === undefined) return {}
+  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= mostAtOnce) return { concurrency }
+  throw invalid('concurrency', `a whole number from 1 to ${mostAtOnce}`)
 }
 
 const invalid = (option: string, expected: string) =>

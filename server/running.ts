@@ -9,6 +9,7 @@ import type { OutgoingEvent } from './connect/connection-events.ts'
 import type { ConnectOptions } from './connect/context.ts'
 import { createConnect } from './connect/create-connect.ts'
 import type { Services } from './http/app.ts'
+import type { ReadyRemarks } from './http/health.ts'
 import { createEngine } from './jobs/create-engine.ts'
 import type { JobEngine } from './jobs/engine.ts'
 import type { Json } from './jobs/job.ts'
@@ -16,9 +17,9 @@ import { createScheduleBook, type ScheduleBook } from './jobs/schedule-book.ts'
 import { createTicker } from './jobs/schedule-ticker.ts'
 import type { GuardedFetch } from './net/guarded-fetch.ts'
 import { openMetrics } from './metrics.ts'
+import { openQueue } from './open-queue.ts'
 import type { Settings } from './options.ts'
 import type { Queue } from './queue/queue.ts'
-import { createStoreQueue } from './queue/store-queue.ts'
 import { allSets, sealedSets } from './sealed-sets.ts'
 import type { IntegrationList } from './server-api.ts'
 import { openStore } from './store/open-store.ts'
@@ -43,6 +44,8 @@ export interface RunningOptions {
   readonly tracing?: Tracing
   /** Runs jobs and upkeep. */
   readonly worker: boolean
+  /** Runs at a time (default: the engine's own). */
+  readonly concurrency?: number | undefined
   /** The triggers that this process knows. */
   readonly definitions?: TriggerDefinitions
   /** Called before the worker starts: defines the jobs. */
@@ -108,16 +111,17 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
   const { definitions = new TriggerDefinitions() } = options
   const { environment } = settings
   const { metrics, readable } = await openMetrics(settings.metrics !== undefined)
-  const queue = createStoreQueue(store)
+  const queue = await openQueue({ target: settings.queue, store, environment, log })
   const { engine, connect, triggers } = joinParts(
     { store, vault, environment, integrations, log, metrics, tracing },
-    { queue, fetch, settings, definitions },
+    { queue, fetch, settings, definitions, concurrency: options.concurrency },
   )
   const schedules = createScheduleBook({ store })
   const ticker = createTicker({ store, book: schedules, engine, log })
-  const check = async (): Promise<void> => {
+  const check = async (): Promise<ReadyRemarks> => {
     if (!(await store.ping())) throw new AuthFlowError('store_unavailable')
     await checkCanary(store, vault, environment)
+    return queue.beside && queue.beside.epoch === undefined ? { queue: 'away' } : {}
   }
   const closeParts = async (): Promise<void> => {
     await connect.close()
@@ -192,13 +196,15 @@ function joinParts(
   own: Pick<RunningOptions, 'fetch' | 'settings'> & {
     readonly queue: Queue
     readonly definitions: TriggerDefinitions
+    readonly concurrency: number | undefined
   },
 ): Pick<Services, 'connect' | 'engine' | 'triggers'> {
-  const { queue, fetch, settings, definitions } = own
+  const { queue, fetch, settings, definitions, concurrency } = own
   const { baseUrl, webhooks, audit } = settings
   const engine = createEngine({
     ...shared,
     queue,
+    ...(concurrency === undefined ? {} : { concurrency }),
     resolveAuth: ({ run, ...request }) =>
       connect.getAuth(request, run && { run: run.id, since: run.createdAt }),
     findConnection: (query) => connect.findConnection(query),

@@ -25,7 +25,7 @@ import { createCallHandler } from './fast-path.ts'
 import { guessGuard, type GuessBounds } from './guess-guard.ts'
 import { securityHeaders } from './headers.ts'
 import { answerLink } from './link-route.ts'
-import { answerHealth, createReadiness } from './health.ts'
+import { answerHealth, createReadiness, type ReadyRemarks } from './health.ts'
 import { answerMetrics, type MetricsAccess, type MetricsText } from './metrics-route.ts'
 import { sendErrorPage } from './pages.ts'
 import { retryAfterOf } from './retry-after.ts'
@@ -39,8 +39,8 @@ export interface Services {
   readonly triggers: Triggers
   /** Where the host asked for metrics. */
   readonly metrics?: MetricsText
-  /** Resolves when the store takes writes and the keys fit. */
-  check(): Promise<void>
+  /** Resolves when the store takes writes and the keys fit, with what else is worth knowing. */
+  check(): Promise<ReadyRemarks>
 }
 
 /** How the app is made. */

@@ -14,22 +14,36 @@ export function answerHealth(ctx: Context): void {
   ctx.body = { status: 'ok' }
 }
 
+/** What is worth knowing of a server that can do its work. */
+export interface ReadyRemarks {
+  /** The queue is beside the store and can't be reached: runs start later, and nothing is lost. */
+  readonly queue?: 'away'
+}
+
 /**
  * Makes the readiness answer: 200 while the store takes writes and the keys fit, else an error with status 503, within
- * `patienceMs` even where the store says nothing. `check` resolves when the server can do its work.
+ * `patienceMs` even where the store says nothing. `check` resolves when the server can do its work, with remarks for the
+ * answer.
  */
-export function createReadiness(drain: Drain, check: () => Promise<void>): (ctx: Context) => Promise<void> {
+export function createReadiness(
+  drain: Drain,
+  check: () => Promise<ReadyRemarks | void>,
+): (ctx: Context) => Promise<void> {
   let running: Promise<void> | undefined
   /** When the running check counts as failed, and when the last one's result is too old. */
   let overdueAt = 0
   let expiresAt = 0
   let failure: { readonly cause: unknown } | undefined
+  let remarks: ReadyRemarks = {}
 
   const begin = (): Promise<void> => {
     overdueAt = Date.now() + patienceMs
     return check()
       .then(
-        () => (failure = undefined),
+        (found) => {
+          failure = undefined
+          remarks = found ?? {}
+        },
         (cause: unknown) => (failure = { cause }),
       )
       .then(() => {
@@ -42,7 +56,7 @@ export function createReadiness(drain: Drain, check: () => Promise<void>): (ctx:
     if (!running && Date.now() >= expiresAt) running = begin()
     if (running && !(await endsBy(running, overdueAt - Date.now()))) throw notReady(undefined)
     if (failure) throw notReady(failure.cause)
-    ctx.body = { status: 'ready' }
+    ctx.body = { status: 'ready', ...remarks }
   }
 }
 

@@ -50,4 +50,14 @@ export interface Queue {
     /** To be called once the transaction is committed. */
     announce(wakeups: readonly Wakeup[]): void
   }
+  /** Present when hints live beside the store, where they can get lost: whoever looks after runs adds them again. */
+  readonly beside?: {
+    /** Hints that are due later than so many ms from now are not kept: they are to be added again in time. */
+    readonly horizonMs: number
+    /**
+     * Names the hints that there are: under another epoch, all that was added before is gone. Undefined while the backend
+     * is away; what is added meanwhile is kept for this process's own worker, and {@link Queue.claim} gives out only that.
+     */
+    readonly epoch: string | undefined
+  }
 }
