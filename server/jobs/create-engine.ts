@@ -3,6 +3,7 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
 import type { Page, RunState, RunSummary } from '../../shared/flow.ts'
+import type { RunStatuses } from '../../shared/run-status.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
 import { noTracing, type Tracing } from '../../shared/tracing.ts'
 import { cancelRun, heedCancels } from './cancel.ts'
@@ -20,15 +21,17 @@ import type {
   SendEventOptions,
 } from './engine.ts'
 import { EventIntake } from './event-intake.ts'
-import type { Integrations, JobOptions, Json } from './job.ts'
+import type { HostValues, Integrations, JobOptions, Json } from './job.ts'
 import { tellParked, type ConnectionChanged } from './parking.ts'
 import { Presence } from './presence.ts'
 import { eventKey, events, runIdPattern, runs, type PublishedJob, type RunDocument } from './records.ts'
 import { defaultSource, invokeEvent, invokeSource, JobRegistry } from './registry.ts'
 import { replayRun, resumeRun } from './rerun.ts'
+import { readStatuses } from './run-status.ts'
 import { summarise } from './run-summary.ts'
 import type { Base } from './task-attempt.ts'
 import { Upkeep } from './upkeep.ts'
+import { createHostValues } from './value-records.ts'
 import { Worker } from './worker.ts'
 
 const defaultConcurrency = 50
@@ -75,6 +78,7 @@ export function createEngine(options: EngineOptions): JobEngine {
 }
 
 class Engine implements JobEngine {
+  readonly values: HostValues
   readonly #core: EngineCore
   readonly #registry: JobRegistry
   readonly #worker: Worker
@@ -87,6 +91,7 @@ class Engine implements JobEngine {
   constructor(core: EngineCore, concurrency: number) {
     const registry = new JobRegistry(core.integrations)
     const worker = new Worker({ core, registry, concurrency })
+    this.values = createHostValues(core)
     this.#core = core
     this.#registry = registry
     this.#worker = worker
@@ -193,9 +198,11 @@ class Engine implements JobEngine {
   }
 
   async getRun(id: string, accountId?: string): Promise<RunSummary> {
-    const run = await this.#findRun(id)
-    if (accountId !== undefined && run.accountId !== accountId) throw noSuchRun()
-    return this.#summarise(run)
+    return this.#summarise(await this.#findRun(id, accountId))
+  }
+
+  async getRunStatuses(id: string, accountId?: string): Promise<RunStatuses> {
+    return readStatuses(this.#core, await this.#findRun(id, accountId))
   }
 
   async replayRun(id: string): Promise<RunSummary> {
@@ -208,9 +215,9 @@ class Engine implements JobEngine {
     return this.#summarise(await resumeRun(this.#core, await this.#findRun(id)))
   }
 
-  async #findRun(id: string): Promise<RunDocument> {
+  async #findRun(id: string, accountId?: string): Promise<RunDocument> {
     const run = runIdPattern.test(id) ? await this.#core.store.get(runs, id) : undefined
-    if (run === undefined) throw noSuchRun()
+    if (run === undefined || (accountId !== undefined && run.accountId !== accountId)) throw noSuchRun()
     return run
   }
 

@@ -2,7 +2,8 @@
 
 import type { Auth } from '../../shared/auth.ts'
 import type { Page, RunState, RunSummary } from '../../shared/flow.ts'
-import type { Integrations, JobOptions, Json, ScheduleRule } from './job.ts'
+import type { RunStatuses } from '../../shared/run-status.ts'
+import type { HostValues, Integrations, JobOptions, Json, ScheduleRule } from './job.ts'
 
 /** An event as users send it. */
 export interface EventInput {
@@ -165,6 +166,10 @@ export interface JobEngine {
   }): Promise<Page<RunSummary>>
   /** Throws `not_found`; also when `accountId` is given and is not the run's. */
   getRun(id: string, accountId?: string): Promise<RunSummary>
+  /** What a run says of itself. Throws `not_found`; also when `accountId` is given and is not the run's. */
+  getRunStatuses(id: string, accountId?: string): Promise<RunStatuses>
+  /** Values of the environment, as runs have them by `io.store.global`. */
+  readonly values: HostValues
   /**
    * Cancels a run: one that waits ends at once; of one that runs, the signals abort, its waits are dropped, nothing new is
    * begun, and it ends as soon as no task runs. What such a task still brings is stored; one that does not heed its signal

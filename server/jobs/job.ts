@@ -124,6 +124,18 @@ export interface ValueStore {
   delete(key: string, name: string): Promise<boolean>
 }
 
+/** Values of the environment, outside of runs. */
+export interface HostValues {
+  /** The value as JSON gives it back; undefined where there is none. Throws `invalid_input`. */
+  get(name: string): Promise<Json | undefined>
+  /** True where there is one. Throws `invalid_input`. */
+  has(name: string): Promise<boolean>
+  /** Sets or replaces it: the last one to write wins. Throws `invalid_input`, `value_too_large`. */
+  set(name: string, value: Json): Promise<void>
+  /** Removes it; false where there was none. Throws `invalid_input`. */
+  delete(name: string): Promise<boolean>
+}
+
 /** Places to keep values, sealed. Names in one of them mean nothing in the others. */
 export interface RunStore {
   /** Of this run alone; gone when the run is. */

@@ -2,22 +2,12 @@
 // replay does not repeat it; so is reading, so a replay reads what the run read. Values of the run are kept in its
 // journal, under its claim, and go with it.
 
-import { AuthFlowError } from '../../shared/errors.ts'
 import { retry } from '../../shared/retry.ts'
 import type { Json, RunStore, ValueStore } from './job.ts'
-import { enterStep, storeStep, whereItEnds, wrongCall } from './journal-step.ts'
+import { enterStep, storeStep, whereItEnds } from './journal-step.ts'
 import { digest } from './records.ts'
 import type { RunIOOptions } from './run-io.ts'
-import {
-  complainOfName,
-  deleteValue,
-  getValue,
-  hasValue,
-  maxValueBytes,
-  setValue,
-  toText,
-  valueId,
-} from './value-records.ts'
+import { checkName, checkValue, deleteValue, getValue, hasValue, setValue, valueId } from './value-records.ts'
 
 type Scope = keyof RunStore
 
@@ -48,30 +38,11 @@ interface Call {
   readonly scope: Scope
   readonly verb: keyof ValueStore
   readonly key: string
-  readonly name: string
 }
 
-/** Says no to a call that can't work. */
-function check({ run }: RunIOOptions, { scope, verb, key, name }: Call): void {
-  const complaint = complainOfName(name)
-  if (complaint !== undefined) {
-    const place = { name: `store.${scope}.${verb}`, key, job: run.job }
-    throw wrongCall(place, `${complaint} Its first argument is the step's key, the second the value's name.`)
-  }
-}
-
-/** JSON text of a value that may be kept. */
-function checkValue({ run }: RunIOOptions, { scope, key }: Call, value: unknown): string {
-  const place = { name: `store.${scope}.set`, key, job: run.job }
-  const text = toText(value)
-  if (text === undefined) throw wrongCall(place, 'the value must be JSON. Use delete to remove one.')
-  if (Buffer.byteLength(text) <= maxValueBytes) return text
-  throw new AuthFlowError(
-    'value_too_large',
-    `io.store.${scope}.set «${key}» of job ${run.job}: a value may have 256 KB. Keep it elsewhere and store a reference.`,
-    { details: { limit: maxValueBytes } },
-  )
-}
+/** The call for its error: what was called with which key by which job. */
+const placeOf = ({ run }: RunIOOptions, { scope, verb, key }: Call): string =>
+  `io.store.${scope}.${verb} «${String(key).slice(0, 64)}» of job ${run.job}`
 
 /** Values of a job or of the environment. Other runs write them too, so each call is a task. */
 class SharedValues implements ValueStore {
@@ -93,7 +64,7 @@ class SharedValues implements ValueStore {
   }
 
   async set(key: string, name: string, value: Json): Promise<void> {
-    const text = checkValue(this.#parts, { scope: this.#scope, verb: 'set', key, name }, value)
+    const text = checkValue(placeOf(this.#parts, { scope: this.#scope, verb: 'set', key }), value)
     await this.#step('set', { key, name }, (id) => setValue(this.#parts.core, id, text))
   }
 
@@ -107,7 +78,7 @@ class SharedValues implements ValueStore {
     work: (id: string) => Promise<unknown>,
   ): Promise<unknown> {
     const { runner, run } = this.#parts
-    check(this.#parts, { scope: this.#scope, verb, key, name })
+    checkName(placeOf(this.#parts, { scope: this.#scope, verb, key }), name)
     const id = valueId(name, this.#scope === 'job' ? run.job : undefined)
     const label = `Store: ${verb}`
     return runner.run(key, () => work(id), { name: label, params: [verb, id], retry: retry.standardBackoff })
@@ -149,7 +120,7 @@ class OwnValues implements ValueStore {
   }
 
   async set(key: string, name: string, value: Json): Promise<void> {
-    const text = checkValue(this.#parts, { scope: 'run', verb: 'set', key, name }, value)
+    const text = checkValue(placeOf(this.#parts, { scope: 'run', verb: 'set', key }), value)
     await this.#write('set', { key, name, text })
   }
 
@@ -163,7 +134,7 @@ class OwnValues implements ValueStore {
     { key, name }: { readonly key: string; readonly name: string },
     pick: (text: string | undefined) => unknown,
   ): Promise<unknown> {
-    check(this.#parts, { scope: 'run', verb, key, name })
+    checkName(placeOf(this.#parts, { scope: 'run', verb, key }), name)
     const place = digest(name)
     return this.#parts.runner.run(key, () => pick(this.#values.get(place)?.text), {
       name: `Store: ${verb}`,
@@ -177,7 +148,7 @@ class OwnValues implements ValueStore {
     { key, name, text }: { readonly key: string; readonly name: string; readonly text: string | undefined },
   ): Promise<boolean> {
     const { execution, journal, core } = this.#parts
-    check(this.#parts, { scope: 'run', verb, key, name })
+    checkName(placeOf(this.#parts, { scope: 'run', verb, key }), name)
     const ended = whereItEnds(execution)
     if (ended !== undefined) await ended
     const params = digest(name)

@@ -4,12 +4,12 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { SealedSet } from '../vault/sealed-set.ts'
 import type { EngineCore } from './core.ts'
-import type { Json } from './job.ts'
+import type { HostValues, Json } from './job.ts'
 import { digest, values, type ValueDocument } from './records.ts'
 
 const maxNameLength = 256
 /** Bytes of a value as JSON. */
-export const maxValueBytes = 256 * 1024
+const maxValueBytes = 256 * 1024
 /** Two writers at once take turns; this is for a store that keeps losing the race. */
 const maxTries = 10
 
@@ -50,18 +50,52 @@ export const deleteValue = ({ store }: EngineCore, id: string): Promise<boolean>
 export const hasValue = async ({ store }: EngineCore, id: string): Promise<boolean> =>
   (await store.get(values, id)) !== undefined
 
-/** What is wrong with the name, if it is none. */
-export function complainOfName(name: unknown): string | undefined {
+/**
+ * Checks the name of a value.
+ *
+ * @throws {@link AuthFlowError} `invalid_input`
+ */
+export function checkName(place: string, name: unknown): string {
   if (typeof name === 'string' && name !== '' && name.length <= maxNameLength && name.isWellFormed())
-    return undefined
-  return `the name of a value must be text of 1 to ${maxNameLength} characters.`
+    return name
+  throw new AuthFlowError(
+    'invalid_input',
+    `${place}: the name of a value must be text of 1 to ${maxNameLength} characters.`,
+  )
 }
 
-/** JSON text of a value, or undefined where it is no JSON. */
-export function toText(value: unknown): string | undefined {
+/**
+ * JSON text of a value that may be kept.
+ *
+ * @throws {@link AuthFlowError} `invalid_input`, `value_too_large`
+ */
+export function checkValue(place: string, value: unknown): string {
+  let text: string | undefined
   try {
-    return JSON.stringify(value) as string | undefined
+    text = JSON.stringify(value) as string | undefined
   } catch {
-    return undefined
+    text = undefined
+  }
+  if (text === undefined)
+    throw new AuthFlowError('invalid_input', `${place}: the value must be JSON. Use delete to remove one.`)
+  if (Buffer.byteLength(text) <= maxValueBytes) return text
+  throw new AuthFlowError(
+    'value_too_large',
+    `${place}: a value may have 256 KB. Keep it elsewhere and store a reference.`,
+    { details: { limit: maxValueBytes } },
+  )
+}
+
+/** Values of the environment for code outside of runs. */
+export function createHostValues(core: EngineCore): HostValues {
+  const place = (verb: string): string => `store.global.${verb}`
+  return {
+    get: async (name) => getValue(core, valueId(checkName(place('get'), name))),
+    has: async (name) => hasValue(core, valueId(checkName(place('has'), name))),
+    set: async (name, value) => {
+      const id = valueId(checkName(place('set'), name))
+      await setValue(core, id, checkValue(place('set'), value))
+    },
+    delete: async (name) => deleteValue(core, valueId(checkName(place('delete'), name))),
   }
 }
