@@ -54,6 +54,9 @@ export async function createMetrics(): Promise<ReadableMetrics> {
     'outcome',
   ])
   const runs = counter('runs_total', 'Runs by their end.', ['job', 'outcome'])
+  const missing = counter('version_missing_total', 'Runs set aside because no worker has their version.', [
+    'job',
+  ])
 
   return {
     refreshEnded: (integration, outcome) => refreshes.inc({ integration, outcome }),
@@ -62,6 +65,7 @@ export async function createMetrics(): Promise<ReadableMetrics> {
     queueLag: (ms) => lag.observe(toSeconds(ms)),
     webhookReceived: (integration, outcome) => deliveries.inc({ integration, outcome }),
     runEnded: (job, outcome) => runs.inc({ job, outcome }),
+    versionMissing: (job) => missing.inc({ job }),
     read: async () => ({ type: registry.contentType, text: await registry.metrics() }),
   }
 }

@@ -30,6 +30,8 @@ export interface Metrics {
   webhookReceived(integration: string, outcome: DeliveryOutcome): void
   /** A run has ended. `job` is the job's id. */
   runEnded(job: string, outcome: RunOutcome): void
+  /** A run was set aside because no worker has had its version for a while. `job` is the job's id. */
+  versionMissing(job: string): void
 }
 
 const nothing = (): void => undefined
@@ -42,4 +44,5 @@ export const noMetrics: Metrics = {
   queueLag: nothing,
   webhookReceived: nothing,
   runEnded: nothing,
+  versionMissing: nothing,
 }

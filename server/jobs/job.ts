@@ -331,6 +331,12 @@ export interface JobOptions<
   /** A job that is not enabled starts no new runs (default true). */
   readonly enabled?: boolean
   /**
+   * What becomes of runs of an older version once no worker has had it for 15 minutes: they `wait` for it (default), or go
+   * on with the `latest`, which must fit what they have done: a task that is not what it was fails with `replay_mismatch`.
+   * The highest version decides.
+   */
+  readonly onVersionGone?: 'wait' | 'latest'
+  /**
    * The work. Called from the top on every pass; what it did in tasks is not done again. What it returns is the run's
    * output (JSON of at most 1 MB); what it throws ends the run as failed.
    */

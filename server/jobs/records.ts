@@ -174,6 +174,8 @@ export interface PublishedJob {
   readonly filter?: EventFilter
   /** Present for jobs that fire by themselves. */
   readonly schedule?: ScheduleRule
+  /** Runs of versions that nobody has any more go on with this one while it is the highest. */
+  readonly onVersionGone?: 'latest'
 }
 
 /** A worker and what it can run. Alive as long as its lease is. */

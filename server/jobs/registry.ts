@@ -139,6 +139,16 @@ export class JobRegistry {
     return this.#own.has(nameOf(job, version)) || this.#live.some(same)
   }
 
+  /**
+   * The version that runs of versions which nobody has any more go on with: the highest, if it says so and some live worker
+   * has it.
+   */
+  heirOf(job: string): string | undefined {
+    const highest = this.highest(job)
+    if (highest?.onVersionGone !== 'latest' || !this.isRunnable(job, highest.version)) return undefined
+    return highest.version
+  }
+
   /** The job at its highest version, of this process or of others. */
   highest(job: string): PublishedJob | undefined {
     this.#highest ??= highestOf([...this.published, ...this.#elsewhere])
@@ -180,7 +190,7 @@ export class JobRegistry {
 function createDefinition<Payload, Used extends Integrations, Output extends Json | void>(
   options: JobOptions<Payload, Used, Output>,
 ): JobDefinition {
-  const { id, name, version, trigger, enabled = true, run } = options
+  const { id, name, version, trigger, enabled = true, onVersionGone, run } = options
   const integrations: Integrations = options.integrations ?? {}
   const IOClass = ioClassOf(Object.keys(integrations))
   const parse = (payload: Json): Payload => parsePayload(trigger.schema, payload, id)
@@ -194,6 +204,7 @@ function createDefinition<Payload, Used extends Integrations, Output extends Jso
       source: sourceOf(id, trigger),
       ...(trigger.filter === undefined ? {} : { filter: trigger.filter }),
       ...(trigger.schedule === undefined ? {} : { schedule: trigger.schedule }),
+      ...(onVersionGone === 'latest' ? { onVersionGone } : {}),
     },
     integrations,
     check: (payload) => void parse(payload),

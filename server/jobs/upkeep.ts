@@ -1,9 +1,10 @@
 // What somebody has to look after: events whose dispatch was cut off, due runs that lost their hint, parked runs whose
 // connection came back unheard, runs of versions that nobody can run any more. Everything here is safe to repeat.
 
-import type { Wakeup } from '../queue/queue.ts'
 import type { EngineCore } from './core.ts'
 import type { EventIntake } from './event-intake.ts'
+import { HintFeeder, hintOf } from './hint-feeder.ts'
+import { tellMissing } from './missing-connection.ts'
 import { tellParked } from './parking.ts'
 import { dispatches, events, parkings, places, runs, type RunDocument } from './records.ts'
 import type { JobRegistry } from './registry.ts'
@@ -27,17 +28,22 @@ export interface UpkeepOptions {
 /** Rounds of upkeep. */
 export class Upkeep {
   readonly #options: UpkeepOptions
+  readonly #feeder: HintFeeder
   /** Where the last round stopped looking at connections. */
   #parkingCursor: string | undefined
 
   constructor(options: UpkeepOptions) {
     this.#options = options
+    this.#feeder = new HintFeeder(options.core)
   }
 
   /** One round. Looks at a bounded number of records of each kind. */
   async round(): Promise<void> {
+    const { beside } = this.#options.core.queue
     await this.#finishDispatch()
-    for (const state of ['queued', 'waiting'] as const) await this.#remindOf(state)
+    // Hints in the store are as safe as the runs, and adding them again costs nothing: everybody may.
+    const role = beside === undefined ? 'leader' : await this.#feeder.feed(beside)
+    if (role === 'leader') for (const state of ['queued', 'waiting'] as const) await this.#remindOf(state)
     await this.#lookForVersions()
     await this.#lookForConnections()
   }
@@ -61,28 +67,46 @@ export class Upkeep {
 
   async #remindOf(state: 'queued' | 'waiting'): Promise<void> {
     const { core, registry } = this.#options
-    const { store, queue, now, log } = core
-    const { items } = await store.list(runs, {
-      index: 'place',
-      equals: places[state],
-      to: now() - lateAfterMs,
-      limit: pageSize,
-    })
+    const { queue, now } = core
+    const items = await this.#late(state)
     const isGone = (run: RunDocument): boolean =>
       now() - (run.dueAt ?? 0) > goneAfterMs && !registry.isRunnable(run.job, run.jobVersion)
     await queue.add(items.filter((run) => !isGone(run)).map((run) => hintOf(run, run.dueAt ?? now())))
-    for (const run of items.filter(isGone)) {
-      log.error(
-        { run: run.id, job: run.job, version: run.jobVersion },
-        'no worker can run this version of the job',
+    for (const run of items.filter(isGone)) await this.#setAside(run, state)
+  }
+
+  async #late(state: 'queued' | 'waiting'): Promise<readonly RunDocument[]> {
+    const { store, queue, now } = this.#options.core
+    const to = now() - lateAfterMs
+    if (queue.beside !== undefined) return this.#feeder.late(state, to)
+    return (await store.list(runs, { index: 'place', equals: places[state], to, limit: pageSize })).items
+  }
+
+  /** Nobody has had the run's version for a while: it waits for it, or goes on with the highest if the job says so. */
+  async #setAside(run: RunDocument, state: 'queued' | 'waiting'): Promise<void> {
+    const { core, registry } = this.#options
+    const { store, log, metrics } = core
+    const facts = { run: run.id, job: run.job, version: run.jobVersion }
+    const heir = registry.heirOf(run.job)
+    if (heir !== undefined) {
+      log.warn(
+        { ...facts, heir },
+        'no worker can run this version of the job; the run goes on with the highest',
       )
-      await store.update(
-        runs,
-        run.id,
-        { state },
-        { set: { state: 'waiting_for_version', place: places.waitingForVersion } },
-      )
+      return this.#bequeath(run, heir, state)
     }
+    const set = { state: 'waiting_for_version' as const, place: places.waitingForVersion }
+    if (!(await store.update(runs, run.id, { state }, { set }))) return
+    log.error(facts, 'no worker can run this version of the job')
+    metrics.versionMissing(run.job)
+  }
+
+  async #bequeath(run: RunDocument, version: string, state: RunDocument['state']): Promise<void> {
+    const { store, queue, now } = this.#options.core
+    const dueAt = now()
+    await queue.add([{ runId: run.id, job: run.job, version, dueAt }])
+    const set = { state: 'queued' as const, place: places.queued, dueAt, jobVersion: version }
+    await store.update(runs, run.id, { state, jobVersion: run.jobVersion }, { set })
   }
 
   async #lookForVersions(): Promise<void> {
@@ -93,6 +117,10 @@ export class Upkeep {
       equals: places.waitingForVersion,
       limit: pageSize,
     })
+    for (const run of items) {
+      const heir = registry.isRunnable(run.job, run.jobVersion) ? undefined : registry.heirOf(run.job)
+      if (heir !== undefined) await this.#bequeath(run, heir, 'waiting_for_version')
+    }
     const back = items.filter((run) => registry.isRunnable(run.job, run.jobVersion))
     const dueAt = now()
     await queue.add(back.map((run) => hintOf(run, dueAt)))
@@ -106,7 +134,9 @@ export class Upkeep {
     const query = { index: 'all', equals: 'parking', limit: parkingsPerRound, ...cursor }
     const page = await core.store.list(parkings, query)
     this.#parkingCursor = page.cursor
-    for (const { integration, accountId, since } of page.items) {
+    for (const parking of page.items) {
+      const { integration, accountId, since } = parking
+      if (parking.told !== true) await tellMissing(core, parking)
       const connection = await core.findConnection({ integration, accountId, since })
       if (connection?.state === 'active')
         await tellParked(core, { type: 'connected', integration, accountId })
@@ -127,10 +157,3 @@ export class Upkeep {
     await queue.add(items.map((run) => hintOf(run, run.dueAt ?? now())))
   }
 }
-
-const hintOf = (run: RunDocument, dueAt: number): Wakeup => ({
-  runId: run.id,
-  job: run.job,
-  version: run.jobVersion,
-  dueAt,
-})
