@@ -1,6 +1,7 @@
 // Spans of the work of one server, by the API of OpenTelemetry and its conventions for messaging and HTTP. The host
 // registers the SDK that collects them; what spans are called and what they show is decided here alone.
 
+import type * as api from '@opentelemetry/api'
 import type { Attributes, Context, Span, SpanKind } from '@opentelemetry/api'
 import { isAuthFlowError } from '../shared/errors.ts'
 import {
@@ -19,7 +20,7 @@ import { loadPeer } from './integrations/sdk-peer.ts'
 import { scrubText } from './vault/scrub-text.ts'
 import { secretMark } from './vault/secret.ts'
 
-type Otel = typeof import('@opentelemetry/api')
+type Otel = typeof api
 
 /** What spans may show. */
 export interface TracingOptions {

@@ -40,6 +40,8 @@ export interface ApiContext {
   /** True when the request has `Origin` or `Sec-Fetch-Site`. */
   readonly fromBrowser: boolean
   readonly guesses: GuessGuard
+  /** Calls back as part of what the caller says it is doing. */
+  traced<T>(work: () => T): T
 }
 
 const { router, procedure } = initTRPC.context<ApiContext>().create(rootOptions)
@@ -59,7 +61,10 @@ function requireKey(ctx: ApiContext, scope: SecretKeyScope, integration?: string
 
 /** A procedure for keys with the scope; `ctx.actor` is the key's id. */
 const scoped = (scope: SecretKeyScope) =>
-  procedure.use(({ ctx, next }) => next({ ctx: { actor: requireKey(ctx, scope).id } }))
+  procedure.use(({ ctx, next }) => {
+    const { id: actor } = requireKey(ctx, scope)
+    return ctx.traced(() => next({ ctx: { actor } }))
+  })
 
 /** Instants cross the wire as ISO 8601. */
 const readEvent = ({

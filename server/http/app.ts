@@ -158,10 +158,7 @@ function createRoutes(options: AppOptions): Router {
   router.all('/api/trpc/:path', async (ctx) => {
     // Only browsers send preflights, and no page may call this.
     if (ctx.method === 'OPTIONS') throw new AuthFlowError('secret_key_in_browser')
-    const tracing = options.tracing?.() ?? noTracing
-    await tracing.continuing(ctx.get('traceparent'), () =>
-      callApi(ctx, lastSegment(ctx), () => apiContext(ctx, options)),
-    )
+    await callApi(ctx, lastSegment(ctx), () => apiContext(ctx, options))
   })
   return router
 }
@@ -229,14 +226,19 @@ async function connectContext(ctx: Context, options: AppOptions) {
   return { connect, engine, caller, drain, describe, developer: development && isDeveloper(ctx, baseUrl) }
 }
 
-async function apiContext({ req }: Context, { services, keys, bounds }: AppOptions) {
+async function apiContext(ctx: Context, options: AppOptions) {
+  const { req } = ctx
+  const { services, keys, bounds } = options
   const { headers } = req
   const fromBrowser = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
   // The procedures refuse it too; here it is refused before the input is looked at.
   if (fromBrowser) throw new AuthFlowError('secret_key_in_browser')
   const { connect, engine } = await services()
   const guesses = guessGuard(req, bounds)
-  return { connect, engine, keys, key: bearerOf(req), fromBrowser, guesses }
+  // Known only once the services run.
+  const tracing = options.tracing?.() ?? noTracing
+  const traced = <T>(work: () => T): T => tracing.continuing(ctx.get('traceparent'), work)
+  return { connect, engine, keys, key: bearerOf(req), fromBrowser, guesses, traced }
 }
 
 function lastSegment(ctx: Context): string {
