@@ -1,0 +1,95 @@
+// X4: a worker that is stopped for three times its lease and goes on when its runs are others'. What it still writes
+// does not count. X16: a worker whose event loop is blocked by a task for longer than its lease: the same, and its
+// process goes on.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { printFigure } from '../../scripts/figure.ts'
+import { backends, isLong } from '../connect/fixtures/backends.ts'
+import { until } from './fixtures/engine-fixture.ts'
+import { assertWhole, freeze, withScene, type FaultScene } from './fixtures/fault-scene.ts'
+
+const tasks = 4
+/** Each worker that is stopped has so many runs. */
+const runsOfStop = 10
+const stops = isLong ? 5 : 1
+/** Three times the lease of three seconds. */
+const stoppedMs = 9000
+/** A lease is left to its owner for five seconds after its end. */
+const blockedMs = isLong ? 20_000 : 11_000
+
+async function stopOnce(scene: FaultScene): Promise<{ refused: number }> {
+  const worker = await scene.startWorker()
+  const ids = await scene.sendSteps(runsOfStop, { tasks, ms: 200 })
+  const begun = (): number =>
+    scene.history().filter(({ kind, pid }) => kind === 'begun' && pid === worker.pid).length
+  await until('it works', () => begun() > runsOfStop, 30_000)
+  await freeze(worker, scene.store)
+  const heir = await scene.startWorker()
+  const from = performance.now()
+  const before = await scene.allOver(ids, 60_000)
+  await delay(Math.max(0, stoppedMs - (performance.now() - from)))
+  const length = scene.history().length
+  worker.child.kill('SIGCONT')
+  await delay(3000)
+  assertWhole(before, tasks)
+  assert.deepEqual(await scene.runsOf(ids), before, 'the late writer changed nothing')
+  const late = scene.history().slice(length)
+  await worker.kill()
+  await heir.kill()
+  return { refused: late.filter(({ kind }) => kind === 'refused').length }
+}
+
+describe('X4: a worker that is stopped for three leases', { timeout: 1_000_000, concurrency: true }, () => {
+  for (const backend of backends)
+    it(`writes nothing when it goes on, on ${backend.name}`, { skip: backend.skip }, () =>
+      withScene(backend, async (scene) => {
+        let refused = 0
+        for (let stop = 0; stop < stops; stop += 1) refused += (await stopOnce(scene)).refused
+        const figure = (name: string, value: number): void =>
+          printFigure({ requirement: 'X4', name: `${name}, ${backend.name}`, value })
+        figure('runs whose worker was stopped', stops * runsOfStop)
+        figure('late results refused', refused)
+        figure('late results that counted', 0)
+      }),
+    )
+})
+
+describe('X16: a worker whose event loop a task blocks', { timeout: 300_000, concurrency: true }, () => {
+  for (const backend of backends)
+    it(`hands its runs over, and only one result counts, on ${backend.name}`, { skip: backend.skip }, () =>
+      withScene(backend, async (scene) => {
+        const blocked = await scene.startWorker()
+        const other = await scene.sendSteps(5, { tasks, ms: 500 })
+        await until('it works', () => scene.history().length > 5, 30_000)
+        const poison = await scene.send('poison', { how: 'block', ms: blockedMs, pid: blocked.pid })
+        await until('it is blocked', () => scene.history().some(({ path }) => path === 'dies'), 30_000)
+        const from = performance.now()
+        const heir = await scene.startWorker()
+        const documents = await scene.allOver(other, 60_000)
+        const handedOverMs = Math.round(performance.now() - from)
+        assertWhole(documents, tasks)
+        const [over] = await scene.allOver([poison], 3 * blockedMs)
+        assert.equal(over?.state, 'succeeded')
+        const results = over.journal?.flat().filter(({ state }) => state === 'succeeded')
+        assert.equal(results?.length, 1, 'one result')
+        await delay(2000)
+        assert.equal(blocked.child.exitCode, null, 'its process goes on')
+        assert.deepEqual(await scene.runsOf([...other, poison]), [...documents, over])
+        const stored = scene.history().filter(({ kind, run }) => kind === 'stored' && run === poison)
+        assert.equal(stored.length, 1)
+        assert.equal(stored[0]?.pid, heir.pid)
+        const { name } = backend
+        const unit = 'ms'
+        printFigure({ requirement: 'X16', name: `loop blocked, ${name}`, value: blockedMs, unit })
+        printFigure({
+          requirement: 'X16',
+          name: `its runs done by the other after, ${name}`,
+          value: handedOverMs,
+          unit,
+        })
+        printFigure({ requirement: 'X16', name: `results stored twice, ${name}`, value: 0 })
+      }),
+    )
+})
