@@ -10,13 +10,14 @@ import { after, before, describe, it } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Webhook } from 'standardwebhooks'
 import { connectSlack, startTestServer, type TestServer } from './http/fixtures/test-server.ts'
-import { connectionTrigger, isAuthFlowError } from './index.ts'
+import { connectionTrigger, isAuthFlowError, missingConnectionTrigger } from './index.ts'
 
 const pagePath = fileURLToPath(new URL('../docs/connections.md', import.meta.url))
 
 /** What the examples take for granted. */
 const given = {
   connectionTrigger,
+  missingConnectionTrigger,
   createServer,
   isAuthFlowError,
   makeWebhookSecret: (): string => `whsec_${randomBytes(32).toString('base64')}`,

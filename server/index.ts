@@ -41,6 +41,12 @@ export type {
   ConnectionPayload,
   ConnectionTriggerOptions,
 } from './triggers/connection-trigger.ts'
+export {
+  missingConnectionResolvedTrigger,
+  missingConnectionTrigger,
+} from './triggers/missing-connection-trigger.ts'
+export type { MissingConnectionOptions } from './triggers/missing-connection-trigger.ts'
+export type { MissingConnection } from './jobs/missing-connection.ts'
 export { eventTrigger } from './triggers/event-trigger.ts'
 export { invokeTrigger } from './triggers/invoke-trigger.ts'
 export type { InvokeTriggerOptions } from './triggers/invoke-trigger.ts'

@@ -9,7 +9,8 @@ import type { Integration } from '../integrations/integration.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Store } from '../store/store.ts'
 import type { Vault } from '../vault/vault.ts'
-import type { ResolveAuth } from './engine.ts'
+import type { EventInput, ResolveAuth } from './engine.ts'
+import type { Lanes } from './lanes.ts'
 
 /**
  * Tells which connection an account has; sees every change that was written. With `since`, an instant in ms, also under
@@ -30,6 +31,10 @@ export interface EngineCore {
   readonly integrations: readonly Integration[]
   readonly resolveAuth: ResolveAuth
   readonly findConnection: FindConnection
+  /** Sends an event of the engine's own about the account. */
+  readonly raise: (event: EventInput, accountId: string) => Promise<void>
+  /** Slots of concurrency limits. */
+  readonly lanes: Lanes
   readonly log: Logger
   /** Counts runs, steals and the queue's lag. */
   readonly metrics: Metrics

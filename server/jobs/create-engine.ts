@@ -22,6 +22,7 @@ import type {
 } from './engine.ts'
 import { EventIntake } from './event-intake.ts'
 import type { HostValues, Integrations, JobOptions, Json } from './job.ts'
+import { Lanes } from './lanes.ts'
 import { tellParked, type ConnectionChanged } from './parking.ts'
 import { Presence } from './presence.ts'
 import { eventKey, events, runIdPattern, runs, type PublishedJob, type RunDocument } from './records.ts'
@@ -43,7 +44,7 @@ const beatMs = 1000
 const maxLookedAt = 1000
 
 /** Options of {@link createEngine}. */
-export interface EngineOptions extends Omit<EngineCore, 'now' | 'random' | 'metrics' | 'tracing'> {
+export interface EngineOptions extends Omit<EngineCore, 'lanes' | 'now' | 'random' | 'metrics' | 'tracing'> {
   /** Runs at a time in this process, 1 to 1000 (default 50). */
   readonly concurrency?: number
   /** The clock of due times (default: the store's). */
@@ -74,7 +75,8 @@ export function createEngine(options: EngineOptions): JobEngine {
       details: { option: 'concurrency' },
     })
   }
-  return new Engine({ ...options, now, random, metrics, tracing }, concurrency)
+  const core = { ...options, now, random, metrics, tracing }
+  return new Engine({ ...core, lanes: new Lanes(core) }, concurrency)
 }
 
 class Engine implements JobEngine {
@@ -88,7 +90,11 @@ class Engine implements JobEngine {
   readonly #upkeep: Upkeep
   #state: 'new' | 'started' | 'stopped' = 'new'
 
-  constructor(core: EngineCore, concurrency: number) {
+  constructor(options: Omit<EngineCore, 'raise'>, concurrency: number) {
+    const raise: EngineCore['raise'] = async (event, accountId) => {
+      await this.sendEvent(event, { accountId })
+    }
+    const core: EngineCore = { ...options, raise }
     const registry = new JobRegistry(core.integrations)
     const worker = new Worker({ core, registry, concurrency })
     this.values = createHostValues(core)
@@ -238,11 +244,12 @@ class Engine implements JobEngine {
   async stop(deadlineMs: number): Promise<void> {
     if (this.#state !== 'started') {
       this.#state = 'stopped'
-      return
+      return this.#core.lanes.settled()
     }
     this.#state = 'stopped'
     this.#delayed.stop()
     await this.#worker.stop(deadlineMs)
+    await this.#core.lanes.settled()
     await this.#presence.stop()
   }
 
@@ -254,6 +261,7 @@ class Engine implements JobEngine {
     await this.#presence.findDead()
     await this.#presence.findLateClaims()
     await this.#upkeep.round()
+    await this.#core.lanes.sweep()
     this.#worker.look()
   }
 

@@ -1,6 +1,7 @@
 // Runs that wait for their account to connect: woken when it does, cancelled when it is disconnected on purpose.
 
 import type { EngineCore } from './core.ts'
+import { tellMissing, tellResolved } from './missing-connection.ts'
 import { parkingId, parkings, places, retentionMs, runs, type RunDocument } from './records.ts'
 
 const pageSize = 500
@@ -32,20 +33,18 @@ export async function tellParked(core: EngineCore, change: ConnectionChanged): P
     const told = await Promise.all(items.map(tell))
     if (items.length < pageSize || !told.includes(true)) break
   }
+  if (change.type === 'connected') await tellResolved(core, parkingId(integration, accountId))
   // Last, so that whoever is cut off before leaves the rest to the sweep. One that parked meanwhile needs it again.
   await store.remove(parkings, parkingId(integration, accountId))
   const { items } = await store.list(runs, { ...query, limit: 1 })
   if (items.length > 0) await noteParking(core, integration, accountId)
 }
 
-/** Notes that runs wait for the connection, so that the sweep looks at it. */
-export async function noteParking(
-  { store, now }: EngineCore,
-  integration: string,
-  accountId: string,
-): Promise<void> {
+/** Notes that runs wait for the connection, so that the sweep looks at it. The first to wait tells the host. */
+export async function noteParking(core: EngineCore, integration: string, accountId: string): Promise<void> {
   const id = parkingId(integration, accountId)
-  await store.insert(parkings, { id, scope: 'parking', integration, accountId, since: now() })
+  const parking = { id, scope: 'parking' as const, integration, accountId, since: Math.floor(core.now()) }
+  if (await core.store.insert(parkings, parking)) await tellMissing(core, parking)
 }
 
 /** Makes a parked run due after `delayMs`. False when it is not parked there any more. */

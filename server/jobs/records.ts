@@ -4,6 +4,7 @@
 import { hash, randomUUID } from 'node:crypto'
 import { defineSet, type StoredDocument } from '../store/store.ts'
 import type { EventFilter, ScheduleRule } from './job.ts'
+import { lanes, waits, type LimitRule } from './lane-records.ts'
 import type { RunState } from '../../shared/flow.ts'
 
 /** A run that an event starts. */
@@ -56,6 +57,8 @@ export interface ParkingDocument extends StoredDocument {
   readonly integration: string
   readonly accountId: string
   readonly since: number
+  /** True once the host was told, by an event. */
+  readonly told?: boolean
 }
 
 /** Tells a worker to cancel one of its runs; its id is `worker/run`. Kept for an hour, should the worker die. */
@@ -134,6 +137,10 @@ export interface RunDocument extends StoredDocument {
   readonly identities?: Readonly<Record<string, string>>
   /** Since when it has not been able to act as the account. */
   readonly parkedAt?: number
+  /** Slots of concurrency limits that it has: the token by the lane. They stay with it until it ends or falls asleep. */
+  readonly slots?: Readonly<Record<string, number>>
+  /** While it is blocked: the document that says so to its lane. */
+  readonly waitsFor?: string
   /** Somebody cancelled it: whoever has it or takes it ends it as cancelled. */
   readonly cancelRequested?: boolean
   /** Its worker died while it ran. Until a task commits, it runs alone. */
@@ -174,6 +181,8 @@ export interface PublishedJob {
   readonly filter?: EventFilter
   /** Present for jobs that fire by themselves. */
   readonly schedule?: ScheduleRule
+  /** Present for jobs of which only so many runs may run at a time. */
+  readonly limit?: LimitRule
   /** Runs of versions that nobody has any more go on with this one while it is the highest. */
   readonly onVersionGone?: 'latest'
 }
@@ -222,7 +231,7 @@ export const workers = defineSet<WorkerDocument>('workers', { all: ['scope', 'st
 export const values = defineSet<ValueDocument>('values')
 
 /** Every set that the engine needs; pass it to `Store.migrate`. */
-export const jobSets = [events, dispatches, runs, tasks, parkings, workers, cancels, delays, values] as const
+export const jobSets = [events, dispatches, runs, tasks, parkings, workers, cancels, delays, values, lanes, waits] as const
 
 /**
  * Values of a run's `place`. One index serves the search for a dead worker's runs, for late runs and for those that

@@ -96,7 +96,10 @@ export class Upkeep {
       return this.#bequeath(run, heir, state)
     }
     const set = { state: 'waiting_for_version' as const, place: places.waitingForVersion }
-    if (!(await store.update(runs, run.id, { state }, { set }))) return
+    // Others can use its slots meanwhile.
+    if (!(await store.update(runs, run.id, { state, version: run.version }, { set, unset: ['slots'] })))
+      return
+    core.lanes.leave(run)
     log.error(facts, 'no worker can run this version of the job')
     metrics.versionMissing(run.job)
   }
