@@ -347,8 +347,13 @@ export interface JobOptions<
    * logged; it has 30 s.
    */
   readonly onSuccess?: (end: RunEnd & { readonly output: Json }) => Promise<void> | void
-  /** Told of a run whose code failed, as {@link JobOptions.onSuccess} is; a cancelled run is neither. */
+  /**
+   * Told of a run whose code failed, as {@link JobOptions.onSuccess} is; a cancelled run is neither. `error.stack` says where
+   * in your code it was thrown, in whichever pass that was; null where what was thrown has none.
+   */
   readonly onFailure?: (
-    end: RunEnd & { readonly error: { readonly code: string; readonly message: string } },
+    end: RunEnd & {
+      readonly error: { readonly code: string; readonly message: string; readonly stack: string | null }
+    },
   ) => Promise<void> | void
 }

@@ -104,9 +104,11 @@ export class Journal {
    */
   assertRoom(): void {
     if (this.#entries.size >= entryLimit) {
-      throw new AuthFlowError('too_many_tasks', `A run may have ${entryLimit} tasks.`, {
-        details: { limit: entryLimit },
-      })
+      throw new AuthFlowError(
+        'too_many_tasks',
+        `A run may have ${entryLimit} tasks, waits and log lines. Send events that start runs for parts of the work.`,
+        { details: { limit: entryLimit } },
+      )
     }
   }
 

@@ -16,7 +16,7 @@ export function readBounds(
   { min = 0, max = 1, round = false }: RandomOptions,
 ): RandomBounds {
   const refuse = (expected: string): Error => wrongCall({ name: 'random', ...call }, expected)
-  if (!(min <= max && Number.isFinite(max - min)))
+  if (!(typeof min === 'number' && typeof max === 'number' && min <= max && Number.isFinite(max - min)))
     throw refuse(`min and max must be numbers, min the lower one; got ${min} and ${max}.`)
   if (typeof round !== 'boolean') throw refuse('round must be true or false.')
   if (round && Math.ceil(min) > Math.floor(max))

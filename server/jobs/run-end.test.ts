@@ -8,6 +8,7 @@ describe('onSuccess and onFailure of a job', () => {
   const directory = createDirectory()
   let fixture: EngineFixture
   const told: unknown[] = []
+  const stacks: unknown[] = []
 
   before(async () => {
     fixture = await openEngine(directory.path)
@@ -30,7 +31,10 @@ describe('onSuccess and onFailure of a job', () => {
       assert.ok(startedAt instanceof Date)
       told.push(['success', runId, job, account, output])
     },
-    onFailure: ({ run: { id: runId }, account, error }) => void told.push(['failure', runId, account, error]),
+    onFailure: ({ run: { id: runId }, account, error: { stack, ...error } }) => {
+      stacks.push(stack)
+      told.push(['failure', runId, account, error])
+    },
     ...hooks,
   })
   async function send(job: string): Promise<string> {
@@ -63,8 +67,9 @@ describe('onSuccess and onFailure of a job', () => {
     const id = await send('bad')
     const { error } = await reaches(fixture.engine, id, 'failed')
     await until('it was told', () => told.length > 0)
-    assert.deepEqual(told.splice(0), [['failure', id, { id: 'ada' }, error]])
     assert.deepEqual(error, { code: 'run_failed', message: 'TypeError: broken' })
+    assert.deepEqual(told.splice(0), [['failure', id, { id: 'ada' }, error]])
+    assert.match(stacks.splice(0).join(), /^TypeError: broken\n +at .*run-end\.test\.ts:\d+/)
   })
 
   it('are told nothing of a run that was cancelled', async () => {

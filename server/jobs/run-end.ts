@@ -6,6 +6,7 @@ import type { Json, RunEnd } from './job.ts'
 import { shownError } from './pass-outcome.ts'
 import type { RunDocument } from './records.ts'
 import type { JobDefinition } from './registry.ts'
+import { packError, unpackError } from './task-error.ts'
 
 /** A hook holds its run's slot; for no longer than this. */
 const longestMs = 30_000
@@ -22,15 +23,23 @@ export interface EndedRun {
 /** Calls the hook of the outcome, if there is one. Never rejects. Undefined when there is nothing to wait for. */
 export function tellEnd(ended: EndedRun, outcome: Outcome): Promise<void> | undefined {
   const { onSuccess, onFailure } = ended.definition
+  if (outcome.type === 'failed') logFailure(ended, outcome.error)
   if (outcome.type === 'finished' && onSuccess !== undefined) {
     const output: Json = outcome.output === undefined ? null : JSON.parse(outcome.output)
     return call(ended, 'onSuccess', () => onSuccess({ ...facts(ended.run), output }))
   }
   if (outcome.type === 'failed' && onFailure !== undefined) {
-    const error = shownError(outcome.error, ended.secrets)
+    const { stack = null } = packError(outcome.error, ended.secrets)
+    const error = { ...shownError(outcome.error, ended.secrets), stack }
     return call(ended, 'onFailure', () => onFailure({ ...facts(ended.run), error }))
   }
   return undefined
+}
+
+/** With the place in the host's code, which is shown to nobody else. */
+function logFailure({ run, log, secrets }: EndedRun, error: unknown): void {
+  const { id, job, jobVersion: version, accountId: account } = run
+  log.error({ run: id, job, version, account, err: unpackError(packError(error, secrets)) }, 'the run failed')
 }
 
 const facts = (run: RunDocument): RunEnd => ({

@@ -24,6 +24,7 @@ import { digest, type RunDocument } from './records.ts'
 import type { RunConnections } from './run-connections.ts'
 import { createStatus } from './run-status.ts'
 import { createRunStore } from './run-store.ts'
+import { withoutSecrets } from './task-error.ts'
 import { assertSame, type TaskRunner } from './task-runner.ts'
 
 const longestWaitSeconds = 366 * 24 * 3600
@@ -44,6 +45,14 @@ export interface RunIOOptions {
 function watched<T>(done: Promise<T>): Promise<T> {
   done.catch(() => undefined)
   return done
+}
+
+function textOfLine(line: { level: string; message: string; facts: unknown }): string | undefined {
+  try {
+    return JSON.stringify(line)
+  } catch {
+    return undefined
+  }
 }
 
 /** `io` of one pass of a run. Integrations are added by {@link ioClassOf}. */
@@ -128,7 +137,8 @@ export class RunIO implements IO {
     const { execution, journal, runner, core } = this.#options
     if (execution.ended) return execution.never()
     if (!(seconds >= 0 && seconds <= longestWaitSeconds)) {
-      throw new AuthFlowError('invalid_input', `io.wait takes 0 to ${longestWaitSeconds} seconds.`)
+      const call = { name: 'wait', key, job: this.#options.run.job }
+      throw wrongCall(call, `it takes 0 to ${longestWaitSeconds} seconds.`)
     }
     const caller = execution.frame
     if (execution.cancelling) return execution.sleep(caller, Infinity)
@@ -157,9 +167,11 @@ export class RunIO implements IO {
     const { execution, journal, core } = this.#options
     if (execution.ended) return execution.never()
     const frame = execution.frame
-    const text = JSON.stringify({ level, message: String(message).slice(0, maxLineLength), facts })
-    if (text.length > maxLineLength * 2)
-      throw new AuthFlowError('invalid_input', `A log line may have ${maxLineLength} characters.`)
+    const text = textOfLine({ level, message: String(message).slice(0, maxLineLength), facts })
+    if (text === undefined || text.length > maxLineLength * 2) {
+      const call = { name: `logger.${level}`, key: undefined, job: this.#options.run.job }
+      throw wrongCall(call, `a line and its facts must be JSON of ${maxLineLength} characters. Log less.`)
+    }
     const said = digest(text).slice(0, 12)
     const count = (frame.lines.get(said) ?? 0) + 1
     frame.lines.set(said, count)
@@ -167,7 +179,7 @@ export class RunIO implements IO {
     if (journal.get(path) !== undefined) return
     journal.assertRoom()
     const at = core.now()
-    const output = journal.seal(text, `log:${path}`)
+    const output = journal.seal(withoutSecrets(text, this.connections?.secrets ?? []), `log:${path}`)
     journal.buffer({ path, kind: 'log', state: 'succeeded', attempt: 1, startedAt: at, endedAt: at, output })
     this.#flushTimer ??= setTimeout(() => {
       this.#flushTimer = undefined

@@ -194,7 +194,7 @@ export class RunPass {
     const execution = this.#execution
     const secrets = (): readonly string[] => this.#connections?.secrets ?? []
     const suspended = run.suspended ?? {}
-    const runner = new TaskRunner({ core, runId: run.id, execution, journal, secrets, suspended })
+    const runner = new TaskRunner({ core, runId: run.id, job: run.job, execution, journal, secrets, suspended })
     const io = definition.createIO({ core, run, execution, journal, runner })
     const { integrations } = definition
     this.#runner = runner

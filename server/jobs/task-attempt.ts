@@ -199,7 +199,11 @@ function toOutput(key: string, value: unknown): Attempt {
     return {
       ok: false,
       final: true,
-      error: new AuthFlowError('output_too_large', undefined, { details: { limit: outputLimit } }),
+      error: new AuthFlowError(
+        'output_too_large',
+        `The output of «${key}» has more than 1 MB. Store large data elsewhere and return a reference.`,
+        { details: { limit: outputLimit } },
+      ),
     }
   }
   return { ok: true, text }

@@ -39,27 +39,30 @@ export function packError(error: unknown, secrets: readonly string[] = []): Pack
     ...(code === undefined ? {} : { code: typeof code === 'string' ? clean(code, secrets, 100) : code }),
     ...(status === undefined ? {} : { status }),
     ...(isAuthFlowError(error) ? { details: error.details } : {}),
-    ...(error.stack === undefined ? {} : { stack: clean(error.stack, secrets, maxStackLength) }),
+    ...(error.stack === undefined ? {} : { stack: packStack(error, secrets) }),
   }
+}
+
+/** The message may be long: what is cut off is its end, and never where in the code it was thrown. */
+function packStack({ name, message, stack = '' }: Error, secrets: readonly string[]): string {
+  const begin = stack.indexOf('\n    at ')
+  const place = begin < 0 ? '' : clean(stack.slice(begin), secrets, maxStackLength)
+  return `${clean(name, secrets, 100)}: ${clean(message, secrets, maxMessageLength)}${place}`
 }
 
 /** The error to throw: the same on the first pass and on every replay. */
 export function unpackError(packed: PackedError): Error {
-  if (packed.name === 'AuthFlowError' && isErrorCode(packed.code)) {
-    return new AuthFlowError(
-      packed.code,
-      packed.message,
-      packed.details === undefined ? {} : { details: packed.details },
-    )
-  }
-  const error = new Error(packed.message)
-  error.name = packed.name
+  const error = toError(packed)
   if (packed.stack !== undefined) error.stack = packed.stack
-  return Object.assign(
-    error,
-    packed.code === undefined ? {} : { code: packed.code },
-    packed.status === undefined ? {} : { status: packed.status },
-  )
+  return error
+}
+
+function toError({ name, message, code, status, details }: PackedError): Error {
+  if (name === 'AuthFlowError' && isErrorCode(code))
+    return new AuthFlowError(code, message, details === undefined ? {} : { details })
+  const error = new Error(message)
+  error.name = name
+  return Object.assign(error, code === undefined ? {} : { code }, status === undefined ? {} : { status })
 }
 
 /** HTTP status that an error of an SDK carries: `status`, `statusCode` or `response.status`. */
@@ -75,8 +78,16 @@ export function statusOf(error: unknown): number | undefined {
   return undefined
 }
 
-function clean(text: string, secrets: readonly string[], limit: number): string {
+/** The text without the secrets, also where they stand in it as JSON has them. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
   let result = text
-  for (const secret of secrets) if (secret !== '') result = result.replaceAll(secret, '[redacted]')
-  return result.slice(0, limit).toWellFormed()
+  for (const secret of secrets) {
+    const quoted = JSON.stringify(secret).slice(1, -1)
+    for (const form of new Set([secret, quoted]))
+      if (form !== '') result = result.replaceAll(form, '[redacted]')
+  }
+  return result
 }
+
+const clean = (text: string, secrets: readonly string[], limit: number): string =>
+  withoutSecrets(text, secrets).slice(0, limit).toWellFormed()

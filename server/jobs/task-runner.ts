@@ -29,6 +29,8 @@ const maxKeyLength = 256
 export interface TaskRunnerOptions {
   readonly core: EngineCore
   readonly runId: string
+  /** Id of the job, for error messages. */
+  readonly job: string
   readonly execution: Execution
   readonly journal: Journal
   /** Secrets in use, to be cut out of stored errors. */
@@ -86,12 +88,16 @@ export class TaskRunner {
   /** Takes the key for this place. Also for waits. */
   takeKey(caller: Frame, key: string): string {
     if (typeof key !== 'string' || key === '' || key.length > maxKeyLength || !key.isWellFormed()) {
-      throw new AuthFlowError('invalid_input', `A task key must be text of 1 to ${maxKeyLength} characters.`)
+      const given = typeof key === 'string' ? `one of ${key.length} characters` : typeof key
+      throw new AuthFlowError(
+        'invalid_input',
+        `A task of job ${this.#options.job} has ${given} as its key. It must be well-formed text of 1 to ${maxKeyLength} characters.`,
+      )
     }
     if (caller.keys.has(key)) {
       throw new AuthFlowError(
         'duplicate_task_key',
-        `The key «${key}» was used before in this run. Give each task its own.`,
+        `The key «${key}» was used before at this place in a run of job ${this.#options.job}. Give each task its own, in a loop with its index.`,
       )
     }
     caller.keys.add(key)
@@ -100,9 +106,19 @@ export class TaskRunner {
   }
 
   #enter(given: Omit<TaskCall, 'path' | 'params'>): TaskCall {
+    const { job } = this.#options
+    if (typeof given.callback !== 'function') {
+      throw new AuthFlowError(
+        'invalid_input',
+        `The task «${given.key}» of job ${job} needs a function to run.`,
+      )
+    }
     const path = this.takeKey(given.caller, given.key)
     if (given.caller.depth >= maxDepth) {
-      throw new AuthFlowError('invalid_input', `Tasks may be nested ${maxDepth} deep.`)
+      throw new AuthFlowError(
+        'invalid_input',
+        `The task «${given.key}» of job ${job} is nested more than ${maxDepth} deep. Start it outside of the others.`,
+      )
     }
     const { params } = given.options
     return {
