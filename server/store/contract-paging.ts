@@ -22,6 +22,9 @@ export function pagingCases(openBackend: OpenBackend): void {
   describe('range', () => {
     it('gives ids from inclusive to exclusive, in order', withPair(openBackend, ranges))
   })
+  describe('count', () => {
+    it('counts ids and first fields between bounds, up to its limit', withPair(openBackend, counts))
+  })
 }
 
 type Run = Parameters<typeof withPair>[1]
@@ -174,4 +177,27 @@ const ranges: Run = async ({ store, second }) => {
   assert.deepEqual(await ids('p', 'p\uffff', 10), ['p1', 'p2', 'p3'])
   assert.deepEqual(await ids('', '~', 10), ['P9', 'p1', 'p2', 'p3', 'q1'])
   assert.deepEqual(await ids('q', 'p', 10), [])
+}
+
+const counts: Run = async ({ store, second }) => {
+  const groups = ['wait', 'wait', 'wait', 'wait!', 'waiter', 'x/1', 'x/2']
+  const documents = groups.map((group, at) => ({ id: `c${at}`, group }))
+  await Promise.all(documents.map((document) => store.insert(notes, document)))
+  await store.insert(notes, { id: 'c9' })
+  const count = (from: string, to: string, limit = 100): Promise<number> =>
+    second.count(notes, { index: 'byGroup', from, to, limit })
+  assert.equal(await count('wait', 'wait!'), 3)
+  assert.equal(await count('wait', 'wait!', 2), 2)
+  assert.equal(await count('x/', 'x0'), 2)
+  assert.equal(await count('y', 'z'), 0)
+  assert.equal(await second.count(notes, { from: 'c2', to: 'c9', limit: 100 }), 5)
+  await store.update(notes, 'c0', {}, { set: { group: 'y' } })
+  await store.remove(notes, 'c1')
+  assert.equal(await count('wait', 'wait!'), 1)
+  const bad = [
+    { index: 'nowhere', from: 'a', to: 'b', limit: 1 },
+    { index: 'byGroup', from: 'a', to: 'b', limit: 0 },
+    { index: 'byGroup', from: 'a', to: 'b', limit: 100_001 },
+  ]
+  for (const query of bad) await rejectsWith('invalid_input', () => store.count(notes, query))
 }

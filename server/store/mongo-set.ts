@@ -12,7 +12,7 @@ import type { Raw } from './mongo-document.ts'
 import { Lane } from './mongo-writes.ts'
 import { encodeCursor } from './page.ts'
 import type { PageQuery } from './page.ts'
-import type { DocumentSet, StoredDocument } from './store.ts'
+import type { CountQuery, DocumentSet, StoredDocument } from './store.ts'
 
 /** Enough to keep the connection busy while a reply travels; more would only make batches small. */
 const bulksInFlight = { maxInFlight: 2 }
@@ -70,6 +70,11 @@ export class MongoSet {
     const filter = { _id: { $gte: from, $lt: to }, ...notExpired(nowMs) }
     const raws = await this.collection.find(filter, { sort: { _id: 1 }, limit }).toArray()
     return raws.map(fromRaw)
+  }
+
+  /** Documents whose field has `from <= it < to`, counted up to the limit. */
+  count(field: string, { from, to, limit }: CountQuery): Promise<number> {
+    return this.collection.countDocuments({ [toName(field)]: { $gte: from, $lt: to } }, { limit })
   }
 
   async list(query: PageQuery, index: string, nowMs: number): Promise<{ items: Fields[]; cursor?: string }> {

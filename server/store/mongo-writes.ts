@@ -81,6 +81,7 @@ export class Lane<T> implements LaneState {
 export class MongoWrites {
   readonly #busyTimeoutMs: number
   readonly #onWrite: () => void
+  readonly #onFlush: ((writes: number, ms: number) => void) | undefined
   #waiting: Waiting[] = []
   readonly #busy = new Set<string>()
   #underWay = 0
@@ -88,9 +89,10 @@ export class MongoWrites {
   #idle: (() => void)[] = []
   #lateCheck: NodeJS.Timeout | undefined
 
-  constructor(busyTimeoutMs: number, onWrite: () => void) {
+  constructor(busyTimeoutMs: number, onWrite: () => void, onFlush?: (writes: number, ms: number) => void) {
     this.#busyTimeoutMs = busyTimeoutMs
     this.#onWrite = onWrite
+    this.#onFlush = onFlush
   }
 
   /** Queues a write for the lane. */
@@ -172,7 +174,9 @@ export class MongoWrites {
 
   #depart(lane: LaneState, keys: readonly string[]): void {
     this.#underWay++
+    const departedAt = performance.now()
     const arrive = (): void => {
+      this.#onFlush?.(keys.length, performance.now() - departedAt)
       this.#underWay--
       for (const key of keys) this.#busy.delete(key)
       if (this.#waiting.length > 0) this.#schedule()

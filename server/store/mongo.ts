@@ -22,9 +22,10 @@ import { MongoWatch } from './mongo-watch.ts'
 import { Lane, MongoWrites } from './mongo-writes.ts'
 import { checkLeaseMs, defaultBusyTimeoutMs, defaultStealMarginMs } from './options.ts'
 import type { CommonOptions } from './options.ts'
-import { parsePageQuery } from './page.ts'
+import { parseCountQuery, parsePageQuery } from './page.ts'
 import type {
   Change,
+  CountQuery,
   DocumentPage,
   DocumentSet,
   Lease,
@@ -130,7 +131,7 @@ class MongoStore implements Store {
     this.#busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
     this.#pulse = new MongoPulse(client, options.log)
     this.#watch = new MongoWatch(db.collection<Raw>(metaName), options.log)
-    this.#writes = new MongoWrites(this.#busyTimeoutMs, this.#watch.wrote)
+    this.#writes = new MongoWrites(this.#busyTimeoutMs, this.#watch.wrote, options.onFlush)
     const marginMs = options.stealMarginMs ?? defaultStealMarginMs
     this.#leases = new MongoLeases(db.collection<Raw>(leaseName), marginMs)
   }
@@ -246,6 +247,12 @@ class MongoStore implements Store {
     checkLimit(limit)
     const found = await this.#read(() => target.range(from, to, limit, this.now()))
     return found.map((fields) => typed<T>(fields))
+  }
+
+  async count<T extends StoredDocument>(set: DocumentSet<T>, query: CountQuery): Promise<number> {
+    const target = this.#set(set.name)
+    const field = parseCountQuery(set, query)
+    return this.#read(() => target.count(field, query))
   }
 
   async acquireLease(name: string, owner: string, leaseMs: number): Promise<Lease | undefined> {

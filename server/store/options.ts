@@ -7,6 +7,8 @@ import { invalid } from './document.ts'
 export interface CommonOptions {
   /** (default: nothing is logged) */
   readonly log?: Logger
+  /** Told of every batch: how many writes went to the database together, and how long that took, in ms. */
+  readonly onFlush?: ((writes: number, ms: number) => void) | undefined
   /** How long a write waits for other writers, and opening for other processes, in ms (default 5000). */
   readonly busyTimeoutMs?: number
   /** How long after its end a lease is still left to its owner, in ms (default 5000). */

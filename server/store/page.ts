@@ -1,7 +1,7 @@
 // Paging: the checked form of a list query, and cursors. A cursor names a place in the order of one index, not a
 // count, so that writes between two pages neither repeat nor hide other documents.
 
-import type { DocumentSet, ListQuery, StoredDocument } from './store.ts'
+import type { CountQuery, DocumentSet, ListQuery, StoredDocument } from './store.ts'
 import { checkIndexed, checkLimit, invalid } from './document.ts'
 import type { Fields, Scalar } from './document.ts'
 
@@ -51,6 +51,24 @@ export function parsePageQuery<T extends StoredDocument>(
     to: checkRangeBound(query.to, 'to'),
     after: query.cursor === undefined ? undefined : decodeCursor(query.cursor, set.name, query.index, order),
   }
+}
+
+const countMax = 100_000
+
+/**
+ * The field that is counted by.
+ *
+ * @throws {@link AuthFlowError} `invalid_input` for an unknown index, a bad bound or a bad limit
+ */
+export function parseCountQuery<T extends StoredDocument>(set: DocumentSet<T>, query: CountQuery): string {
+  const { index, from, to, limit } = query
+  if (index !== undefined && !Object.hasOwn(set.indexes, index))
+    throw invalid(`set ${set.name} has no index ${index}`)
+  if (typeof checkRangeBound(from, 'from') !== 'string' || typeof checkRangeBound(to, 'to') !== 'string')
+    throw invalid('from and to must be text')
+  if (!Number.isInteger(limit) || limit < 1 || limit > countMax)
+    throw invalid(`limit must be an integer from 1 to ${countMax}`)
+  return index === undefined ? 'id' : (set.indexes[index]?.[0] ?? 'id')
 }
 
 function checkRangeBound(value: number | string | undefined, what: string): number | string | undefined {

@@ -1,7 +1,7 @@
 // One set as one SQLite table: the whole document as JSON text, and its indexed fields once more as columns, which are
 // only ever read by indexes. All of it synchronous; batching and locking are the caller's.
 
-import type { DocumentSet, StoredDocument } from './store.ts'
+import type { CountQuery, DocumentSet, StoredDocument } from './store.ts'
 import { applyEdit, checkIndexedEdit, editedFields, matches, parseChange } from './change.ts'
 import { checkIndexed, isExpired, toBody } from './document.ts'
 import type { Edit, Term } from './change.ts'
@@ -201,6 +201,15 @@ export class SqliteTable {
   isVacant(from: string, to: string, nowMs: number): boolean {
     const sql = `SELECT 1 FROM ${this.#table} WHERE id >= ? AND id < ? AND ${notExpired} LIMIT 1`
     return this.#prepare(sql).get(from, to, nowMs) === undefined
+  }
+
+  /** Documents whose field has `from <= it < to`, counted up to the limit. */
+  count(field: string, { from, to, limit }: CountQuery): number {
+    const column = columnName(field)
+    const sql = `SELECT count(*) AS found FROM
+      (SELECT 1 FROM ${this.#table} WHERE ${column} >= ? AND ${column} < ? LIMIT ?)`
+    const { found } = this.#prepare(sql).get(from, to, limit) as { found: number }
+    return found
   }
 
   /** A page in index order. */

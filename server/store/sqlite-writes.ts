@@ -25,6 +25,8 @@ export interface WriteQueueOptions {
   readonly busyTimeoutMs: number
   /** Called after every commit. */
   readonly onCommit: () => void
+  /** Told of every batch that was committed: how many writes, and the ms from its begin to its commit. */
+  readonly onFlush?: ((writes: number, ms: number) => void) | undefined
   /** Called when a batch has begun, and when one was undone. */
   readonly onBegin?: () => void
   readonly onUndone?: () => void
@@ -102,6 +104,7 @@ export class WriteQueue {
 
   readonly #flush = (): void => {
     this.#scheduled = false
+    const begunAt = performance.now()
     try {
       this.#begin.run()
     } catch (error) {
@@ -120,6 +123,7 @@ export class WriteQueue {
       else this.#fail(count, error)
       return
     }
+    this.#options.onFlush?.(count, performance.now() - begunAt)
     for (const write of this.#waiting.splice(0, count)) write.settle()
     this.#next()
     this.#options.onCommit()

@@ -9,7 +9,7 @@ import { parseMatch } from './change.ts'
 import { checkBound, checkDocument, checkId, checkLimit, invalid, pageMax, typed } from './document.ts'
 import { checkLeaseMs, defaultBusyTimeoutMs, defaultStealMarginMs } from './options.ts'
 import type { CommonOptions } from './options.ts'
-import { parsePageQuery } from './page.ts'
+import { parseCountQuery, parsePageQuery } from './page.ts'
 import { isBusy, isCannotOpen, loadSqliteDriver, rollBack, toStoreError } from './sqlite-driver.ts'
 import type { SqlDatabase } from './sqlite-driver.ts'
 import { SqliteLeases } from './sqlite-lease.ts'
@@ -20,6 +20,7 @@ import { SqliteWatch } from './sqlite-watch.ts'
 import { WriteQueue, retryDelayMs } from './sqlite-writes.ts'
 import type {
   Change,
+  CountQuery,
   DocumentPage,
   DocumentSet,
   Lease,
@@ -145,6 +146,7 @@ class SqliteStore implements Store {
     this.#writes = new WriteQueue(db, {
       busyTimeoutMs: this.#busyTimeoutMs,
       onCommit: this.#watch.notify,
+      onFlush: options.onFlush,
       onBegin: () => {
         const { data_version: now } = version.get() as { data_version: number }
         if (now !== seen) this.#forget()
@@ -248,6 +250,12 @@ class SqliteStore implements Store {
     checkBound(to, 'to')
     checkLimit(limit)
     return this.#read(() => table.range(from, to, limit, this.now()).map((fields) => typed<T>(fields)))
+  }
+
+  async count<T extends StoredDocument>(set: DocumentSet<T>, query: CountQuery): Promise<number> {
+    const table = this.#table(set.name)
+    const field = parseCountQuery(set, query)
+    return this.#read(() => table.count(field, query))
   }
 
   async acquireLease(name: string, owner: string, leaseMs: number): Promise<Lease | undefined> {

@@ -111,6 +111,16 @@ export interface ListQuery<T extends StoredDocument> {
   readonly documentType?: T
 }
 
+/** What {@link Store.count} counts: documents whose id, or first field of an index, is text in `from <= it < to`. */
+export interface CountQuery {
+  /** Name of a declared index (default: the ids). */
+  readonly index?: string
+  readonly from: string
+  readonly to: string
+  /** Where counting stops: 1 to 100,000. What it costs grows with it. */
+  readonly limit: number
+}
+
 /** A page of documents. */
 export interface DocumentPage<T> {
   readonly items: T[]
@@ -199,6 +209,9 @@ export interface Store {
 
   /** Documents with `from <= id < to`, in id order, at most `limit` (1 to 1000). */
   range<T extends StoredDocument>(set: DocumentSet<T>, from: string, to: string, limit: number): Promise<T[]>
+
+  /** How many there are, at most the limit. For people: what has expired counts until it is deleted. */
+  count<T extends StoredDocument>(set: DocumentSet<T>, query: CountQuery): Promise<number>
 
   /**
    * Claims a name for `leaseMs`. Undefined while another owner holds it, that is until its end plus 5 s. The owner
