@@ -70,6 +70,7 @@ export function createClient<C = ServerApi<IntegrationList>>(
     runs: {
       list: (query = {}) => call(() => api.runs.list.query(query)),
       get: (query) => call(() => api.runs.get.query(query)),
+      log: (query) => call(() => api.runs.log.query(query)),
       cancel: (query) => call(() => api.runs.cancel.mutate(query)),
       replay: (query) => call(() => api.runs.replay.mutate(query)),
       resume: (query) => call(() => api.runs.resume.mutate(query)),

@@ -46,6 +46,7 @@ export function jobCalls(
     runs: {
       list: async (query = {}) => (await engine()).listRuns(query),
       get: async ({ id }) => (await engine()).getRun(id),
+      log: async ({ id }) => (await engine()).getRunLog(id),
       cancel: async ({ id }) => (await engine()).cancelRun(id),
       replay: async ({ id }) => (await engine()).replayRun(id),
       resume: async ({ id }) => (await engine()).resumeRun(id),

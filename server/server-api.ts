@@ -16,6 +16,7 @@ import type {
   EventRecord,
   EventScope,
   InvokeOptions,
+  RunLogLine,
   SendEventOptions,
 } from './jobs/engine.ts'
 
@@ -159,6 +160,11 @@ export interface ServerApi<I extends IntegrationList> {
     list(query?: RunsQuery): Promise<Page<RunSummary>>
     /** Throws `not_found`. Scope `jobs:write`. */
     get(query: { readonly id: string }): Promise<RunSummary>
+    /**
+     * The lines that it wrote with `io.logger`, oldest first; of a run under way those up to a second ago. Throws
+     * `not_found`. Scope `jobs:write`.
+     */
+    log(query: { readonly id: string }): Promise<readonly RunLogLine[]>
     /**
      * Cancels a run, whichever process has it: one that waits ends at once, one that runs begins nothing new, and its
      * signals abort. A task under way is waited for and its result stored. A run that is over stays as it is. Throws

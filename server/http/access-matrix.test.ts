@@ -291,6 +291,7 @@ const apiRows: Readonly<Record<string, ApiRow>> = {
   'jobs.invoke': { keys: ['jobs'], input: { job: 'no-such-job', payload: null } },
   'runs.list': { keys: ['jobs'], input: {} },
   'runs.get': { keys: ['jobs'], input: { id: 'no-such-run' } },
+  'runs.log': { keys: ['jobs'], input: { id: 'no-such-run' } },
   'runs.replay': { keys: ['jobs'], input: { id: 'no-such-run' } },
   'runs.resume': { keys: ['jobs'], input: { id: 'no-such-run' } },
   'runs.cancel': { keys: ['jobs'], input: { id: 'no-such-run' } },

@@ -32,6 +32,7 @@ const calls: Readonly<Record<string, { readonly input: unknown; readonly keys: r
   'jobs.invoke': { input: { job: 'no-such-job', payload: null }, keys: ['jobs'] },
   'runs.list': { input: {}, keys: ['jobs'] },
   'runs.get': { input: { id: 'no-such-run' }, keys: ['jobs'] },
+  'runs.log': { input: { id: 'no-such-run' }, keys: ['jobs'] },
   'runs.replay': { input: { id: 'no-such-run' }, keys: ['jobs'] },
   'runs.resume': { input: { id: 'no-such-run' }, keys: ['jobs'] },
   'runs.cancel': { input: { id: 'no-such-run' }, keys: ['jobs'] },

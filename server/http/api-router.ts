@@ -175,6 +175,9 @@ export const apiRouter = router({
     get: scoped('jobs:write')
       .input(runInput)
       .query(({ ctx, input }) => ctx.engine.getRun(input.id)),
+    log: scoped('jobs:write')
+      .input(runInput)
+      .query(({ ctx, input }) => ctx.engine.getRunLog(input.id)),
     cancel: scoped('jobs:write')
       .input(runInput)
       .mutation(({ ctx, input }) => ctx.engine.cancelRun(input.id)),

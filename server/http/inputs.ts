@@ -204,7 +204,7 @@ export const ownRunsInput = z.strictObject({
   cursor: cursor.exactOptional(),
 })
 
-/** `runs.get`, `runs.cancel`, `runs.replay` and `runs.resume`. */
+/** `runs.get`, `runs.log`, `runs.cancel`, `runs.replay` and `runs.resume`. */
 export const runInput = z.strictObject({ id: recordId })
 
 const eventText = z.string().min(1).max(256)

@@ -17,6 +17,7 @@ import type {
   EventScope,
   InvokeOptions,
   JobEngine,
+  RunLogLine,
   ScheduledJob,
   SendEventOptions,
 } from './engine.ts'
@@ -29,6 +30,7 @@ import { eventKey, events, runIdPattern, runs, type PublishedJob, type RunDocume
 import { defaultSource, invokeEvent, invokeSource, JobRegistry } from './registry.ts'
 import { replayRun, resumeRun } from './rerun.ts'
 import { readStatuses } from './run-status.ts'
+import { readRunLog } from './run-log.ts'
 import { summarise } from './run-summary.ts'
 import type { Base } from './task-attempt.ts'
 import { Upkeep } from './upkeep.ts'
@@ -209,6 +211,10 @@ class Engine implements JobEngine {
 
   async getRunStatuses(id: string, accountId?: string): Promise<RunStatuses> {
     return readStatuses(this.#core, await this.#findRun(id, accountId))
+  }
+
+  async getRunLog(id: string): Promise<RunLogLine[]> {
+    return readRunLog(this.#core, await this.#findRun(id))
   }
 
   async replayRun(id: string): Promise<RunSummary> {

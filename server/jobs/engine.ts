@@ -21,6 +21,20 @@ export interface EventInput {
   readonly source?: string
 }
 
+/** A line that a run wrote with `io.logger`. */
+export interface RunLogLine {
+  /** ISO 8601. */
+  readonly at: string
+  /** `debug`, `info`, `log`, `warn` or `error`. */
+  readonly level: string
+  /** As it was written, without the run's credentials. */
+  readonly message: string
+  /** What was written with it. */
+  readonly facts: Readonly<Record<string, Json>>
+  /** The task that wrote it, by the keys that lead to it; absent where the run itself did. */
+  readonly task?: string
+}
+
 /** Options of `sendEvent`. */
 export interface SendEventOptions {
   /** The account the runs act as. */
@@ -166,6 +180,11 @@ export interface JobEngine {
   }): Promise<Page<RunSummary>>
   /** Throws `not_found`; also when `accountId` is given and is not the run's. */
   getRun(id: string, accountId?: string): Promise<RunSummary>
+  /**
+   * The lines of the run's `io.logger`, oldest first, those of a run under way up to a second ago. Throws `not_found`,
+   * `unreadable_ciphertext`.
+   */
+  getRunLog(id: string): Promise<RunLogLine[]>
   /** What a run says of itself. Throws `not_found`; also when `accountId` is given and is not the run's. */
   getRunStatuses(id: string, accountId?: string): Promise<RunStatuses>
   /** Values of the environment, as runs have them by `io.store.global`. */
