@@ -1,11 +1,12 @@
 // Runs a suite of tests under `node --test`, which on Node 20 takes no patterns and runs nothing in silence.
 //
-//   tsx scripts/test.ts unit | mongo | e2e | faults | conformance | frameworks [--no-skips] [file or folder …]
+//   tsx scripts/test.ts unit | mongo | e2e | faults | conformance | frameworks | browsers [--no-skips] [file or folder …]
 //
 // `unit` needs nothing but npm packages. `mongo` runs the files that read TEST_MONGODB_URL and wants it set. `e2e`
 // drives the demo and servers in Chromium. `faults` kills, stops and starves processes: short, or long with
 // AUTHFLOW_LONG=1. `conformance` needs the packages of its own manifest.
-// `frameworks` installs, checks and drives the apps of demo/frameworks. With --no-skips a skipped test is a failure; in
+// `frameworks` installs, checks and drives the apps of demo/frameworks. `browsers` drives three engines, with the packages
+// of its own manifest. With --no-skips a skipped test is a failure; in
 // `unit` those that wait for TEST_MONGODB_URL are left to `mongo`.
 
 import { readFileSync } from 'node:fs'
@@ -18,7 +19,7 @@ import { listFiles, root } from './source-files.ts'
 import { TestTally, type SkippedTest, type TestTotals } from './test-tally.ts'
 
 const mongoVariable = 'TEST_MONGODB_URL'
-const suites = ['unit', 'mongo', 'e2e', 'faults', 'conformance', 'frameworks'] as const
+const suites = ['unit', 'mongo', 'e2e', 'faults', 'conformance', 'frameworks', 'browsers'] as const
 type Suite = (typeof suites)[number]
 
 /** A file that takes longer has failed: what a failed test leaves open must not keep the run from ending. */
@@ -30,6 +31,7 @@ export function filesOf(suite: Suite): string[] {
   if (suite === 'e2e') return listFiles(['demo/e2e', 'server'], ['.e2e.ts'])
   if (suite === 'faults') return listFiles(['server'], ['.faults.ts'])
   if (suite === 'frameworks') return listFiles(['demo/frameworks'], ['frameworks.e2e.ts'])
+  if (suite === 'browsers') return listFiles(['browsers'], ['.test.ts'])
   if (suite === 'conformance') return listFiles(['conformance'], ['.test.ts'])
   const files = listFiles(['shared', 'server', 'ui', 'demo', 'scripts', 'bench'], ['.test.ts']).filter(
     (file) => !runsInBrowser(file),
@@ -45,7 +47,7 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const runsInBrowser = (file: string): boolean => file.endsWith('.browser.test.ts')
 
 const longRun = (suite: Suite): boolean =>
-  suite === 'frameworks' || (suite !== 'e2e' && process.env['AUTHFLOW_LONG'] === '1')
+  suite === 'frameworks' || suite === 'browsers' || (suite !== 'e2e' && process.env['AUTHFLOW_LONG'] === '1')
 
 /** Skips that count as failures. */
 export function forbiddenSkips(suite: Suite, skipped: readonly SkippedTest[]): readonly SkippedTest[] {

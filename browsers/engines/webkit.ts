@@ -49,8 +49,10 @@ const openSession = (url: string, proxyPort: number): Promise<WebDriver> =>
       new Capabilities({
         browserName: 'MiniBrowser',
         acceptInsecureCerts: true,
-        proxy: { proxyType: 'manual', sslProxy: `127.0.0.1:${proxyPort}` },
-        'webkitgtk:browserOptions': { binary: miniBrowser, args: ['--automation'] },
+        'webkitgtk:browserOptions': {
+          binary: miniBrowser,
+          args: ['--automation', `--proxy=http://127.0.0.1:${proxyPort}`],
+        },
       }),
     )
     .build()
