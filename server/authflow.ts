@@ -10,6 +10,7 @@ import { connectCalls, jobCalls } from './host-calls.ts'
 import { createApp, type HttpApp, type NextHandler, type Services } from './http/app.ts'
 import { Drain } from './http/drain.ts'
 import { listen, type Listening } from './http/listen.ts'
+import { ConcurrencyLimit, type ConcurrencyLimitOptions } from './jobs/concurrency.ts'
 import type { EventInput, EventRecord, InvokeOptions, JobEngine, SendEventOptions } from './jobs/engine.ts'
 import type { Integrations, JobOptions, Json } from './jobs/job.ts'
 import { JobRegistry } from './jobs/registry.ts'
@@ -88,6 +89,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   readonly #app: HttpApp
   readonly #registry: JobRegistry
   readonly #definitions = new TriggerDefinitions()
+  readonly #limitIds = new Set<string>()
   readonly #jobs: ((engine: JobEngine) => void)[] = []
   readonly #listening = new Set<Listening>()
   readonly #onSignal = (signal: NodeJS.Signals): void => {
@@ -187,6 +189,19 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     const define = (engine: JobEngine): void => engine.defineJob(options)
     if (this.#running) define(this.#running.engine)
     this.#jobs.push(define)
+  }
+
+  /**
+   * A limit that jobs share: give it to each of them as `concurrencyLimit`.
+   *
+   * @throws {@link AuthFlowError} `duplicate_limit`, `invalid_input`
+   */
+  defineConcurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyLimit {
+    const limit = new ConcurrencyLimit(options)
+    if (this.#limitIds.has(limit.id))
+      throw new AuthFlowError('duplicate_limit', `There is a concurrency limit ${limit.id} already.`)
+    this.#limitIds.add(limit.id)
+    return limit
   }
 
   /**

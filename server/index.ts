@@ -99,6 +99,12 @@ export type {
   WebhookRequest,
 } from './integrations/webhook-source.ts'
 export type {
+  ConcurrencyLimit,
+  ConcurrencyLimitOptions,
+  ConcurrencyOptions,
+  JobConcurrency,
+} from './jobs/concurrency.ts'
+export type {
   EventDetails,
   EventInput,
   EventRecord,

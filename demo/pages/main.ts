@@ -84,6 +84,7 @@ const stateText: Readonly<Record<RunState, string>> = {
   waiting: 'waiting',
   waiting_for_connection: 'waiting for a connection',
   waiting_for_version: 'waiting for its version',
+  blocked: 'waiting for its turn',
   succeeded: 'succeeded',
   failed: 'failed',
   cancelled: 'cancelled',

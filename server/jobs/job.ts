@@ -3,6 +3,8 @@
 import type { Auth } from '../../shared/auth.ts'
 import type { StatusChange } from '../../shared/run-status.ts'
 import type { Integration } from '../integrations/integration.ts'
+import type { JobConcurrency } from './concurrency.ts'
+import type { OutsideIO } from './outside-io.ts'
 
 /** JSON as tasks return it and events carry it. */
 export type Json = string | number | boolean | null | { [key: string]: Json } | Json[]
@@ -336,6 +338,12 @@ export interface JobOptions<
    * The highest version decides.
    */
   readonly onVersionGone?: 'wait' | 'latest'
+  /**
+   * How many of its runs may run at a time, over all processes and versions: a number, `{ limit, perAccount }`, or a limit
+   * that it shares with other jobs (`client.defineConcurrencyLimit`). The others are `blocked` and take turns: one run of
+   * each account, the oldest first. A run that sleeps leaves its place; one whose process died keeps it. Default: no limit.
+   */
+  readonly concurrencyLimit?: JobConcurrency
   /**
    * The work. Called from the top on every pass; what it did in tasks is not done again. What it returns is the run's
    * output (JSON of at most 1 MB); what it throws ends the run as failed.

@@ -36,7 +36,12 @@ export interface Ending {
  * @throws {@link ClaimLost} when the run is another worker's
  */
 export function storeOutcome(ending: Ending, outcome: Outcome): Promise<void> {
-  return new OutcomeWriter(ending).store(outcome)
+  const writer = new OutcomeWriter(ending)
+  const done = writer.store(outcome)
+  const { core, run } = ending
+  if (run.slots === undefined) return done
+  // Only when its record does not name them any more.
+  return done.then(() => (writer.keepsSlots ? undefined : core.lanes.leave(run)))
 }
 
 /** What is told of the error that ended a run. */
@@ -51,6 +56,8 @@ class OutcomeWriter {
 
   constructor(ending: Ending) {
     this.#ending = ending
+  /** True for a run that is due again at once: it goes on with the slots that it has. */
+  keepsSlots = false
   }
 
   async store(outcome: Outcome): Promise<void> {
@@ -110,7 +117,10 @@ class OutcomeWriter {
     if (lacking?.integration !== undefined) return this.#park({ ...set, dueAt }, lacking.integration)
     await this.#hint(dueAt)
     const state = dueAt <= now() ? 'queued' : 'waiting'
-    await this.#unlessSignalled({ ...set, dueAt, state, place: places[state] })
+    const { slots } = this.#ending.run
+    const kept = state === 'queued' && slots !== undefined ? { slots } : {}
+    this.keepsSlots = 'slots' in kept
+    await this.#unlessSignalled({ ...set, ...kept, dueAt, state, place: places[state] })
   }
 
   /** Writes its own record first, then looks at the connection: whoever connects meanwhile sees one or is seen. */
@@ -151,7 +161,7 @@ class OutcomeWriter {
   /** The change that ends a pass: the claim is given up, buffered lines are stored, what is over is removed. */
   #closing(set: Partial<RunDocument>): Change<RunDocument> {
     const { run } = this.#ending
-    const gone = (['place', 'parkedAt', 'suspended'] as const).filter(
+    const gone = (['place', 'parkedAt', 'suspended', 'slots'] as const).filter(
       (field) => run[field] !== undefined && !(field in set),
     )
     const journal = this.#ending.journal?.closingChange()

@@ -6,9 +6,11 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import { namePattern } from '../../shared/ids.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { JobVersion } from '../queue/queue.ts'
+import { limitOf, ownLimitOf } from './concurrency.ts'
 import { filterMatches } from './event-filter.ts'
 import type { Integrations, JobOptions, Json, PayloadSchema, RunContext, Trigger } from './job.ts'
 import type { ScheduledJob } from './engine.ts'
+import type { LimitRule } from './lane-records.ts'
 import type { PublishedJob } from './records.ts'
 import { ioClassOf, type RunIO, type RunIOOptions } from './run-io.ts'
 
@@ -56,9 +58,12 @@ export class JobRegistry {
   readonly #known: ReadonlySet<Integration>
   #elsewhere: readonly PublishedJob[] = []
   #live: readonly PublishedJob[] = []
+  #limitsElsewhere: ReadonlyMap<string, LimitRule> = new Map()
   /** The highest version of every job; made anew when something changes. */
   #highest: readonly PublishedJob[] | undefined
   #versions: readonly JobVersion[] = []
+  /** The newest process's limits count, see {@link LimitRule.since}. */
+  readonly #since = Date.now()
 
   constructor(integrations: readonly Integration[]) {
     this.#known = new Set(integrations)
@@ -100,7 +105,8 @@ export class JobRegistry {
       )
     }
     this.#assertKnown(options)
-    this.#own.set(name, createDefinition(options))
+    this.#own.set(name, createDefinition(options, limitOf(id, options.concurrencyLimit, this.#since)))
+    this.#shareLimit(id)
     this.#versions = [...this.#own.values()].map(({ published: { job, version: own } }) => ({
       job,
       version: own,
@@ -126,11 +132,20 @@ export class JobRegistry {
     this.#elsewhere = live.length + this.#own.size > 0 ? live : gone
     this.#live = live
     this.#highest = undefined
+    this.#limitsElsewhere = new Map(
+      this.#elsewhere.flatMap(({ job, version, limit }) => (limit ? [[nameOf(job, version), limit]] : [])),
+    )
   }
 
   /** The job at this version, if this process has it. */
   find(job: string, version: string): JobDefinition | undefined {
     return this.#own.get(nameOf(job, version))
+  }
+
+  /** How many runs of the job may run at a time, as its version says. */
+  limitOf(job: string, version: string): LimitRule | undefined {
+    const own = this.find(job, version)
+    return own === undefined ? this.#limitsElsewhere.get(nameOf(job, version)) : own.published.limit
   }
 
   /** True when some live worker known here has the job at this version. */
@@ -175,6 +190,15 @@ export class JobRegistry {
     )
   }
 
+  /** A limit of a job's own counts over its versions, so all say what the highest of them says. */
+  #shareLimit(job: string): void {
+    const own = [...this.#own].filter(([, { published }]) => published.limit?.name === ownLimitOf(job))
+    const limit = highestOf(own.map(([, { published }]) => published)).find((each) => each.job === job)?.limit
+    if (limit === undefined) return
+    for (const [name, definition] of own)
+      this.#own.set(name, { ...definition, published: { ...definition.published, limit } })
+  }
+
   #assertKnown(options: { readonly id: string; readonly integrations?: Integrations }): void {
     for (const [key, integration] of Object.entries(options.integrations ?? {})) {
       if (integration.authSource === 'LOCAL' || this.#known.has(integration)) continue
@@ -189,6 +213,7 @@ export class JobRegistry {
 
 function createDefinition<Payload, Used extends Integrations, Output extends Json | void>(
   options: JobOptions<Payload, Used, Output>,
+  limit: LimitRule | undefined,
 ): JobDefinition {
   const { id, name, version, trigger, enabled = true, onVersionGone, run } = options
   const integrations: Integrations = options.integrations ?? {}
@@ -205,6 +230,7 @@ function createDefinition<Payload, Used extends Integrations, Output extends Jso
       ...(trigger.filter === undefined ? {} : { filter: trigger.filter }),
       ...(trigger.schedule === undefined ? {} : { schedule: trigger.schedule }),
       ...(onVersionGone === 'latest' ? { onVersionGone } : {}),
+      ...(limit === undefined ? {} : { limit }),
     },
     integrations,
     check: (payload) => void parse(payload),

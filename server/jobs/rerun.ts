@@ -115,6 +115,8 @@ const leftAtTheEnd = [
   'alone',
   'strikes',
   'cancelRequested',
+  'slots',
+  'waitsFor',
 ] as const
 
 function assertOver(run: RunDocument): void {

@@ -2,21 +2,18 @@
 // hints of the queue only say where to look. A run whose worker died gets the worker to itself.
 
 import type { ClaimedWakeup } from '../queue/queue.ts'
+import { claimRun } from './claim-run.ts'
 import { pause, type EngineCore } from './core.ts'
+import { Doubts } from './doubts.ts'
 import type { EventContent } from './event-document.ts'
 import type { RunTaker } from './event-intake.ts'
 import type { Claim } from './journal.ts'
-import { places, runs, type EventDocument, type RunDocument, type Target } from './records.ts'
+import { runs, type EventDocument, type RunDocument, type Target } from './records.ts'
 import type { JobRegistry } from './registry.ts'
-import { claimableStates, RunPass, type ClaimedRun } from './run-pass.ts'
+import { RunPass, type ClaimedRun } from './run-pass.ts'
 import { SlotWaits } from './slot-waits.ts'
 
-/** A hint whose run is not there yet is looked at again after this, so many times, and then forgotten: one minute. */
-const missingRunPauseMs = 5000
-const missingRunLooks = 12
 const troublePauseMs = 500
-/** A write whose answer got lost may still be done for so long. */
-const doubtMs = 60_000
 /** After the deadline of a stop, tasks get this long to answer to their signal. */
 const abortGraceMs = 100
 
@@ -37,9 +34,7 @@ export class Worker implements RunTaker {
   readonly #suspects: ClaimedRun[] = []
   /** Runs that are being claimed. */
   readonly #taking = new Set<string>()
-  /** Runs that may be this worker's without its running them, as a write of theirs failed; until when to look. */
-  readonly #doubtful = new Map<string, number>()
-  #isSettling = false
+  readonly #doubts: Doubts
   #owner: string | undefined
   #unsubscribe: (() => void) | undefined
   /** Slots in use, promised or waited for. */
@@ -62,6 +57,7 @@ export class Worker implements RunTaker {
     this.#core = core
     this.#registry = registry
     this.#concurrency = concurrency
+    this.#doubts = new Doubts(core, (runId) => this.#holds(runId))
   }
 
   /** Starts taking runs under the given name. Called again after {@link abandonAll}, under a new one. */
@@ -77,11 +73,11 @@ export class Worker implements RunTaker {
   /** Looks for due runs soon. */
   look(): void {
     this.#planLook()
-    void this.#settleDoubts()
+    if (this.#owner !== undefined) void this.#doubts.settle(this.#owner)
   }
 
   doubt(runId: string): void {
-    this.#doubtful.set(runId, this.#core.now() + doubtMs)
+    this.#doubts.add(runId)
   }
 
   /** Passes that are being made. */
@@ -144,7 +140,7 @@ export class Worker implements RunTaker {
     this.#owner = undefined
     this.#suspects.length = 0
     this.#active -= this.#ahead.take(Infinity).length
-    this.#doubtful.clear()
+    this.#doubts.clear()
     for (const pass of this.#passes.keys()) pass.abandon()
   }
 
@@ -206,23 +202,17 @@ export class Worker implements RunTaker {
   }
 
   async #take(hint: ClaimedWakeup): Promise<void> {
-    const { store, queue, now } = this.#core
+    const { queue, now } = this.#core
     const owner = this.#owner
     if (owner === undefined) return queue.postpone(hint, hint.dueAt)
     this.#active += 1
-    const match = { state: { in: claimableStates }, dueAt: { lessThan: now() + 1 } } as const
-    const change = {
-      set: { state: 'running' as const, owner, place: places.ownedBy(owner) },
-      increment: { fence: 1 },
-      unset: ['dueAt' as const],
-    }
+    const limit = this.#registry.limitOf(hint.job, hint.version)
     let run: RunDocument | undefined
     this.#taking.add(hint.runId)
     try {
-      run = await store.updateAndGet(runs, hint.runId, match, change)
-      if (run === undefined) await this.#drop(hint)
-      else {
-        this.#core.metrics.queueLag(now() - hint.dueAt)
+      run = await claimRun(this.#core, hint, { owner, limit })
+      if (run !== undefined) {
+        this.#core.metrics.queueLag(now() - Math.max(hint.dueAt, run.wokenAt ?? 0))
         queue.settle(hint).catch(() => undefined)
       }
     } catch (error) {
@@ -236,44 +226,11 @@ export class Worker implements RunTaker {
     if (run !== undefined) this.#begin(run, owner)
   }
 
-  /** Makes runs due again that a failed write left behind as this worker's. */
-  async #settleDoubts(): Promise<void> {
-    const owner = this.#owner
-    if (owner === undefined || this.#isSettling || this.#doubtful.size === 0) return
-    this.#isSettling = true
-    const { store, queue, now, log } = this.#core
-    try {
-      for (const [id, until] of this.#doubtful) {
-        const run = await store.get(runs, id)
-        if (run?.owner === owner && !this.#holds(id)) {
-          const dueAt = now()
-          const match = { owner, fence: run.fence ?? null }
-          const set = { state: 'queued' as const, place: places.queued, dueAt }
-          await queue.add([{ runId: id, job: run.job, version: run.jobVersion, dueAt }])
-          if (await store.update(runs, id, match, { set, unset: ['owner', 'alone'] }))
-            log.warn({ run: id }, 'a run was left behind by a failed write; it is due again')
-        } else if (now() > until) this.#doubtful.delete(id)
-      }
-    } catch (error) {
-      log.debug({ err: error }, 'looking for runs left behind failed; trying again')
-    } finally {
-      this.#isSettling = false
-    }
-  }
-
   #holds(runId: string): boolean {
     if (this.#taking.has(runId)) return true
     for (const { run } of [...this.#suspects, ...this.#ahead.items]) if (run.id === runId) return true
     for (const pass of this.#passes.keys()) if (pass.runId === runId) return true
     return false
-  }
-
-  /** The hint led nowhere: its run is over, taken or due later, or not stored yet. */
-  async #drop(hint: ClaimedWakeup): Promise<void> {
-    const { store, queue, now } = this.#core
-    const exists = (await store.get(runs, hint.runId)) !== undefined
-    if (exists || hint.postponements >= missingRunLooks) await queue.settle(hint)
-    else await queue.postpone(hint, now() + missingRunPauseMs)
   }
 
   #begin(run: RunDocument, owner: string): void {

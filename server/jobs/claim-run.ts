@@ -1,0 +1,62 @@
+// The claim on a run that a hint says is due: one compare-and-set on its record. A run that lacks a slot of its lanes
+// goes there instead, and comes back when it has them.
+
+import type { ClaimedWakeup } from '../queue/queue.ts'
+import type { EngineCore } from './core.ts'
+import { lanesOf, type LimitRule } from './lane-records.ts'
+import { places, runs, type RunDocument } from './records.ts'
+
+/** States in which a run can be taken when it is due. */
+export const claimableStates = ['queued', 'waiting', 'waiting_for_connection'] as const
+
+/** A hint whose run is not there yet is looked at again after this, so many times, and then forgotten: one minute. */
+const missingRunPauseMs = 5000
+const missingRunLooks = 12
+/** A hint is there before its run is due: one that is only read, not written to, may be read just before. */
+const secondLookMs = 50
+
+/** The run, now the owner's; undefined when it is not to be had, and then the hint is dealt with. */
+export async function claimRun(
+  core: EngineCore,
+  hint: ClaimedWakeup,
+  { owner, limit }: { owner: string; limit: LimitRule | undefined },
+): Promise<RunDocument | undefined> {
+  const { store, now } = core
+  const due = { state: { in: claimableStates }, dueAt: { lessThan: now() + 1 } } as const
+  if (limit === undefined) {
+    const run = await store.updateAndGet(runs, hint.runId, due, claimOf(owner))
+    if (run === undefined) await drop(core, hint)
+    return run
+  }
+  const run = await store.get(runs, hint.runId)
+  const refs = lanesOf(limit, run?.accountId ?? null)
+  const isDue = run?.dueAt !== undefined && run.dueAt <= now() && isClaimable(run)
+  if (run !== undefined && !isDue && hint.postponements === 0)
+    await core.queue.postpone(hint, now() + secondLookMs)
+  else if (run === undefined || !isDue) await drop(core, hint)
+  else if (refs.every(({ id }) => run.slots?.[id] !== undefined)) {
+    const claimed = await store.updateAndGet(runs, run.id, { version: run.version }, claimOf(owner))
+    // Changed just now, perhaps so that it is due no more: the hint leads here again.
+    if (claimed === undefined) await core.queue.postpone(hint, now())
+    return claimed
+  } else {
+    await core.lanes.enter(run, refs)
+    await core.queue.settle(hint)
+  }
+  return undefined
+}
+
+const isClaimable = ({ state }: RunDocument): boolean => claimableStates.some((each) => each === state)
+
+const claimOf = (owner: string) => ({
+  set: { state: 'running' as const, owner, place: places.ownedBy(owner) },
+  increment: { fence: 1 },
+  unset: ['dueAt' as const],
+})
+
+/** The hint led nowhere: its run is over, taken or due later, or not stored yet. */
+async function drop({ store, queue, now }: EngineCore, hint: ClaimedWakeup): Promise<void> {
+  const exists = (await store.get(runs, hint.runId)) !== undefined
+  if (exists || hint.postponements >= missingRunLooks) await queue.settle(hint)
+  else await queue.postpone(hint, now() + missingRunPauseMs)
+}
