@@ -235,6 +235,10 @@ export const errorTable = {
   ),
   run_too_large: row(413, 'The state of a run may have 32 MB.'),
   too_many_tasks: row(409, 'A run may have 10,000 tasks.'),
+  unresolved_auth: row(
+    500,
+    'The auth resolver of an integration gave no credentials. The message says why. Mend it, then resume the run.',
+  ),
   duplicate_task_key: row(409, 'Two tasks of one run share a key. Give each its own.'),
   replay_mismatch: row(
     409,

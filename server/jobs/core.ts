@@ -9,7 +9,9 @@ import type { Integration } from '../integrations/integration.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Store } from '../store/store.ts'
 import type { Vault } from '../vault/vault.ts'
-import type { EventInput, ResolveAuth } from './engine.ts'
+import type { AuthResolvers } from './auth-resolvers.ts'
+import type { EventInput, JobEngine, ResolveAuth } from './engine.ts'
+import type { Json } from './job.ts'
 import type { Lanes } from './lanes.ts'
 
 /**
@@ -55,6 +57,8 @@ export const pause = (ms: number): Promise<void> =>
 
 /**
  * Repeats a write while the store is away, as long as it is still wanted: the result of a task that has happened must
+  /** Credentials that the host's code has. */
+  readonly authResolvers: AuthResolvers
  * not be lost to a store that restarts.
  *
  * @throws the store's error when it is not one that passes, or when nobody wants the write any more

@@ -1,11 +1,14 @@
 // The engine put together: what AuthFlow and the HTTP layer hold in their hands.
 
+import type { Auth } from '../../shared/auth.ts'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
 import type { Page, RunState, RunSummary } from '../../shared/flow.ts'
 import type { RunStatuses } from '../../shared/run-status.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
 import { noTracing, type Tracing } from '../../shared/tracing.ts'
+import type { Integration } from '../integrations/integration.ts'
+import { AuthResolvers, type AuthResolver } from './auth-resolvers.ts'
 import { cancelRun, heedCancels } from './cancel.ts'
 import type { EngineCore } from './core.ts'
 import { cancelEvent, DelayedEvents, describeEvent } from './delayed-events.ts'
@@ -46,7 +49,7 @@ const beatMs = 1000
 const maxLookedAt = 1000
 
 /** Options of {@link createEngine}. */
-export interface EngineOptions extends Omit<EngineCore, 'lanes' | 'now' | 'random' | 'metrics' | 'tracing'> {
+export interface EngineOptions extends Omit<EngineCore, 'authResolvers' | 'lanes' | 'now' | 'random' | 'metrics' | 'tracing'> {
   /** Runs at a time in this process, 1 to 1000 (default 50). */
   readonly concurrency?: number
   /** The clock of due times (default: the store's). */
@@ -77,7 +80,8 @@ export function createEngine(options: EngineOptions): JobEngine {
       details: { option: 'concurrency' },
     })
   }
-  const core = { ...options, now, random, metrics, tracing }
+  const authResolvers = new AuthResolvers(options.integrations)
+  const core = { ...options, authResolvers, now, random, metrics, tracing }
   return new Engine({ ...core, lanes: new Lanes(core) }, concurrency)
 }
 
@@ -128,6 +132,10 @@ class Engine implements JobEngine {
   ): void {
     this.#registry.define(options)
     this.#worker.look()
+  }
+
+  defineAuthResolver<I extends Integration<string, Auth>>(integration: I, resolver: AuthResolver<I>): void {
+    this.#core.authResolvers.define(integration, resolver)
   }
 
   sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord> {

@@ -3,6 +3,8 @@
 import type { Auth } from '../../shared/auth.ts'
 import type { Page, RunState, RunSummary } from '../../shared/flow.ts'
 import type { RunStatuses } from '../../shared/run-status.ts'
+import type { Integration } from '../integrations/integration.ts'
+import type { AuthResolver } from './auth-resolvers.ts'
 import type { HostValues, Integrations, JobOptions, Json, ScheduleRule } from './job.ts'
 
 /** An event as users send it. */
@@ -153,6 +155,12 @@ export interface JobEngine {
   /**
    * Starts the job, which must have an `invokeTrigger`, at its highest version; gives the run's id once it is durable.
    *
+  /**
+   * Has runs of this process ask the resolver for credentials of accounts that are not connected to the integration.
+   *
+   * @throws {@link AuthFlowError} `unknown_integration`, `invalid_input`
+   */
+  defineAuthResolver<I extends Integration<string, Auth>>(integration: I, resolver: AuthResolver<I>): void
    * @throws {@link AuthFlowError} `unknown_job`, `job_disabled`, `invalid_payload`, `event_conflict` (the key was used with
    *   another payload), `event_too_large`, `invalid_input`
    */

@@ -7,7 +7,7 @@ import type { Integration } from '../integrations/integration.ts'
 import { deferIntegration, followSteps, type CallStep } from './deferred-integration.ts'
 import type { EngineCore } from './core.ts'
 import { withCall, type BoundCall, type Execution, type Frame } from './execution.ts'
-import type { Integrations, IO } from './job.ts'
+import type { Integrations, IO, RunContext } from './job.ts'
 import { ClaimLost, type Claim } from './journal.ts'
 import { namedAt, runs, type RunDocument } from './records.ts'
 
@@ -25,6 +25,8 @@ export interface RunConnectionsOptions {
   readonly execution: Execution
   readonly integrations: Integrations
   readonly io: IO
+  /** For auth resolvers. */
+  readonly context: RunContext
   /** True when an earlier pass did something through the integration, so that a call may need no credentials. */
   readonly wasUsed: (key: string) => boolean
 }
@@ -62,7 +64,7 @@ export class RunConnections {
     if (known !== undefined) return known
     const integration = this.#integration(key)
     const bound =
-      integration.authSource === 'LOCAL'
+      integration.authSource === 'LOCAL' && !this.#options.core.authResolvers.has(integration.id)
         ? integration.cloneForRun(this.#options.io, key)
         : deferIntegration(integration, (steps) => this.#call(key, steps))
     this.#bound.set(key, bound)
@@ -163,47 +165,82 @@ export class RunConnections {
   }
 
   async #resolve(key: string): Promise<Acquired> {
-    const { core, run, io } = this.#options
+    const { io } = this.#options
     const integration = this.#integration(key)
-    if (run.accountId === null) {
-      throw new AuthFlowError(
-        'not_connected',
-        `The run has no account, so io.${key} has no credentials. Send the event with an accountId.`,
-        {
-          details: { integration: integration.id },
-        },
-      )
-    }
-    const rejectedTokenHash = this.#rejected.get(key)
-    const auth = await core.resolveAuth({
-      id: integration.id,
-      accountId: run.accountId,
-      run: { id: run.id, createdAt: namedAt(run) },
-      ...(rejectedTokenHash === undefined ? {} : { rejectedTokenHash }),
-    })
-    await this.#pin(integration.id, auth)
+    const auth = (await this.#connected(key, integration)) ?? (await this.#ownAuth(integration))
     for (const secret of secretsOf(auth)) this.#secrets.add(secret)
     this.#tokenHash.set(key, auth.tokenHash)
     return { integration: integration.cloneForRun(io, key, auth), tokenHash: auth.tokenHash }
   }
 
+  /** Credentials of the account's connection; undefined where the integration's resolver is to be asked. */
+  async #connected(key: string, { id, authSource }: Integration): Promise<Auth | undefined> {
+    const { core, run } = this.#options
+    const mayResolve = core.authResolvers.has(id) && this.#identities[id] === undefined
+    if (authSource === 'LOCAL' || this.#identities[resolvedBy(id)] !== undefined) return undefined
+    if (run.accountId === null) {
+      if (mayResolve) return undefined
+      throw new AuthFlowError(
+        'not_connected',
+        `The run has no account, so io.${key} has no credentials. Send the event with an accountId.`,
+        { details: { integration: id } },
+      )
+    }
+    const rejectedTokenHash = this.#rejected.get(key)
+    try {
+      const auth = await core.resolveAuth({
+        id,
+        accountId: run.accountId,
+        run: { id: run.id, createdAt: namedAt(run) },
+        ...(rejectedTokenHash === undefined ? {} : { rejectedTokenHash }),
+      })
+      await this.#pin(id, auth.identity.id)
+      return auth
+    } catch (error) {
+      if (mayResolve && isAuthFlowError(error) && error.code === 'not_connected') return undefined
+      throw error
+    }
+  }
+
+  /** A run that began with the resolver stays with it, and one that began with a connection with that. */
+  async #ownAuth({ id }: Integration): Promise<Auth> {
+    const { core, context } = this.#options
+    const { auth, identity } = await core.authResolvers.resolve(id, { ctx: context, core })
+    const place = resolvedBy(id)
+    const pinned = this.#identities[place]
+    // Where the resolver does not always say who it is, it is the host that sees to it.
+    await this.#pin(place, pinned === '' ? '' : (identity ?? pinned ?? ''))
+    return auth
+  }
+
   /** Stored before the first use, so that no later pass acts as somebody else. */
-  async #pin(integration: string, auth: Auth): Promise<void> {
+  async #pin(place: string, identity: string): Promise<void> {
     const { core, run, claim } = this.#options
-    const pinned = this.#identities[integration]
-    if (pinned === auth.identity.id) return
+    const pinned = this.#identities[place]
+    if (pinned === identity) return
     if (pinned !== undefined) {
+      const integration = place.slice(place.indexOf('/') + 1)
       throw new AuthFlowError('identity_changed', `The run began as another identity at ${integration}.`, {
         details: { integration },
       })
     }
-    const identities = { ...this.#identities, [integration]: auth.identity.id }
+    // Before the write: one of another integration at the same time has it, too.
+    const identities = { ...this.#identities, [place]: identity }
+    this.#identities = identities
     const { owner, fence } = claim
-    if (!(await core.store.update(runs, run.id, { owner, fence }, { set: { identities } })))
-      throw new ClaimLost()
-    this.#identities = { ...this.#identities, ...identities }
+    try {
+      if (await core.store.update(runs, run.id, { owner, fence }, { set: { identities } })) return
+    } catch (error) {
+      const { [place]: _, ...others } = this.#identities
+      this.#identities = others
+      throw error
+    }
+    throw new ClaimLost()
   }
 }
+
+/** Where a run notes down that it acts by the integration's resolver; no id has a slash. */
+const resolvedBy = (integration: string): string => `resolver/${integration}`
 
 function secretsOf(auth: Auth): string[] {
   switch (auth.type) {

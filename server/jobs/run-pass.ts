@@ -156,6 +156,7 @@ export class RunPass {
   #start(event: NonNullable<ClaimedRun['event']>, journal: Journal): void {
     const execution = this.#execution
     const { definition } = this.#claimed
+    const io = this.#createIO(journal, context)
     const io = this.#createIO(journal)
     const context = this.#context(event)
     execution.io = io
@@ -188,7 +189,7 @@ export class RunPass {
     return document && { document, content: openBody(this.#core, document) }
   }
 
-  #createIO(journal: Journal): RunIO {
+  #createIO(journal: Journal, context: RunContext): RunIO {
     const { run, claim, definition } = this.#claimed
     const core = this.#core
     const execution = this.#execution
@@ -201,7 +202,8 @@ export class RunPass {
     this.#io = io
     if (Object.keys(integrations).length === 0) return io
     const wasUsed = (key: string): boolean => journal.wasUsed(key)
-    const connections = new RunConnections({ core, run, claim, execution, integrations, io, wasUsed })
+    const parts = { core, run, claim, execution, integrations, io, context, wasUsed }
+    const connections = new RunConnections(parts)
     io.connections = connections
     this.#connections = connections
     return io
