@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { noMetrics } from '../shared/metrics.ts'
-import { createMetrics, openMetrics } from './metrics.ts'
+import type { RunCensus } from './jobs/engine.ts'
+import { createMetrics, openMetrics, type ReadableMetrics } from './metrics.ts'
+
+const census: RunCensus = {
+  executing: 3,
+  slots: 50,
+  waiting: { queued: 7, asleep: 10_000, parked: 2, version: 0 },
+  oldestDueMs: 1_500,
+}
 
 describe('H3: createMetrics', () => {
   it('counts what its parts tell, as Prometheus reads it', async () => {
@@ -13,7 +21,13 @@ describe('H3: createMetrics', () => {
     metrics.leaseStolen('credential')
     metrics.queueLag(250)
     metrics.webhookReceived('github-customers', 'duplicate')
-    metrics.runEnded('notify', 'failed')
+    metrics.runEnded('notify', 'failed', 7_000)
+    metrics.executionEnded('notify', 'asleep', 30)
+    metrics.taskEnded('notify', 'retrying', 300)
+    metrics.gateWaited('slack-customers', 2_000)
+    metrics.webhookRead('github-customers', 20)
+    metrics.storeFlushed(40, 3)
+    metrics.leaseStolen('run', 12)
     const { type, text } = await metrics.read()
     assert.match(type, /^text\/plain; version=0\.0\.4/)
     for (const line of [
@@ -26,6 +40,18 @@ describe('H3: createMetrics', () => {
       'authflow_queue_lag_seconds_bucket{le="0.5"} 1',
       'authflow_webhook_deliveries_total{integration="github-customers",outcome="duplicate"} 1',
       'authflow_runs_total{job="notify",outcome="failed"} 1',
+      'authflow_run_seconds_bucket{le="5",job="notify"} 0',
+      'authflow_run_seconds_bucket{le="15",job="notify"} 1',
+      'authflow_executions_total{job="notify",outcome="asleep"} 1',
+      'authflow_execution_seconds_sum{job="notify"} 0.03',
+      'authflow_task_attempts_total{job="notify",outcome="retrying"} 1',
+      'authflow_task_attempt_seconds_count{job="notify"} 1',
+      'authflow_gate_wait_seconds_sum{integration="slack-customers"} 2',
+      'authflow_webhook_reading_seconds_count{integration="github-customers"} 1',
+      'authflow_store_flush_writes_bucket{le="25"} 0',
+      'authflow_store_flush_writes_bucket{le="50"} 1',
+      'authflow_store_flush_seconds_sum 0.003',
+      'authflow_lease_steals_total{kind="run"} 12',
     ]) {
       assert(text.split('\n').includes(line), `${line} is not in\n${text}`)
     }
@@ -57,14 +83,68 @@ describe('H3: createMetrics', () => {
     metrics.refreshWindow('a', 1)
     metrics.leaseStolen('other')
     metrics.webhookReceived('a', 'refused')
-    metrics.runEnded('b', 'succeeded')
+    metrics.runEnded('b', 'succeeded', 1)
+    metrics.executionEnded('b', 'finished', 1)
+    metrics.taskEnded('b', 'succeeded', 1)
+    metrics.gateWaited('a', 1)
+    metrics.webhookRead('a', 1)
+    metrics.watch(async () => census)
     const own = `${text}${(await metrics.read()).text}`
       .split('\n')
       .filter((line) => line.startsWith('authflow_'))
     const labels = new Set(
       own.flatMap((line) => [...line.matchAll(/[{,]([a-z_]+)="/g)].map(([, name]) => name)),
     )
-    assert.deepEqual([...labels].toSorted(), ['integration', 'job', 'kind', 'le', 'outcome'])
+    assert.deepEqual([...labels].toSorted(), ['integration', 'job', 'kind', 'le', 'outcome', 'state'])
+  })
+})
+
+describe('gauges', () => {
+  const gauges = async (metrics: ReadableMetrics): Promise<string[]> =>
+    (await metrics.read()).text
+      .split('\n')
+      .filter((line) => /^authflow_(?:runs_waiting|queue_oldest|worker_)/.test(line))
+
+  it('are taken when somebody reads, and not at every reading', async () => {
+    const metrics = await createMetrics()
+    let taken = 0
+    metrics.watch(async () => {
+      taken += 1
+      return census
+    })
+    assert.equal(taken, 0)
+    assert.deepEqual(await gauges(metrics), [
+      'authflow_runs_waiting{state="queued"} 7',
+      'authflow_runs_waiting{state="asleep"} 10000',
+      'authflow_runs_waiting{state="parked"} 2',
+      'authflow_runs_waiting{state="version"} 0',
+      'authflow_queue_oldest_seconds 1.5',
+      'authflow_worker_executing 3',
+      'authflow_worker_slots 50',
+    ])
+    await Promise.all([gauges(metrics), gauges(metrics)])
+    assert.equal(taken, 1)
+  })
+
+  it('are no reason not to answer', async () => {
+    const metrics = await createMetrics()
+    metrics.watch(() => Promise.reject(new Error('the store is away')))
+    metrics.runEnded('notify', 'succeeded', 1)
+    const { text } = await metrics.read()
+    assert.match(text, /authflow_runs_total\{job="notify",outcome="succeeded"\} 1/)
+    assert.doesNotMatch(text, /authflow_runs_waiting\{/)
+  })
+})
+
+describe('labels', () => {
+  it('take 500 values and count what comes after them as one', async () => {
+    const metrics = await createMetrics()
+    for (let at = 0; at < 600; at += 1) metrics.taskEnded(`job-${at}`, 'succeeded', 1)
+    const series = (await metrics.read()).text
+      .split('\n')
+      .filter((line) => line.startsWith('authflow_task_attempts_total{'))
+    assert.equal(series.length, 501)
+    assert(series.includes('authflow_task_attempts_total{job="other",outcome="succeeded"} 100'))
   })
 })
 

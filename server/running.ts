@@ -16,7 +16,7 @@ import type { Json } from './jobs/job.ts'
 import { createScheduleBook, type ScheduleBook } from './jobs/schedule-book.ts'
 import { createTicker } from './jobs/schedule-ticker.ts'
 import type { GuardedFetch } from './net/guarded-fetch.ts'
-import { openMetrics } from './metrics.ts'
+import { openMetrics, type ReadableMetrics } from './metrics.ts'
 import { openQueue } from './open-queue.ts'
 import type { Settings } from './options.ts'
 import type { Queue } from './queue/queue.ts'
@@ -78,7 +78,8 @@ export async function openRunning(options: RunningOptions): Promise<Running> {
   const { settings, fetch, log } = options
   const { environment } = settings
   const vault = createVault({ keys: await settings.openRing({ environment, fetch }), environment })
-  const store = await openStore(settings.storeUrl, { log })
+  const { metrics, readable } = await openMetrics(settings.metrics !== undefined)
+  const store = await openStore(settings.storeUrl, { log, onFlush: metrics.storeFlushed })
   let endPresence = (): Promise<void> => Promise.resolve()
   const close = async (): Promise<void> => {
     await endPresence()
@@ -91,7 +92,7 @@ export async function openRunning(options: RunningOptions): Promise<Running> {
     endPresence = presence.end
     await checkCanary(store, vault, environment)
     await loadIndexKey(store, vault, environment)
-    return await startParts({ store, vault, close }, options)
+    return await startParts({ store, vault, metrics, readable, close }, options)
   } catch (cause) {
     await close()
     throw cause
@@ -102,20 +103,23 @@ export async function openRunning(options: RunningOptions): Promise<Running> {
 interface Ground {
   readonly store: Store
   readonly vault: Vault
+  readonly metrics: Metrics
+  /** Where the host asked for metrics. */
+  readonly readable: ReadableMetrics | undefined
   close(): Promise<void>
 }
 
 async function startParts(ground: Ground, options: RunningOptions): Promise<Running> {
-  const { store, vault } = ground
+  const { store, vault, metrics, readable } = ground
   const { settings, integrations, fetch, log, tracing = noTracing, worker, prepare } = options
   const { definitions = new TriggerDefinitions() } = options
   const { environment } = settings
-  const { metrics, readable } = await openMetrics(settings.metrics !== undefined)
   const queue = await openQueue({ target: settings.queue, store, environment, log })
   const { engine, connect, triggers } = joinParts(
     { store, vault, environment, integrations, log, metrics, tracing },
     { queue, fetch, settings, definitions, concurrency: options.concurrency },
   )
+  readable?.watch(() => engine.census())
   const schedules = createScheduleBook({ store })
   const ticker = createTicker({ store, book: schedules, engine, log })
   const check = async (): Promise<ReadyRemarks> => {

@@ -12,6 +12,12 @@ export type DeliveryOutcome = 'accepted' | 'duplicate' | 'refused'
 /** How a run ended. */
 export type RunOutcome = 'succeeded' | 'failed' | 'cancelled'
 
+/** How one execution of a run ended: as the run does, asleep until a time or a signal, or taken over by another worker. */
+export type ExecutionOutcome = 'finished' | 'failed' | 'asleep' | 'cancelled' | 'lost'
+
+/** How one attempt of a task ended; `retrying`: there will be another. */
+export type TaskOutcome = 'succeeded' | 'failed' | 'retrying'
+
 /**
  * Counts what operators watch. Every call is cheap, returns at once and never throws. What is handed over becomes a
  * label or a number, so it must be a name out of code or configuration: never an account, a token, or anything else
@@ -22,16 +28,24 @@ export interface Metrics {
   refreshEnded(integration: string, outcome: RefreshOutcome): void
   /** Ms from the provider's answer to the saved credential: a crash in between may lose a token that rotates. */
   refreshWindow(integration: string, ms: number): void
-  /** A lease was taken over from a holder that let it run out. */
-  leaseStolen(kind: LeaseKind): void
-  /** Ms from the time that a run was due until a worker claimed it. */
+  /** Leases were taken over from a holder that let them run out (default: one). */
+  leaseStolen(kind: LeaseKind, count?: number): void
+  /** Ms from the time that a run was due until a worker began it. */
   queueLag(ms: number): void
   /** A webhook request was answered. */
   webhookReceived(integration: string, outcome: DeliveryOutcome): void
-  /** A run has ended. `job` is the job's id. */
-  runEnded(job: string, outcome: RunOutcome): void
-  /** A run was set aside because no worker has had its version for a while. `job` is the job's id. */
-  versionMissing(job: string): void
+  /** Ms from a webhook request to its events: it was read. */
+  webhookRead(integration: string, ms: number): void
+  /** A run has ended, so many ms after it was made. `job` is the job's id. */
+  runEnded(job: string, outcome: RunOutcome, ms: number): void
+  /** One execution of a run has ended after so many ms. */
+  executionEnded(job: string, outcome: ExecutionOutcome, ms: number): void
+  /** One attempt of a task has ended after so many ms. */
+  taskEnded(job: string, outcome: TaskOutcome, ms: number): void
+  /** A call to a provider waited so many ms for its turn under a rate limit. */
+  gateWaited(integration: string, ms: number): void
+  /** So many writes went to the database together, which took so many ms. */
+  storeFlushed(writes: number, ms: number): void
 }
 
 const nothing = (): void => undefined
@@ -43,6 +57,10 @@ export const noMetrics: Metrics = {
   leaseStolen: nothing,
   queueLag: nothing,
   webhookReceived: nothing,
+  webhookRead: nothing,
   runEnded: nothing,
-  versionMissing: nothing,
+  executionEnded: nothing,
+  taskEnded: nothing,
+  gateWaited: nothing,
+  storeFlushed: nothing,
 }

@@ -46,7 +46,7 @@ async function end({ store, now, metrics }: EngineCore, run: RunDocument): Promi
     unset: ['place', 'dueAt', 'parkedAt', 'suspended'],
   }
   const ended = await store.updateAndGet(runs, run.id, { state: run.state, version: run.version }, change)
-  if (ended !== undefined) metrics.runEnded(run.job, 'cancelled')
+  if (ended !== undefined) metrics.runEnded(run.job, 'cancelled', endedAt - run.createdAt)
   if (ended?.overflowed === true)
     for (const { id } of await loadBeside(store, run.id))
       await store.update(tasks, id, {}, { set: { expireAt } })

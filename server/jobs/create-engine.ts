@@ -10,6 +10,7 @@ import { noTracing, type Tracing } from '../../shared/tracing.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { AuthResolvers, type AuthResolver } from './auth-resolvers.ts'
 import { cancelRun, heedCancels } from './cancel.ts'
+import { takeCensus } from './census.ts'
 import type { EngineCore } from './core.ts'
 import { cancelEvent, DelayedEvents, describeEvent } from './delayed-events.ts'
 import type {
@@ -20,6 +21,7 @@ import type {
   EventScope,
   InvokeOptions,
   JobEngine,
+  RunCensus,
   RunLogLine,
   ScheduledJob,
   SendEventOptions,
@@ -94,6 +96,7 @@ class Engine implements JobEngine {
   readonly #intake: EventIntake
   readonly #delayed: DelayedEvents
   readonly #upkeep: Upkeep
+  readonly #slots: number
   #state: 'new' | 'started' | 'stopped' = 'new'
 
   constructor(options: Omit<EngineCore, 'raise'>, concurrency: number) {
@@ -107,6 +110,7 @@ class Engine implements JobEngine {
     this.#core = core
     this.#registry = registry
     this.#worker = worker
+    this.#slots = concurrency
     this.#presence = new Presence(core, registry, {
       onJoined: (owner) => worker.start(owner),
       onBeat: (owner) => {
@@ -269,6 +273,12 @@ class Engine implements JobEngine {
 
   connectionChanged(change: ConnectionChanged): Promise<void> {
     return tellParked(this.#core, change)
+  }
+
+  async census(): Promise<RunCensus> {
+    const executing = [...this.#worker.passes].length
+    const slots = this.#state === 'started' ? this.#slots : 0
+    return { executing, slots, ...(await takeCensus(this.#core)) }
   }
 
   async sweep(): Promise<void> {

@@ -2,21 +2,43 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
 import { eventTrigger } from '../triggers/event-trigger.ts'
-import { createDirectory, openEngine, until, type EngineFixture } from './fixtures/engine-fixture.ts'
+import { createDirectory, openEngine, reaches, until, type EngineFixture } from './fixtures/engine-fixture.ts'
+
+/** What was counted, in the order in which it came. */
+interface Counted {
+  readonly runs: string[]
+  readonly executions: string[]
+  readonly attempts: string[]
+  readonly steals: string[]
+  readonly lags: number[]
+  readonly times: number[]
+}
 
 let directory: ReturnType<typeof createDirectory>
 let fixture: EngineFixture
-const ended: string[] = []
-const lags: number[] = []
-const metrics: Metrics = {
-  ...noMetrics,
-  runEnded: (job, outcome) => void ended.push(`${job} ${outcome}`),
-  queueLag: (ms) => void lags.push(ms),
+let counted: Counted
+
+function countInto({ runs, executions, attempts, steals, lags, times }: Counted): Metrics {
+  const keep =
+    (list: string[]) =>
+    (job: string, outcome: string, ms: number): void => {
+      list.push(`${job} ${outcome}`)
+      times.push(ms)
+    }
+  return {
+    ...noMetrics,
+    runEnded: keep(runs),
+    executionEnded: keep(executions),
+    taskEnded: keep(attempts),
+    leaseStolen: (kind, count = 1) => void steals.push(`${kind} ${count}`),
+    queueLag: (ms) => void lags.push(ms),
+  }
 }
 
 beforeEach(async () => {
   directory = createDirectory()
-  fixture = await openEngine(directory.path, { metrics })
+  counted = { runs: [], executions: [], attempts: [], steals: [], lags: [], times: [] }
+  fixture = await openEngine(directory.path, { metrics: countInto(counted) })
 })
 
 afterEach(async () => {
@@ -24,17 +46,21 @@ afterEach(async () => {
   directory.remove()
 })
 
+const trigger = eventTrigger({ name: 'go' })
+
 describe('H3: what the engine counts', () => {
-  it('is the end of each run, once, and how late it was taken from the queue', async () => {
+  it('is the end of each run, execution and attempt, and how late runs were begun', async () => {
     const { engine } = fixture
-    const trigger = eventTrigger({ name: 'go' })
     engine.defineJob({
       id: 'good',
       name: 'Good',
       version: '1.0.0',
       trigger,
       run: async (_, io) => {
-        await io.wait('moment', 0.05)
+        await io.runTask('shaky', ({ attempt }) => (attempt === 1 ? Promise.reject(new Error('no')) : 1), {
+          retry: { limit: 2, minTimeoutInMs: 1 },
+        })
+        await io.wait('moment', 0.2)
       },
     })
     engine.defineJob({
@@ -42,22 +68,58 @@ describe('H3: what the engine counts', () => {
       name: 'Bad',
       version: '1.0.0',
       trigger,
-      run: () => Promise.reject(new Error('no')),
+      run: async (_, io) => {
+        await io.runTask('broken', () => Promise.reject(new Error('no')))
+      },
     })
     await engine.start()
     const { runIds } = await engine.sendEvent({ name: 'go', payload: null })
-    const states = await Promise.all(
-      runIds.map((id) =>
-        until('the end', async () => {
-          const { state } = await engine.getRun(id)
-          return state === 'succeeded' || state === 'failed' ? state : undefined
-        }),
-      ),
+    const ends = runIds.map((id) =>
+      until('the end', async () => (await engine.getRun(id)).endedAt ?? undefined),
     )
-    assert.deepEqual(states.toSorted(), ['failed', 'succeeded'])
-    await until('both are counted', () => ended.length === 2 || undefined)
-    assert.deepEqual(ended.toSorted(), ['bad failed', 'good succeeded'])
-    assert(lags.length >= 1)
-    assert(lags.every((ms) => ms >= 0 && ms < 60_000))
+    await Promise.all(ends)
+    await until('all is counted', () => counted.executions.length === 3 || undefined)
+    assert.deepEqual(counted.runs.toSorted(), ['bad failed', 'good succeeded'])
+    assert.deepEqual(counted.executions.toSorted(), ['bad failed', 'good asleep', 'good finished'])
+    assert.deepEqual(counted.attempts.toSorted(), ['bad failed', 'good retrying', 'good succeeded'])
+    assert.equal(counted.lags.length, 3)
+    for (const ms of [...counted.times, ...counted.lags]) assert(ms >= 0 && ms < 60_000)
+  })
+
+  it('is the end of a run that is cancelled before it begins', async () => {
+    const { engine } = fixture
+    engine.defineJob({ id: 'never', name: 'Never', version: '1.0.0', trigger, run: () => undefined })
+    const { runIds } = await engine.sendEvent({ name: 'go', payload: null })
+    await engine.cancelRun(runIds[0] ?? '')
+    assert.deepEqual(counted.runs, ['never cancelled'])
+    assert.deepEqual(counted.executions, [])
+  })
+})
+
+describe('census', () => {
+  it('tells how many runs wait for what, and how late the latest is', async () => {
+    const { engine } = fixture
+    engine.defineJob({
+      id: 'sleepy',
+      name: 'Sleepy',
+      version: '1.0.0',
+      trigger,
+      run: (_, io) => io.wait('long', 3600),
+    })
+    const none = { queued: 0, asleep: 0, parked: 0, version: 0 }
+    assert.deepEqual(await engine.census(), { executing: 0, slots: 0, waiting: none, oldestDueMs: 0 })
+    const sent = await Promise.all([1, 2, 3].map((payload) => engine.sendEvent({ name: 'go', payload })))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const before = await engine.census()
+    assert.deepEqual(before.waiting, { ...none, queued: 3 })
+    assert(before.oldestDueMs >= 15)
+    await engine.start()
+    for (const { runIds } of sent) await reaches(engine, runIds[0], 'waiting')
+    assert.deepEqual(await engine.census(), {
+      executing: 0,
+      slots: 50,
+      waiting: { ...none, asleep: 3 },
+      oldestDueMs: 0,
+    })
   })
 })

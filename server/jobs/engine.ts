@@ -121,6 +121,27 @@ export interface ScheduledJob {
   readonly schedule: ScheduleRule
 }
 
+/** How many runs there are of which kind just now. */
+export interface RunCensus {
+  /** Runs that this process's worker executes. */
+  readonly executing: number
+  /** Runs that it may execute at a time; 0 without a worker. */
+  readonly slots: number
+  /** Runs in the store by what they wait for; each number stops at 10,000. */
+  readonly waiting: {
+    /** A worker: they are due, or soon will be. */
+    readonly queued: number
+    /** A time or a signal. */
+    readonly asleep: number
+    /** A connection of their account. */
+    readonly parked: number
+    /** A worker that has their version of the job. */
+    readonly version: number
+  }
+  /** How long the run has been due that has been due longest, in ms; 0 when none is. */
+  readonly oldestDueMs: number
+}
+
 /** Defines jobs, takes events, runs runs. */
 export interface JobEngine {
   /**
@@ -231,6 +252,8 @@ export interface JobEngine {
     accountId: string
     identityId: string
   }): Promise<void>
+  /** Counts runs. Costs a few ms of the store. */
+  census(): Promise<RunCensus>
   /** One round of upkeep: dead owners' runs, events not dispatched, due runs without a hint. */
   sweep(): Promise<void>
 }

@@ -92,7 +92,8 @@ class OutcomeWriter {
     const done = this.#update(this.#closing({ ...end, endedAt, expireAt }))
     const { metrics } = this.#ending.core
     if (metrics !== noMetrics) {
-      done.then(() => metrics.runEnded(this.#ending.run.job, end.state)).catch(() => undefined)
+      const { job, createdAt } = this.#ending.run
+      done.then(() => metrics.runEnded(job, end.state, endedAt - createdAt)).catch(() => undefined)
     }
     const isOverflowed = this.#ending.run.overflowed === true || this.#ending.journal?.overflowed === true
     return isOverflowed ? done.then(() => this.#expireBeside(expireAt)) : done

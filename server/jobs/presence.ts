@@ -175,13 +175,15 @@ export class Presence {
   }
 
   async #bury({ id }: WorkerDocument): Promise<void> {
-    const { store, log } = this.#core
+    const { store, log, metrics } = this.#core
     // Taking the lease proves that it has ended. A process that is known to be gone needs no proof.
     const lease = isKnownDead(id) ? undefined : await store.acquireLease(leaseName(id), this.#heir, leaseMs)
     if (lease === undefined && !isKnownDead(id)) return
     const count = await this.#requeueOf(id)
     await this.#remember(id)
     if (lease !== undefined) await store.releaseLease(lease)
+    metrics.leaseStolen('worker')
+    metrics.leaseStolen('run', count)
     log.info({ worker: id, runs: count }, 'a worker died; its runs go on elsewhere')
   }
 

@@ -2,6 +2,7 @@
 // ended. Every write names the claim, so that a worker that lost the run leaves no trace.
 
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import type { ExecutionOutcome } from '../../shared/metrics.ts'
 import type { Traced } from '../../shared/tracing.ts'
 import type { EngineCore } from './core.ts'
 import { openBody, type EventContent } from './event-document.ts'
@@ -51,6 +52,7 @@ export class RunPass {
   readonly #execution: Execution
   #controller: AbortController | undefined
   #traced: Traced | undefined
+  #begunAt = 0
   #io: RunIO | undefined
   #journal: Journal | undefined
   #runner: TaskRunner | undefined
@@ -102,17 +104,14 @@ export class RunPass {
       this.#io?.close()
       const ending = this.#ending()
       await storeOutcome(ending, outcome)
-      this.#traced?.end({
-        outcome: outcome.type,
-        ...(outcome.type === 'failed' ? { error: outcome.error } : {}),
-      })
+      this.#tellWatchers(outcome.type, outcome.type === 'failed' ? outcome.error : undefined)
       const told = tellEnd(
         { run, definition: this.#claimed.definition, log, secrets: ending.secrets },
         outcome,
       )
       if (told !== undefined) await told
     } catch (error) {
-      this.#traced?.end({ outcome: 'lost', ...(error instanceof ClaimLost ? {} : { error }) })
+      this.#tellWatchers('lost', error instanceof ClaimLost ? undefined : error)
       if (error instanceof ClaimLost) log.debug({ run: run.id }, 'the run was taken over by another worker')
       else {
         log.error(
@@ -123,6 +122,13 @@ export class RunPass {
       }
       this.abandon()
     }
+  }
+
+  #tellWatchers(outcome: ExecutionOutcome, error: unknown): void {
+    this.#traced?.end({ outcome, ...(error === undefined ? {} : { error }) })
+    // One that was called off before it began was no execution.
+    if (this.#io === undefined) return
+    this.#core.metrics.executionEnded(this.#claimed.run.job, outcome, performance.now() - this.#begunAt)
   }
 
   async #outcome(): Promise<Outcome> {
@@ -155,6 +161,7 @@ export class RunPass {
   /** Calls the run's code, which ends the execution when it is through. */
   #start(event: NonNullable<ClaimedRun['event']>, journal: Journal): void {
     const execution = this.#execution
+    this.#begunAt = performance.now()
     const { definition } = this.#claimed
     const io = this.#createIO(journal, context)
     const io = this.#createIO(journal)

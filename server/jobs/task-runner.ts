@@ -2,6 +2,7 @@
 // runs again is here.
 
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import type { TaskOutcome } from '../../shared/metrics.ts'
 import type { EngineCore } from './core.ts'
 import { createFrame, type Execution, type Frame } from './execution.ts'
 import type { OnError, Task, TaskOptions } from './job.ts'
@@ -158,6 +159,7 @@ export class TaskRunner {
     const base = mayRepeat ? given : { ...given, entered: (given.entered ?? 0) + 1 }
     const under: Under = { core, runId, execution, frame, base }
     const traced = core.tracing.attempting(base, job.key)
+    const begunAt = performance.now()
     execution.enter(frame)
     this.#underWay.set(job.path, under)
     try {
@@ -171,7 +173,9 @@ export class TaskRunner {
         return await execution.never()
       }
       const recorded = await this.#record(job, under, made)
-      traced?.end({ outcome: recorded.entry.state, ...(made.ok ? {} : { error: made.error }) })
+      const outcome = outcomeOf(recorded.entry)
+      traced?.end({ outcome, ...(made.ok ? {} : { error: made.error }) })
+      core.metrics.taskEnded(this.#options.job, outcome, performance.now() - begunAt)
       execution.leave(frame)
       return recorded
     } catch (error) {
@@ -309,6 +313,9 @@ const needsCredentials = ({ caller: { call }, options }: TaskCall): boolean =>
 /** True when the credentials were refused and the call through the integration can be made once more. */
 const isRefused = (job: TaskCall, error: unknown): boolean =>
   job.caller.call?.renew !== undefined && isUnauthorized(job, error)
+
+const outcomeOf = ({ state }: JournalEntry): TaskOutcome =>
+  state === 'succeeded' || state === 'retrying' ? state : 'failed'
 
 /** What goes from one attempt to the next. */
 function carried(entry: JournalEntry | undefined): Pick<JournalEntry, 'epoch' | 'entered'> {

@@ -332,7 +332,11 @@ export class Worker implements RunTaker {
   /** Gives slots to the runs that wait for one. */
   #startAhead(): void {
     if (this.#isAlone) return
-    for (const claimed of this.#ahead.take(this.#concurrency - this.#performing)) this.#perform(claimed)
+    const { metrics, now } = this.#core
+    for (const claimed of this.#ahead.take(this.#concurrency - this.#performing)) {
+      metrics.queueLag(now() - claimed.run.createdAt)
+      this.#perform(claimed)
+    }
   }
 
   /** Lets as many senders go on as there is room for. */

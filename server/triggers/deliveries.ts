@@ -292,7 +292,7 @@ async function sweep(context: TriggerContext, reader: Reader): Promise<void> {
 
 /** Reads one delivery under a claim, and writes down that it was read. */
 async function readOnce(context: TriggerContext, id: string): Promise<void> {
-  const { store, vault, now, log } = context
+  const { store, vault, now, log, metrics } = context
   const found = await store.get(deliveries, id)
   if (found?.place !== 'received' || found.request === undefined) return
   const claim = { set: { dueAt: Math.ceil(now() + claimMs) }, increment: { attempts: 1 } }
@@ -308,6 +308,7 @@ async function readOnce(context: TriggerContext, id: string): Promise<void> {
       return void (await store.update(deliveries, id, { version }, { set: { dueAt: later } }))
     const set = { expireAt: receivedAt + idRetentionMs }
     await store.update(deliveries, id, { version }, { set, unset: ['place', 'dueAt', 'request'] })
+    metrics.webhookRead(webhook, now() - receivedAt)
   } catch (error) {
     const isOver = attempts >= maxAttempts || (isAuthFlowError(error) && isHopeless(error))
     const retryAfterMs = isAuthFlowError(error) ? error.details.retryAfterMs : undefined
