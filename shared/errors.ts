@@ -45,6 +45,11 @@ export const errorTable = {
     500,
     'A body parser of the host ran before authflow. Mount authflow first, or exclude its path from the parser.',
   ),
+  nothing_to_choose: row(
+    409,
+    'The account has nothing there yet that could be chosen. Create it at the provider, or let the app see it, then try again.',
+    retry,
+  ),
   not_supported: row(501, 'This is not supported here. The message says what is.'),
   closed: row(503, 'The server is shutting down. Try again.', retry),
   internal: row(500, 'Something went wrong inside authflow. The server log has the cause.', { hidden: true }),
@@ -256,6 +261,16 @@ export const errorTable = {
   run_cancelled: row(409, 'The run was cancelled.'),
   run_not_over: row(409, 'The run is not over yet. Wait for its end, or cancel it first.'),
   run_not_failed: row(409, 'Only a failed run can be resumed. Replay the run to start it from the top.'),
+  wait_timeout: row(504, 'What the run waited for did not come in time. Catch it, or wait longer.'),
+  wait_over: row(410, 'The run does not wait for this request any more.'),
+  invoke_cycle: row(
+    409,
+    'A job would wait for itself. The message has the chain; use `io.invoke`, which does not wait.',
+  ),
+  invoke_too_deep: row(
+    409,
+    'Runs invoke each other more than 20 deep. The message has the chain; let one job do the loop.',
+  ),
   job_disabled: row(
     409,
     'The highest version of the job is not enabled. Define it without `enabled: false`.',
@@ -295,7 +310,7 @@ export interface FieldError {
   /** Name of the field. */
   readonly field: string
   /** `required`, `pattern`, `enum`, `type`, `length`, `rejected` or `host`. */
-  readonly reason: 'required' | 'pattern' | 'enum' | 'type' | 'length' | 'rejected' | 'host'
+  readonly reason: 'required' | 'pattern' | 'enum' | 'type' | 'length' | 'rejected' | 'host' | 'unavailable'
   /** Shown at the field. */
   readonly message: string
 }

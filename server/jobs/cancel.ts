@@ -5,6 +5,7 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import type { Change } from '../store/store.ts'
 import type { EngineCore } from './core.ts'
 import { loadBeside } from './journal.ts'
+import { endingPlace, finishEnding, storedWaits } from './run-ending.ts'
 import { cancels, retentionMs, runs, tasks, type RunDocument } from './records.ts'
 
 /** A note is of use while its worker lives; this is for those that died. */
@@ -38,15 +39,29 @@ export async function heedCancels({ store }: EngineCore, owner: string, tell: Te
 }
 
 /** Nobody runs it. Its hint is left behind and leads nowhere. */
-async function end({ store, now, metrics }: EngineCore, run: RunDocument): Promise<RunDocument | undefined> {
+async function end(core: EngineCore, run: RunDocument): Promise<RunDocument | undefined> {
+  const { store, now, metrics, lanes } = core
   const endedAt = now()
   const expireAt = endedAt + retentionMs
+  const over = { run, entries: storedWaits(run) }
+  const ending = endingPlace(over, { state: 'cancelled', endedAt })
   const change: Change<RunDocument> = {
-    set: { state: 'cancelled', cancelRequested: true, endedAt, expireAt },
-    unset: ['place', 'dueAt', 'parkedAt', 'suspended'],
+    set: { state: 'cancelled', cancelRequested: true, endedAt, expireAt, ...ending },
+    unset: [
+      ...(ending === undefined ? (['place', 'dueAt'] as const) : []),
+      'parkedAt',
+      'suspended',
+      'slots',
+      'waitsFor',
+    ],
   }
   const ended = await store.updateAndGet(runs, run.id, { state: run.state, version: run.version }, change)
-  if (ended !== undefined) metrics.runEnded(run.job, 'cancelled', endedAt - run.createdAt)
+  if (ended !== undefined) {
+    metrics.runEnded(run.job, 'cancelled', endedAt - run.createdAt)
+    lanes.forget(run)
+    lanes.leave(run)
+    if (ending !== undefined) await finishEnding(core, over)
+  }
   if (ended?.overflowed === true)
     for (const { id } of await loadBeside(store, run.id))
       await store.update(tasks, id, {}, { set: { expireAt } })

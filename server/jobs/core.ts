@@ -13,6 +13,8 @@ import type { AuthResolvers } from './auth-resolvers.ts'
 import type { EventInput, JobEngine, ResolveAuth } from './engine.ts'
 import type { Json } from './job.ts'
 import type { Lanes } from './lanes.ts'
+import type { ParentLink } from './records.ts'
+import type { Signals } from './signals.ts'
 
 /**
  * Tells which connection an account has; sees every change that was written. With `since`, an instant in ms, also under
@@ -24,6 +26,28 @@ export type FindConnection = (query: {
   since?: number
 }) => Promise<Connection | undefined>
 
+/** A run to be started by another one. */
+export interface ChildRequest {
+  readonly job: string
+  readonly payload: Json
+  readonly context?: Json
+  readonly accountId: string | null
+  /** When the account was called that; see `namedAt`. */
+  readonly accountAt?: number
+  /** Of the event: the same one starts nothing again. */
+  readonly id: string
+  readonly parent: ParentLink
+}
+
+/** What runs may ask of the engine. */
+export interface EngineCalls extends Pick<
+  JobEngine,
+  'sendEvents' | 'getEvent' | 'cancelEvent' | 'cancelRun'
+> {
+  /** Like `JobEngine.invoke`, for a run. */
+  invokeChild(request: ChildRequest): Promise<{ readonly id: string }>
+}
+
 /** Parts and settings of an engine. */
 export interface EngineCore {
   readonly store: Store
@@ -33,8 +57,16 @@ export interface EngineCore {
   readonly integrations: readonly Integration[]
   readonly resolveAuth: ResolveAuth
   readonly findConnection: FindConnection
+  /** Credentials that the host's code has. */
+  readonly authResolvers: AuthResolvers
   /** Sends an event of the engine's own about the account. */
   readonly raise: (event: EventInput, accountId: string) => Promise<void>
+  /** What runs may ask of the engine. */
+  readonly calls: EngineCalls
+  /** Tells runs that what they wait for has come. */
+  readonly signals: Signals
+  /** Under which the server is reached; absent where nobody serves requests. */
+  readonly baseUrl?: URL
   /** Slots of concurrency limits. */
   readonly lanes: Lanes
   readonly log: Logger
@@ -57,8 +89,6 @@ export const pause = (ms: number): Promise<void> =>
 
 /**
  * Repeats a write while the store is away, as long as it is still wanted: the result of a task that has happened must
-  /** Credentials that the host's code has. */
-  readonly authResolvers: AuthResolvers
  * not be lost to a store that restarts.
  *
  * @throws the store's error when it is not one that passes, or when nobody wants the write any more

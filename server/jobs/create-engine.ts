@@ -11,7 +11,7 @@ import type { Integration } from '../integrations/integration.ts'
 import { AuthResolvers, type AuthResolver } from './auth-resolvers.ts'
 import { cancelRun, heedCancels } from './cancel.ts'
 import { takeCensus } from './census.ts'
-import type { EngineCore } from './core.ts'
+import type { EngineCalls, EngineCore } from './core.ts'
 import { cancelEvent, DelayedEvents, describeEvent } from './delayed-events.ts'
 import type {
   EventDetails,
@@ -27,16 +27,20 @@ import type {
   SendEventOptions,
 } from './engine.ts'
 import { EventIntake } from './event-intake.ts'
+import type { InvokeRequest } from './invoke-request.ts'
 import type { HostValues, Integrations, JobOptions, Json } from './job.ts'
 import { Lanes } from './lanes.ts'
+import type { InvokeItem } from './outside-io.ts'
 import { tellParked, type ConnectionChanged } from './parking.ts'
 import { Presence } from './presence.ts'
 import { eventKey, events, runIdPattern, runs, type PublishedJob, type RunDocument } from './records.ts'
-import { defaultSource, invokeEvent, invokeSource, JobRegistry } from './registry.ts'
+import { defaultSource, invokeSource, JobRegistry } from './registry.ts'
+import { receiveRequest } from './request-waits.ts'
 import { replayRun, resumeRun } from './rerun.ts'
 import { readStatuses } from './run-status.ts'
 import { readRunLog } from './run-log.ts'
 import { summarise } from './run-summary.ts'
+import { Signals } from './signals.ts'
 import type { Base } from './task-attempt.ts'
 import { Upkeep } from './upkeep.ts'
 import { createHostValues } from './value-records.ts'
@@ -51,7 +55,10 @@ const beatMs = 1000
 const maxLookedAt = 1000
 
 /** Options of {@link createEngine}. */
-export interface EngineOptions extends Omit<EngineCore, 'authResolvers' | 'lanes' | 'now' | 'random' | 'metrics' | 'tracing'> {
+export interface EngineOptions extends Omit<
+  EngineCore,
+  'lanes' | 'signals' | 'calls' | 'raise' | 'authResolvers' | 'now' | 'random' | 'metrics' | 'tracing'
+> {
   /** Runs at a time in this process, 1 to 1000 (default 50). */
   readonly concurrency?: number
   /** The clock of due times (default: the store's). */
@@ -84,7 +91,7 @@ export function createEngine(options: EngineOptions): JobEngine {
   }
   const authResolvers = new AuthResolvers(options.integrations)
   const core = { ...options, authResolvers, now, random, metrics, tracing }
-  return new Engine({ ...core, lanes: new Lanes(core) }, concurrency)
+  return new Engine({ ...core, lanes: new Lanes(core), signals: new Signals(core) }, concurrency)
 }
 
 class Engine implements JobEngine {
@@ -99,11 +106,18 @@ class Engine implements JobEngine {
   readonly #slots: number
   #state: 'new' | 'started' | 'stopped' = 'new'
 
-  constructor(options: Omit<EngineCore, 'raise'>, concurrency: number) {
+  constructor(options: Omit<EngineCore, 'raise' | 'calls'>, concurrency: number) {
     const raise: EngineCore['raise'] = async (event, accountId) => {
       await this.sendEvent(event, { accountId })
     }
-    const core: EngineCore = { ...options, raise }
+    const calls: EngineCalls = {
+      invokeChild: (request) => this.#invoke(request),
+      sendEvents: (all, sendOptions) => this.sendEvents(all, sendOptions),
+      getEvent: (id, scope) => this.getEvent(id, scope),
+      cancelEvent: (id, scope) => this.cancelEvent(id, scope),
+      cancelRun: (id) => this.cancelRun(id),
+    }
+    const core: EngineCore = { ...options, raise, calls }
     const registry = new JobRegistry(core.integrations)
     const worker = new Worker({ core, registry, concurrency })
     this.values = createHostValues(core)
@@ -123,6 +137,11 @@ class Engine implements JobEngine {
         heedCancels(core, owner, (id) => worker.cancel(id)).catch((error: unknown) =>
           core.log.warn({ err: error }, 'looking for cancelled runs failed; trying again'),
         )
+        core.signals
+          .look()
+          .catch((error: unknown) =>
+            core.log.warn({ err: error }, 'looking for signals of runs failed; trying again'),
+          )
       },
       onLost: () => worker.abandonAll(),
     })
@@ -152,23 +171,30 @@ class Engine implements JobEngine {
     return this.#intake.sendMany(all, options)
   }
 
-  async invoke(job: string, payload: Json, options: InvokeOptions = {}): Promise<{ id: string }> {
+  invoke(job: string, payload: Json, options: InvokeOptions = {}): Promise<{ id: string }> {
+    const { idempotencyKey, ...rest } = options
+    return this.#invoke({
+      job,
+      payload,
+      ...rest,
+      ...(idempotencyKey === undefined ? {} : { id: idempotencyKey }),
+    })
+  }
+
+  async batchInvoke(job: string, items: readonly InvokeItem[]): Promise<{ id: string }[]> {
     if (this.#state !== 'started') await this.#presence.learn()
-    const { accountId, idempotencyKey, context } = options
     assertInvocable(job, this.#registry.highest(job))
-    const { runIds } = await this.#intake.invoke(
-      {
-        name: invokeEvent,
-        source: invokeSource(job),
-        payload,
-        ...(idempotencyKey === undefined ? {} : { id: idempotencyKey }),
-        ...(context === undefined ? {} : { context }),
-      },
-      accountId,
-    )
-    const [id] = runIds
-    if (id === undefined) throw new AuthFlowError('conflict', `Job ${job} was turned off just now.`)
-    return { id }
+    return this.#intake.invokeMany(job, items)
+  }
+
+  async #invoke(request: InvokeRequest): Promise<{ id: string }> {
+    if (this.#state !== 'started') await this.#presence.learn()
+    assertInvocable(request.job, this.#registry.highest(request.job))
+    return this.#intake.invoke(request)
+  }
+
+  receiveRequest(token: string, read: () => Promise<Json>): Promise<void> {
+    return receiveRequest(this.#core, token, read)
   }
 
   async getEvent(id: string, scope?: EventScope): Promise<EventDetails> {

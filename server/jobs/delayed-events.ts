@@ -6,6 +6,7 @@ import { insertStep, removeStep, updateStep, type NewDocument } from '../store/s
 import type { EngineCore } from './core.ts'
 import type { EventDetails, SendEventOptions } from './engine.ts'
 import { openBody, sealBody, targetsOf, toRecord } from './event-document.ts'
+import { topicOf } from './event-waits.ts'
 import { delays, events, retentionMs, runs, type EventDocument } from './records.ts'
 import type { EventFacts, JobRegistry } from './registry.ts'
 
@@ -89,7 +90,8 @@ export async function markDelivered(
     const { name, source, version } = event
     const targets = targetsOf(id, matching({ name, source, payload: content.payload }))
     const body = sealBody(core, { id, targets }, JSON.stringify(content))
-    const change = { set: { targets, body }, unset: ['pending' as const] }
+    const topic = topicOf(core.environment, event)
+    const change = { set: { targets, body, topic, deliveredAt: now() }, unset: ['pending' as const] }
     const delivered = await store.updateAndGet(events, id, { version, pending: true }, change)
     if (delivered !== undefined) return delivered
   }

@@ -6,6 +6,7 @@ import type { RunStatuses } from '../../shared/run-status.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { AuthResolver } from './auth-resolvers.ts'
 import type { HostValues, Integrations, JobOptions, Json, ScheduleRule } from './job.ts'
+import type { InvokeItem } from './outside-io.ts'
 
 /** An event as users send it. */
 export interface EventInput {
@@ -155,6 +156,12 @@ export interface JobEngine {
     options: JobOptions<Payload, Used, Output>,
   ): void
   /**
+   * Has runs of this process ask the resolver for credentials of accounts that are not connected to the integration.
+   *
+   * @throws {@link AuthFlowError} `unknown_integration`, `invalid_input`
+   */
+  defineAuthResolver<I extends Integration<string, Auth>>(integration: I, resolver: AuthResolver<I>): void
+  /**
    * Takes an event in and starts the runs of the jobs that it matches; resolves once both are durable. The same event
    * again (account, source, id, name and payload) answers with the same runs. Where this process's own worker is full
    * of runs that keep ending, it may wait for up to a second.
@@ -176,16 +183,25 @@ export interface JobEngine {
   /**
    * Starts the job, which must have an `invokeTrigger`, at its highest version; gives the run's id once it is durable.
    *
-  /**
-   * Has runs of this process ask the resolver for credentials of accounts that are not connected to the integration.
-   *
-   * @throws {@link AuthFlowError} `unknown_integration`, `invalid_input`
-   */
-  defineAuthResolver<I extends Integration<string, Auth>>(integration: I, resolver: AuthResolver<I>): void
    * @throws {@link AuthFlowError} `unknown_job`, `job_disabled`, `invalid_payload`, `event_conflict` (the key was used with
    *   another payload), `event_too_large`, `invalid_input`
    */
   invoke(job: string, payload: Json, options?: InvokeOptions): Promise<{ readonly id: string }>
+  /**
+   * Starts up to 1,000 runs of one job; their ids come in the order of the items. All are judged before any is started, and
+   * the message of a refusal begins with `items[n]`.
+   *
+   * @throws {@link AuthFlowError} those of {@link JobEngine.invoke}
+   */
+  batchInvoke(job: string, items: readonly InvokeItem[]): Promise<readonly { readonly id: string }[]>
+  /**
+   * Takes a request in that a run waits for (`io.waitForRequest`), by the token in its address. The first one counts; one
+   * that repeats it changes nothing.
+   *
+   * @param read gives the body; called only where a run waits
+   * @throws {@link AuthFlowError} `not_found`, `wait_over`, `conflict`, and what `read` throws
+   */
+  receiveRequest(token: string, read: () => Promise<Json>): Promise<void>
   /** An event by its sender's id, and what became of it. Throws `not_found`. */
   getEvent(id: string, scope?: EventScope): Promise<EventDetails>
   /** Cancels an event that is still delayed; one that was delivered stays as it is. Throws `not_found`. */

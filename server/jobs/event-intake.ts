@@ -2,39 +2,43 @@
 // with cheap transactions takes the event, the hints and the runs in one; elsewhere the event is stored first as
 // pending, and whoever finds it so can finish.
 
-import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import { AuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
 import { follow } from '../../shared/tracing.ts'
 import type { Wakeup } from '../queue/queue.ts'
-import { insertStep, type NewDocument, type Step } from '../store/store.ts'
+import { insertStep, vacantStep, type NewDocument, type Step } from '../store/store.ts'
 import { canonicalJson } from './canonical-json.ts'
 import type { EngineCore } from './core.ts'
 import { deliverAtOf, insertDelayed, markDelivered, rewriteDelayed } from './delayed-events.ts'
 import type { EventInput, EventOrigin, EventRecord, SendEventOptions } from './engine.ts'
 import { openBody, sealBody, targetsOf, toRecord, type EventContent } from './event-document.ts'
+import { tellWaits, topicOf, waitsOf } from './event-waits.ts'
+import { judgeAll, runOf, type InvokeRequest } from './invoke-request.ts'
 import type { Json } from './job.ts'
 import type { Claim } from './journal.ts'
+import { lanesOf, waits, type LaneRef, type WaitDocument } from './lane-records.ts'
+import { newBlockedRun, newRun } from './new-run.ts'
+import type { InvokeItem } from './outside-io.ts'
 import {
   createEventId,
   delays,
   dispatches,
   eventKey,
   events,
-  places,
   retentionMs,
   runs,
   type EventDocument,
+  type ParentLink,
   type RunDocument,
   type Target,
 } from './records.ts'
-import { defaultSource, reservedSource, type JobRegistry } from './registry.ts'
+import { defaultSource, invokeEvent, invokeSource, reservedSource, type JobRegistry } from './registry.ts'
+import { eventWaits } from './wait-records.ts'
 
 const payloadLimit = 256 * 1024
 /** Providers send what they send; the body of a webhook request may have as much. */
 const triggeredLimit = 1024 * 1024
 const maxTextLength = 256
-/** Most events of one call. */
-const maxEvents = 1000
 const chunkSize = 500
 /** More than these are not put into one transaction. */
 const transactedTargets = 100
@@ -65,6 +69,8 @@ interface Way {
   readonly from?: EventOrigin['from']
   /** True for the events of `invoke`, whose source is the engine's own. */
   readonly isInvoked?: boolean
+  /** The run that invokes, if it is one. */
+  readonly parent?: ParentLink | undefined
   /** Absent: at once. */
   readonly deliverAt?: number | undefined
   /** Bytes that the payload may have. */
@@ -105,24 +111,43 @@ export class EventIntake {
     }
   }
 
-  /** Starts the run of a job that is invoked; its event can be sent by nobody. */
-  invoke(event: EventInput & { readonly source: string }, accountId?: string): Promise<EventRecord> {
-    const way = { accountId, isInvoked: true, limit: payloadLimit }
-    return this.#judgeAndTake(() => this.#judge(event, way))
+  /**
+   * Starts the run of a job that can be invoked; its event can be sent by nobody.
+   *
+   * @throws {@link AuthFlowError} `conflict` when the job was turned off meanwhile
+   */
+  async invoke(request: InvokeRequest): Promise<{ id: string }> {
+    return runOf(request.job, await this.#judgeAndTake(() => this.#judgeInvoked(request)))
+  }
+
+  /** The same for many runs of one job: all are judged before any is stored. */
+  async invokeMany(job: string, items: readonly InvokeItem[]): Promise<{ id: string }[]> {
+    const intakes = judgeAll('items', items, (item) => {
+      const { idempotencyKey, ...rest } = item
+      return this.#judgeInvoked({
+        ...rest,
+        job,
+        ...(idempotencyKey === undefined ? {} : { id: idempotencyKey }),
+      })
+    })
+    const records = await Promise.all(intakes.map((intake) => this.#takeIn(intake)))
+    return records.map((record) => runOf(job, record))
+  }
+
+  #judgeInvoked({ job, payload, context, id, accountId, accountAt, parent }: InvokeRequest): Intake {
+    const event = {
+      name: invokeEvent,
+      source: invokeSource(job),
+      payload,
+      ...(context === undefined ? {} : { context }),
+      ...(id === undefined ? {} : { id }),
+    }
+    return this.#judge(event, { accountId, accountAt, parent, isInvoked: true, limit: payloadLimit })
   }
 
   /** See `JobEngine.sendEvents`. */
   async sendMany(all: readonly EventInput[], options: SendEventOptions = {}): Promise<EventRecord[]> {
-    if (!Array.isArray(all) || all.length > maxEvents)
-      throw new AuthFlowError('invalid_input', `sendEvents takes a list of at most ${maxEvents} events.`)
-    const intakes = all.map((event, at) => {
-      try {
-        return this.#judgeSent(event, options)
-      } catch (error) {
-        if (!isAuthFlowError(error)) throw error
-        throw new AuthFlowError(error.code, `events[${at}]: ${error.message}`, { details: error.details })
-      }
-    })
+    const intakes = judgeAll('events', all, (event) => this.#judgeSent(event, options))
     return Promise.all(intakes.map((intake) => this.#takeIn(intake)))
   }
 
@@ -166,11 +191,35 @@ export class EventIntake {
     const { store, queue } = this.#core
     for (let from = 0; from < event.targets.length; from += chunkSize) {
       const chunk = event.targets.slice(from, from + chunkSize)
-      const now = this.#core.now()
-      await queue.add(chunk.map((target) => hintOf(target, now)))
-      await Promise.all(chunk.map((target) => store.insert(runs, newRun(event, target, now))))
+      const createdAt = this.#core.now()
+      const due: Target[] = []
+      const blocked: NonNullable<ReturnType<typeof newBlockedRun>>[] = []
+      for (const target of chunk) {
+        const made = newBlockedRun({ event, target, createdAt }, this.#lanesOf(target, event))
+        if (made === undefined) due.push(target)
+        else blocked.push(made)
+      }
+      await queue.add(due.map((target) => hintOf(target, createdAt)))
+      await Promise.all([
+        ...due.map((target) => store.insert(runs, newRun({ event, target, createdAt }))),
+        ...blocked.map(({ run }) => store.insert(runs, run)),
+      ])
+      // After their runs: a wait whose run is not there would be taken for a stale one.
+      await this.#enter(blocked.map(({ wait }) => wait))
     }
+    if (event.topic !== undefined) await tellWaits(this.#core, event)
     await store.remove(dispatches, event.id)
+  }
+
+  #lanesOf({ job, version }: Target, { accountId }: Pick<EventDocument, 'accountId'>): LaneRef[] {
+    return lanesOf(this.#registry.limitOf(job, version), accountId)
+  }
+
+  async #enter(entered: readonly NewDocument<WaitDocument>[]): Promise<void> {
+    if (entered.length === 0) return
+    const { store, lanes } = this.#core
+    await Promise.all(entered.map((wait) => store.insert(waits, wait)))
+    void lanes.admit(entered)
   }
 
   #judge(event: EventInput, way: Way): Intake {
@@ -215,6 +264,11 @@ export class EventIntake {
       targets,
       expireAt: (deliverAt ?? now) + retentionMs,
       ...(deliverAt === undefined ? {} : { deliverAt, pending: true as const }),
+      // Nobody waits for an invocation, and nobody yet for what is delayed.
+      ...(way.isInvoked === true || deliverAt !== undefined
+        ? {}
+        : { topic: topicOf(this.#core.environment, { accountId, source, name }), deliveredAt: now }),
+      ...(way.parent === undefined ? {} : { parent: way.parent }),
     }
     const content = { payload, context: JSON.parse(contextText) as Json, ...(from ? { from } : {}) }
     return { document, content, text }
@@ -227,11 +281,24 @@ export class EventIntake {
     if (slot !== undefined) await slot
     const createdAt = now()
     const steps: Step[] = [insertStep(events, document)]
+    if (document.topic !== undefined) {
+      // Where a run waits for it, the event is stored as one that is still to be told of.
+      const { from, to } = waitsOf(document.topic)
+      steps.unshift(vacantStep(eventWaits, from, to))
+    }
     const hints: Wakeup[] = []
     const taken: NewDocument<RunDocument>[] = []
+    const entered: NewDocument<WaitDocument>[] = []
     for (const target of document.targets) {
+      const origin = { event: document, target, createdAt }
+      const blocked = newBlockedRun(origin, this.#lanesOf(target, document))
+      if (blocked !== undefined) {
+        entered.push(blocked.wait)
+        steps.push(insertStep(runs, blocked.run), insertStep(waits, blocked.wait))
+        continue
+      }
       const claim = this.#taker.reserve(target)
-      const run = newRun(document, target, createdAt, claim)
+      const run = newRun(origin, claim)
       if (claim === undefined) hints.push(hintOf(target, createdAt))
       else taken.push(run)
       steps.push(insertStep(runs, run))
@@ -248,6 +315,7 @@ export class EventIntake {
     }
     if (!done) return false
     if (hints.length > 0) queue.inStore?.announce(hints)
+    if (entered.length > 0) void this.#core.lanes.admit(entered)
     for (const run of taken) this.#taker.adopt({ ...run, version: 1 }, { ...document, version: 1 }, content)
     return true
   }
@@ -256,9 +324,10 @@ export class EventIntake {
     const { store } = this.#core
     const { id, createdAt } = document
     // Before the event: an event without it would never be finished.
-    if (document.targets.length > 0) await store.insert(dispatches, { id, scope: 'dispatch', createdAt })
+    const isDispatched = document.targets.length > 0 || document.topic !== undefined
+    if (isDispatched) await store.insert(dispatches, { id, scope: 'dispatch', createdAt })
     if (!(await store.insert(events, document))) return false
-    if (document.targets.length > 0) await this.dispatch(document)
+    if (isDispatched) await this.dispatch(document)
     return true
   }
 
@@ -267,8 +336,9 @@ export class EventIntake {
     const { document, content } = intake
     const before = await this.#core.store.get(events, document.id)
     if (before === undefined) {
-      // Only a run of its was there: left from an event that has been deleted.
+      // Somebody waits for it; or a run of its was there, left from an event that has been deleted.
       if (await this.#insert(intake)) return toRecord(document)
+      if ((await this.#core.store.get(events, document.id)) !== undefined) return this.#repeat(intake)
       throw new AuthFlowError('conflict', 'The event is being deleted. Send it again.')
     }
     if (before.pending === true) {
@@ -301,28 +371,6 @@ export class EventIntake {
     if (event === 'early') return
     if (event !== undefined) await this.dispatch(event)
     await this.#core.store.remove(delays, id)
-  }
-}
-
-function newRun(
-  event: NewDocument<EventDocument>,
-  target: Target,
-  now: number,
-  claim?: Claim,
-): NewDocument<RunDocument> {
-  return {
-    id: target.runId,
-    scope: 'run',
-    job: target.job,
-    jobName: target.jobName,
-    jobVersion: target.version,
-    accountId: event.accountId,
-    event: event.id,
-    createdAt: now,
-    ...(event.accountAt === undefined ? {} : { accountAt: event.accountAt }),
-    ...(claim === undefined
-      ? { state: 'queued', place: places.queued, dueAt: now }
-      : { state: 'running', place: places.ownedBy(claim.owner), ...claim }),
   }
 }
 

@@ -70,6 +70,14 @@ interface Branch {
   readonly resume: () => void
 }
 
+/** A branch that sleeps. */
+export interface Suspended {
+  /** See {@link Execution.sleep}. */
+  readonly resumed: Promise<void>
+  /** Lets it go on now, if the pass begins anything at all; repeated calls do nothing. */
+  resume(): void
+}
+
 /** What an execution tells and asks. */
 export interface ExecutionOptions {
   readonly now: () => number
@@ -158,15 +166,31 @@ export class Execution {
    * never: the next pass comes here again.
    */
   sleep(frame: Frame, until: number, lacking?: Lacking): Promise<void> {
-    return new Promise((resolve) => {
-      const branch: Branch = { frame, until, lacking, resume: resolve }
-      this.#branches.add(branch)
-      for (let each: Frame | undefined = frame; each; each = each.parent) {
-        each.asleep += 1
-        if (each.asleep === 1 && each.active) this.#busier(-1)
-      }
-      this.#check()
-    })
+    return this.suspend(frame, until, lacking).resumed
+  }
+
+  /** Like {@link sleep}, for a branch that may be told to go on before its time. */
+  suspend(frame: Frame, until: number, lacking?: Lacking): Suspended {
+    let resume = (): void => undefined
+    const resumed = new Promise<void>((resolve) => (resume = resolve))
+    const branch: Branch = { frame, until, lacking, resume }
+    this.#branches.add(branch)
+    for (let each: Frame | undefined = frame; each; each = each.parent) {
+      each.asleep += 1
+      if (each.asleep === 1 && each.active) this.#busier(-1)
+    }
+    this.#check()
+    return { resumed, resume: () => this.#resume(branch) }
+  }
+
+  #resume(branch: Branch): void {
+    if (this.#ended || this.#draining || this.#cancelling || !this.#branches.has(branch)) return
+    this.#forget(branch)
+    clearTimeout(this.#timer)
+    // With nothing asleep any more it is the user's code that runs, as at the start of the pass.
+    if (this.#branches.size === 0 && this.#idle) this.#setIdle(false)
+    branch.resume()
+    this.#check()
   }
 
   /** A promise for code that goes on although its pass is over. */

@@ -149,7 +149,7 @@ export interface RunStore {
 }
 
 /** What every `run` gets to act with. */
-export interface IO {
+export interface IO extends OutsideIO {
   /**
    * Runs the callback once and keeps its result: on replay the stored result comes back and the callback does not run.
    * An attempt that was cut off runs again. The result must be JSON of at most 1 MB, and is what JSON gives back, from

@@ -72,12 +72,12 @@ interface Plan {
 
 /** Lanes of one engine. */
 export class Lanes {
-  readonly #core: Omit<EngineCore, 'lanes'>
+  readonly #core: Omit<EngineCore, 'lanes' | 'raise' | 'calls' | 'signals'>
   readonly #lines = new Map<string, Line>()
   #rowCursor = '!'
   #waitCursor = '!'
 
-  constructor(core: Omit<EngineCore, 'lanes'>) {
+  constructor(core: Omit<EngineCore, 'lanes' | 'raise' | 'calls' | 'signals'>) {
     this.#core = core
   }
 

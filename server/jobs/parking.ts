@@ -2,6 +2,7 @@
 
 import type { EngineCore } from './core.ts'
 import { tellMissing, tellResolved } from './missing-connection.ts'
+import { endingPlace, finishEnding, storedWaits } from './run-ending.ts'
 import { parkingId, parkings, places, retentionMs, runs, type RunDocument } from './records.ts'
 
 const pageSize = 500
@@ -65,18 +66,31 @@ export async function wake(
 }
 
 /** Ends a parked run. False when it is not parked there any more. */
-export function cancelParked(
-  { store, now }: EngineCore,
-  run: Pick<RunDocument, 'id' | 'place'>,
+export async function cancelParked(
+  core: EngineCore,
+  { id, place }: Pick<RunDocument, 'id' | 'place'>,
 ): Promise<boolean> {
+  const { store, now } = core
+  const run = await store.get(runs, id)
+  if (run === undefined) return false
   const endedAt = now()
-  return store.update(
+  const over = { run, entries: storedWaits(run) }
+  const ending = endingPlace(over, { state: 'cancelled', endedAt })
+  const isDone = await store.update(
     runs,
-    run.id,
-    { state: 'waiting_for_connection', place: run.place ?? null },
+    id,
+    { state: 'waiting_for_connection', place: place ?? null },
     {
-      set: { state: 'cancelled', cancelRequested: true, endedAt, expireAt: endedAt + retentionMs },
-      unset: ['place', 'dueAt'],
+      set: {
+        state: 'cancelled',
+        cancelRequested: true,
+        endedAt,
+        expireAt: endedAt + retentionMs,
+        ...ending,
+      },
+      unset: ending === undefined ? ['place', 'dueAt'] : [],
     },
   )
+  if (isDone && ending !== undefined) await finishEnding(core, over)
+  return isDone
 }

@@ -8,7 +8,17 @@ import { persist, type EngineCore } from './core.ts'
 import type { Lacking, Outcome } from './execution.ts'
 import { ClaimLost, loadBeside, type Claim, type Journal } from './journal.ts'
 import { cancelParked, noteParking, wake } from './parking.ts'
-import { events, namedAt, places, retentionMs, runs, tasks, type RunDocument } from './records.ts'
+import {
+  events,
+  namedAt,
+  places,
+  retentionMs,
+  runs,
+  tasks,
+  type JournalEntry,
+  type RunDocument,
+} from './records.ts'
+import { endingPlace, finishEnding, storedWaits } from './run-ending.ts'
 import { originOf } from './task-attempt.ts'
 import { packError } from './task-error.ts'
 
@@ -24,6 +34,8 @@ export interface Ending {
   readonly claim: Claim
   /** Absent when the pass ended before it was opened. */
   readonly journal: Journal | undefined
+  /** The run's `signalSeq` up to which the pass has been told; 0 is none. */
+  readonly seen: number
   /** Tasks that may not be repeated and are asleep inside. */
   readonly suspended: Readonly<Record<string, number>> | undefined
   /** To be cut out of error messages. */
@@ -53,11 +65,11 @@ export function shownError(error: unknown, secrets: readonly string[]): { code: 
 
 class OutcomeWriter {
   readonly #ending: Ending
+  /** True for a run that is due again at once: it goes on with the slots that it has. */
+  keepsSlots = false
 
   constructor(ending: Ending) {
     this.#ending = ending
-  /** True for a run that is due again at once: it goes on with the slots that it has. */
-  keepsSlots = false
   }
 
   async store(outcome: Outcome): Promise<void> {
@@ -89,7 +101,10 @@ class OutcomeWriter {
   #finish(end: { state: RunOutcome } & Pick<RunDocument, 'output' | 'error' | 'failedAt'>): Promise<void> {
     const endedAt = this.#ending.core.now()
     const expireAt = endedAt + retentionMs
-    const done = this.#update(this.#closing({ ...end, endedAt, expireAt }))
+    const over = { run: this.#ending.run, entries: this.#waits() }
+    const ending = endingPlace(over, { state: end.state, endedAt })
+    const stored = this.#update(this.#closing({ ...end, endedAt, expireAt, ...ending }))
+    const done = ending === undefined ? stored : stored.then(() => finishEnding(this.#ending.core, over))
     const { metrics } = this.#ending.core
     if (metrics !== noMetrics) {
       const { job, createdAt } = this.#ending.run
@@ -97,6 +112,12 @@ class OutcomeWriter {
     }
     const isOverflowed = this.#ending.run.overflowed === true || this.#ending.journal?.overflowed === true
     return isOverflowed ? done.then(() => this.#expireBeside(expireAt)) : done
+  }
+
+  #waits(): JournalEntry[] {
+    const { journal, run } = this.#ending
+    if (journal === undefined) return storedWaits(run)
+    return (['invoke', 'event', 'request'] as const).flatMap((kind) => journal.ofKind(kind))
   }
 
   async #expireBeside(expireAt: number): Promise<void> {
@@ -149,7 +170,11 @@ class OutcomeWriter {
   async #unlessSignalled(set: Partial<RunDocument>): Promise<boolean> {
     const { store, now } = this.#ending.core
     const { run, claim } = this.#ending
-    const match = { owner: claim.owner, fence: claim.fence, signalSeq: run.signalSeq ?? null }
+    const match = {
+      owner: claim.owner,
+      fence: claim.fence,
+      signalSeq: this.#ending.seen === 0 ? null : this.#ending.seen,
+    }
     const closing = this.#closing(set)
     const fallAsleep = (): Promise<boolean> => store.update(runs, run.id, match, closing)
     if (await persist(fallAsleep, () => true)) return true

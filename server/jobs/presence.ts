@@ -13,7 +13,8 @@ import {
   type WorkerDocument,
 } from './records.ts'
 import type { JobRegistry } from './registry.ts'
-import type { Lease } from '../store/store.ts'
+import { endingPlace, finishEnding, storedWaits } from './run-ending.ts'
+import type { Lease, Match } from '../store/store.ts'
 import { startWatchdog, type Watchdog } from './watchdog.ts'
 import { createWorkerName, isKnownDead } from './worker-name.ts'
 
@@ -208,18 +209,10 @@ export class Presence {
 
   /** A crash makes a run suspect; only one while it ran alone counts against it. */
   async #requeue(run: RunDocument): Promise<void> {
-    const { store, queue, vault, now, log } = this.#core
+    const { store, queue, now } = this.#core
     const match = { owner: run.owner ?? null, fence: run.fence ?? null }
     const strikes = (run.strikes ?? 0) + (run.alone === true ? 1 : 0)
-    if (strikes >= maxStrikes) {
-      const { code, message } = new AuthFlowError('crash_loop')
-      const error = { code, message }
-      const sealed = vault.session('run', run.id).seal(JSON.stringify(error), 'error')
-      const end = { state: 'failed' as const, error: sealed, endedAt: now(), expireAt: now() + retentionMs }
-      log.error({ run: run.id, job: run.job }, 'a run was set aside because it keeps killing its process')
-      await store.update(runs, run.id, match, { set: end, unset: ['owner', 'place', 'alone'] })
-      return
-    }
+    if (strikes >= maxStrikes) return this.#setAside(run, match)
     const dueAt = now()
     await queue.add([{ runId: run.id, job: run.job, version: run.jobVersion, dueAt }])
     const set = {
@@ -230,6 +223,22 @@ export class Presence {
       ...(strikes === 0 ? {} : { strikes }),
     }
     await store.update(runs, run.id, match, { set, unset: ['owner', 'alone'] })
+  }
+
+  async #setAside(run: RunDocument, match: Match<RunDocument>): Promise<void> {
+    const { store, vault, lanes, metrics, now, log } = this.#core
+    const { code, message } = new AuthFlowError('crash_loop')
+    const error = vault.session('run', run.id).seal(JSON.stringify({ code, message }), 'error')
+    const end = { state: 'failed' as const, error, endedAt: now(), expireAt: now() + retentionMs }
+    const over = { run, entries: storedWaits(run) }
+    const ending = endingPlace(over, end)
+    const gone = ending === undefined ? (['place'] as const) : []
+    const change = { set: { ...end, ...ending }, unset: ['owner', 'alone', 'slots', ...gone] as const }
+    log.error({ run: run.id, job: run.job }, 'a run was set aside because it keeps killing its process')
+    if (!(await store.update(runs, run.id, match, change))) return
+    metrics.runEnded(run.job, 'failed', end.endedAt - run.createdAt)
+    lanes.leave(run)
+    if (ending !== undefined) await finishEnding(this.#core, over)
   }
 }
 

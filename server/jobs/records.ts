@@ -6,6 +6,7 @@ import { defineSet, type StoredDocument } from '../store/store.ts'
 import type { EventFilter, ScheduleRule } from './job.ts'
 import { lanes, waits, type LimitRule } from './lane-records.ts'
 import type { RunState } from '../../shared/flow.ts'
+import { outsideWaitSets } from './wait-records.ts'
 
 /** A run that an event starts. */
 export interface Target {
@@ -37,6 +38,11 @@ export interface EventDocument extends StoredDocument {
   readonly traceparent?: string
   /** Decided once, when the event was delivered; until then none. */
   readonly targets: readonly Target[]
+  /** Under which runs that wait for it find it; absent until it is delivered. */
+  readonly topic?: string
+  readonly deliveredAt?: number
+  /** Present where a run invoked the job. */
+  readonly parent?: ParentLink
 }
 
 /** An event whose runs are being made; written before the event, removed when they are there. Same id as the event. */
@@ -66,11 +72,23 @@ export interface CancelDocument extends StoredDocument {
   readonly runId: string
 }
 
+/** What a run that was invoked by another knows of those above it. */
+export interface ParentLink {
+  /** The run that invoked it. */
+  readonly run: string
+  /** It is told when this one is over. */
+  readonly awaited: boolean
+  /** Jobs of all runs above it, the outermost first. */
+  readonly chain: readonly string[]
+  /** How many of them, counted from the last, wait for the next one. */
+  readonly waits: number
+}
+
 /** What happened to one task, wait or log line. A later entry of the same path replaces an earlier one. */
 export interface JournalEntry {
   /** Keys from the outermost task to this one, see {@link childPath}. */
   readonly path: string
-  readonly kind: 'task' | 'wait' | 'log' | 'branches' | 'status' | 'value'
+  readonly kind: 'task' | 'wait' | 'log' | 'branches' | 'status' | 'value' | 'event' | 'request' | 'invoke'
   /**
    * `started`: under way, written only where a repeat is not allowed. `retrying`, `waiting`: until the time given.
    * `succeeded` and `failed` are final.
@@ -95,6 +113,12 @@ export interface JournalEntry {
   readonly error?: string
   /** Of a failure that another one inside it made: the path of that. */
   readonly cause?: string
+  /** Ids of the runs that the call starts. */
+  readonly children?: readonly string[]
+  /** They are cancelled with the run. */
+  readonly cascades?: boolean
+  /** Of a wait for an event: under which it is found. */
+  readonly topic?: string
   /** Place among the run's statuses and values, in the order they were written. */
   readonly seq?: number
 }
@@ -156,6 +180,10 @@ export interface RunDocument extends StoredDocument {
   readonly failedAt?: string
   /** The run whose event it was started with again. */
   readonly replayOf?: string
+  /** Present where another run invoked it. */
+  readonly parent?: ParentLink
+  /** When what it waited for came, the last time. */
+  readonly wokenAt?: number
 }
 
 /** A result that did not fit into its run's record. */
@@ -199,7 +227,7 @@ export interface WorkerDocument extends StoredDocument {
 }
 
 /** Events by the sender's id. */
-export const events = defineSet<EventDocument>('events')
+export const events = defineSet<EventDocument>('events', { topic: ['topic', 'deliveredAt'] })
 
 /** Events in the middle of their dispatch. */
 export const dispatches = defineSet<DispatchDocument>('dispatches', { all: ['scope', 'createdAt'] })
@@ -231,7 +259,20 @@ export const workers = defineSet<WorkerDocument>('workers', { all: ['scope', 'st
 export const values = defineSet<ValueDocument>('values')
 
 /** Every set that the engine needs; pass it to `Store.migrate`. */
-export const jobSets = [events, dispatches, runs, tasks, parkings, workers, cancels, delays, values, lanes, waits] as const
+export const jobSets = [
+  events,
+  dispatches,
+  runs,
+  tasks,
+  parkings,
+  workers,
+  cancels,
+  delays,
+  values,
+  lanes,
+  waits,
+  ...outsideWaitSets,
+] as const
 
 /**
  * Values of a run's `place`. One index serves the search for a dead worker's runs, for late runs and for those that
@@ -241,6 +282,8 @@ export const places = {
   queued: 'queued',
   waiting: 'waiting',
   waitingForVersion: 'waiting_for_version',
+  /** It is over, and something is left to do: see run-ending.ts. */
+  ending: 'ending',
   ownedBy: (worker: string): string => `owner/${worker}`,
   parkedOn: (integration: string, accountId: string): string => `parked/${integration}/${accountId}`,
 } as const

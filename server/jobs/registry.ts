@@ -250,7 +250,12 @@ function sourceOf(
   return source ?? (schedule ? `${reservedSource}job/${job}` : defaultSource)
 }
 
-function parsePayload<Payload>(
+/**
+ * The payload as the schema has it.
+ *
+ * @throws {@link AuthFlowError} `invalid_payload` naming the place
+ */
+export function parsePayload<Payload>(
   schema: PayloadSchema<Payload> | undefined,
   payload: Json,
   job: string,

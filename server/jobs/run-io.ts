@@ -2,6 +2,7 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { EngineCore } from './core.ts'
+import type { EventDetails, EventInput, EventRecord, EventScope, SendEventOptions } from './engine.ts'
 import type { Execution } from './execution.ts'
 import type {
   IO,
@@ -18,14 +19,38 @@ import type {
 } from './job.ts'
 import type { Journal } from './journal.ts'
 import { storeStep, wrongCall } from './journal-step.ts'
+import type {
+  AwaitedEvent,
+  AwaitedItem,
+  InvokeAndWaitOptions,
+  InvokeItem,
+  JobRef,
+  RunInvokeOptions,
+  RunResult,
+  WaitForEventOptions,
+  WaitForRequestOptions,
+  WithParent,
+} from './outside-io.ts'
 import { runParallel } from './parallel.ts'
 import { draw, readBounds } from './random.ts'
 import { digest, type RunDocument } from './records.ts'
 import type { RunConnections } from './run-connections.ts'
+import {
+  askEvent,
+  batchInvoke,
+  batchInvokeAndWait,
+  invoke,
+  invokeAndWait,
+  sendEvents,
+} from './run-outside.ts'
 import { createStatus } from './run-status.ts'
 import { createRunStore } from './run-store.ts'
 import { withoutSecrets } from './task-error.ts'
+import type { SignalSeat } from './signals.ts'
 import { assertSame, type TaskRunner } from './task-runner.ts'
+import { waitForEvent } from './wait-for-event.ts'
+import { waitForRequest, type TellAddress } from './wait-for-request.ts'
+import { waitUntil } from './wait-until.ts'
 
 const longestWaitSeconds = 366 * 24 * 3600
 /** A log line is visible to others after this at the latest, in ms. */
@@ -39,6 +64,8 @@ export interface RunIOOptions {
   readonly execution: Execution
   readonly journal: Journal
   readonly runner: TaskRunner
+  /** Tells that something came from outside. */
+  readonly signals: SignalSeat
 }
 
 /** The run shows what fails and nobody awaits; it must not end the process. */
@@ -127,6 +154,88 @@ export class RunIO implements IO {
 
   createStatus(key: string, options: StatusOptions): Promise<Status> {
     return watched(createStatus(this.#options, key, options))
+  }
+
+  invoke(
+    key: string,
+    job: JobRef<never, unknown> | string,
+    payload: Json,
+    { cancelWithParent, ...options }: RunInvokeOptions = {},
+  ): Promise<{ readonly id: string }> {
+    return watched(invoke(this.#options, key, { job, item: { ...options, payload }, cancelWithParent }))
+  }
+
+  invokeAndWait<Output extends Json>(
+    key: string,
+    job: JobRef<never, Output> | string,
+    payload: Json,
+    options: InvokeAndWaitOptions = {},
+  ): Promise<RunResult<Output>> {
+    const { accountId, context } = options
+    const item = {
+      payload,
+      ...(accountId === undefined ? {} : { accountId }),
+      ...(context === undefined ? {} : { context }),
+    }
+    return watched(invokeAndWait(this.#options, key, { job, item, options }) as Promise<RunResult<Output>>)
+  }
+
+  batchInvoke(
+    key: string,
+    job: JobRef<never, unknown> | string,
+    items: readonly InvokeItem[],
+    { cancelWithParent }: WithParent = {},
+  ): Promise<readonly { readonly id: string }[]> {
+    return watched(batchInvoke(this.#options, key, { job, items, cancelWithParent }))
+  }
+
+  batchInvokeAndWait<Output extends Json>(
+    key: string,
+    job: JobRef<never, Output> | string,
+    items: readonly AwaitedItem[],
+    options: InvokeAndWaitOptions = {},
+  ): Promise<readonly RunResult<Output>[]> {
+    const done = batchInvokeAndWait(this.#options, key, { job, items, options })
+    return watched(done as Promise<RunResult<Output>[]>)
+  }
+
+  waitForEvent<Payload = Json>(
+    key: string,
+    options: WaitForEventOptions<Payload>,
+  ): Promise<AwaitedEvent<Payload>> {
+    return watched(waitForEvent(this.#options, key, options))
+  }
+
+  waitForRequest(key: string, tell: TellAddress, options: WaitForRequestOptions = {}): Promise<Json> {
+    return watched(waitForRequest(this.#options, { key, tell, options }) as Promise<Json>)
+  }
+
+  waitUntil(key: string, date: Date): Promise<void> {
+    return watched(waitUntil(this.#options, key, date))
+  }
+
+  async sendEvent(key: string, event: EventInput, options: SendEventOptions = {}): Promise<EventRecord> {
+    const done = sendEvents(this.#options, key, { name: 'sendEvent', events: [event], options })
+    const [record] = (await watched(done)) as EventRecord[]
+    if (record === undefined) throw new RangeError('one event gives one record')
+    return record
+  }
+
+  sendEvents(
+    key: string,
+    events: readonly EventInput[],
+    options: SendEventOptions = {},
+  ): Promise<readonly EventRecord[]> {
+    const done = sendEvents(this.#options, key, { name: 'sendEvents', events, options })
+    return watched(done as Promise<EventRecord[]>)
+  }
+
+  getEvent(key: string, id: string, scope: EventScope = {}): Promise<EventDetails> {
+    return watched(askEvent(this.#options, key, { verb: 'getEvent', id, scope }) as Promise<EventDetails>)
+  }
+
+  cancelEvent(key: string, id: string, scope: EventScope = {}): Promise<EventDetails> {
+    return watched(askEvent(this.#options, key, { verb: 'cancelEvent', id, scope }) as Promise<EventDetails>)
   }
 
   get store(): RunStore {

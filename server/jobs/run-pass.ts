@@ -15,13 +15,11 @@ import type { JobDefinition } from './registry.ts'
 import { tellEnd } from './run-end.ts'
 import { RunConnections } from './run-connections.ts'
 import type { RunIO } from './run-io.ts'
+import type { SignalSeat } from './signals.ts'
 import type { Base } from './task-attempt.ts'
 import { TaskRunner } from './task-runner.ts'
 
 const outputLimit = 1024 * 1024
-/** States in which a run can be taken when it is due. */
-export const claimableStates = ['queued', 'waiting', 'waiting_for_connection'] as const
-
 /** A run that could not be read just now is looked at again after this. */
 const readAgainMs = 1000
 
@@ -56,6 +54,7 @@ export class RunPass {
   #io: RunIO | undefined
   #journal: Journal | undefined
   #runner: TaskRunner | undefined
+  #seat: SignalSeat | undefined
   #connections: RunConnections | undefined
 
   constructor(core: EngineCore, claimed: ClaimedRun, listener: PassListener) {
@@ -163,9 +162,8 @@ export class RunPass {
     const execution = this.#execution
     this.#begunAt = performance.now()
     const { definition } = this.#claimed
-    const io = this.#createIO(journal, context)
-    const io = this.#createIO(journal)
     const context = this.#context(event)
+    const io = this.#createIO(journal, context)
     execution.io = io
     const call = (): unknown => definition.run(event.content.payload, io, context)
     const begin = (): unknown => execution.within(execution.root, call)
@@ -186,6 +184,7 @@ export class RunPass {
       run,
       claim,
       journal: this.#journal,
+      seen: this.#seat?.seen ?? run.signalSeq ?? 0,
       suspended: this.#runner?.unrepeatable,
       secrets: this.#connections?.secrets ?? [],
     }
@@ -202,8 +201,19 @@ export class RunPass {
     const execution = this.#execution
     const secrets = (): readonly string[] => this.#connections?.secrets ?? []
     const suspended = run.suspended ?? {}
-    const runner = new TaskRunner({ core, runId: run.id, job: run.job, execution, journal, secrets, suspended })
-    const io = definition.createIO({ core, run, execution, journal, runner })
+    const runner = new TaskRunner({
+      core,
+      runId: run.id,
+      job: run.job,
+      execution,
+      journal,
+      secrets,
+      suspended,
+    })
+    const signals = core.signals.enter(run)
+    void execution.outcome.then(() => signals.leave())
+    this.#seat = signals
+    const io = definition.createIO({ core, run, execution, journal, runner, signals })
     const { integrations } = definition
     this.#runner = runner
     this.#io = io

@@ -54,8 +54,8 @@ function summariseTask(entry: JournalEntry, now: number, isOver: boolean): TaskS
   }
 }
 
-function stateOf({ state, until }: JournalEntry, now: number, isOver: boolean): TaskSummary['state'] {
-  if (state === 'waiting' && (until ?? 0) <= now) return 'succeeded'
+function stateOf({ kind, state, until }: JournalEntry, now: number, isOver: boolean): TaskSummary['state'] {
+  if (kind === 'wait' && state === 'waiting' && (until ?? 0) <= now) return 'succeeded'
   if (state === 'succeeded' || state === 'failed') return state
   // Left open by a run that ended without them.
   if (isOver) return 'cancelled'

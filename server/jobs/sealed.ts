@@ -13,6 +13,7 @@ import {
   type TaskDocument,
 } from './records.ts'
 import { sealedValues } from './value-records.ts'
+import { eventWaits, requestWaits, type EventWaitDocument, type RequestWaitDocument } from './wait-records.ts'
 
 const eventSet: SealedSet<EventDocument> = {
   set: events,
@@ -45,6 +46,25 @@ const taskSet: SealedSet<TaskDocument> = {
   reseal: ({ id, entry }, vault) => ({ entry: resealEntry(vault, id.slice(0, id.indexOf('/')), entry) }),
 }
 
+const eventWaitSet: SealedSet<EventWaitDocument> = {
+  set: eventWaits,
+  busy: () => undefined,
+  reseal: ({ runId, path, filter, event }, vault) => {
+    const session = vault.session('run', runId)
+    return {
+      ...(filter !== undefined && { filter: session.reseal(filter, `filter:${path}`) }),
+      ...(event !== undefined && { event: session.reseal(event, `event:${path}`) }),
+    }
+  },
+}
+
+const requestWaitSet: SealedSet<RequestWaitDocument> = {
+  set: requestWaits,
+  busy: () => undefined,
+  reseal: ({ runId, path, body }, vault) =>
+    body === undefined ? {} : { body: vault.session('run', runId).reseal(body, `request:${path}`) },
+}
+
 function resealEntry(vault: Vault, runId: string, entry: JournalEntry): JournalEntry {
   const { kind, path, output, error } = entry
   const session = vault.session('run', runId)
@@ -59,6 +79,6 @@ function resealEntry(vault: Vault, runId: string, entry: JournalEntry): JournalE
 
 /** Sets with sealed values by the kind of record they are sealed for. */
 export const jobSealedSets = {
-  run: [eventSet, runSet, taskSet],
+  run: [eventSet, runSet, taskSet, eventWaitSet, requestWaitSet],
   value: [sealedValues],
 } as const satisfies Partial<Record<SealedRecordType, readonly SealedSet[]>>

@@ -8,6 +8,7 @@ import { tellMissing } from './missing-connection.ts'
 import { tellParked } from './parking.ts'
 import { dispatches, events, parkings, places, runs, type RunDocument } from './records.ts'
 import type { JobRegistry } from './registry.ts'
+import { sweepEnding } from './run-ending.ts'
 
 /** Whoever sends an event gets this long to dispatch it. */
 const pendingAfterMs = 5000
@@ -41,11 +42,24 @@ export class Upkeep {
   async round(): Promise<void> {
     const { beside } = this.#options.core.queue
     await this.#finishDispatch()
+    await this.#finishEndings()
     // Hints in the store are as safe as the runs, and adding them again costs nothing: everybody may.
     const role = beside === undefined ? 'leader' : await this.#feeder.feed(beside)
     if (role === 'leader') for (const state of ['queued', 'waiting'] as const) await this.#remindOf(state)
     await this.#lookForVersions()
     await this.#lookForConnections()
+  }
+
+  /** What was cut off behind the end of a run. */
+  async #finishEndings(): Promise<void> {
+    const { core } = this.#options
+    const { items } = await core.store.list(runs, {
+      index: 'place',
+      equals: places.ending,
+      to: core.now() - pendingAfterMs,
+      limit: pageSize,
+    })
+    for (const run of items) await sweepEnding(core, run)
   }
 
   async #finishDispatch(): Promise<void> {

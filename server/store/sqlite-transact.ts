@@ -48,7 +48,10 @@ interface Draft {
 }
 
 /** Checks the steps when the caller calls. */
-export function parseSteps(steps: readonly Step[], tableOf: (set: string) => SqliteTable): (Move | Condition)[] {
+export function parseSteps(
+  steps: readonly Step[],
+  tableOf: (set: string) => SqliteTable,
+): (Move | Condition)[] {
   return steps.map((step): Move | Condition => {
     const table = tableOf(step.set)
     switch (step.verb) {
