@@ -156,7 +156,10 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
 
   /** What this server is configured with, without secrets. Opens nothing. */
   inspect(): ServerInspection {
-    return inspectServer(this.#settings, this.#integrations)
+    return inspectServer(this.#settings, {
+      integrations: this.#integrations,
+      jobs: this.#registry.versions,
+    })
   }
 
   /**

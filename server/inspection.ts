@@ -2,6 +2,7 @@
 
 import type { Integration } from './integrations/integration.ts'
 import type { Settings } from './options.ts'
+import type { JobVersion } from './queue/queue.ts'
 import type { Auth } from '../shared/auth.ts'
 
 /** An integration of a server. */
@@ -26,10 +27,14 @@ export interface ServerInspection {
   readonly baseUrl: string
   /** Kind of store; its address may hold a password. */
   readonly store: string
+  /** Where hints of due runs are: in the store, or in Redis. */
+  readonly queue: 'store' | 'redis'
   /** Development mode was asked for. */
   readonly development: boolean
   /** It runs jobs, unless its start says otherwise. */
   readonly worker: boolean
+  /** The jobs that are defined in this process. */
+  readonly jobs: readonly JobVersion[]
   /** Its integrations, in order. */
   readonly integrations: readonly IntegrationInspection[]
 }
@@ -42,10 +47,16 @@ export interface ServerCheck {
   readonly clockOffsetMs: number
 }
 
-/** Tells what a server is configured with. */
+/** Tells what a server is configured with, and what was defined on it. */
 export function inspectServer(
   settings: Settings,
-  integrations: readonly Integration<string, Auth>[],
+  {
+    integrations,
+    jobs,
+  }: {
+    readonly integrations: readonly Integration<string, Auth>[]
+    readonly jobs: readonly JobVersion[]
+  },
 ): ServerInspection {
   const { environment, baseUrl, storeUrl, development, worker } = settings
   const base = baseUrl.href.replace(/\/$/, '')
@@ -53,8 +64,10 @@ export function inspectServer(
     environment,
     baseUrl: base,
     store: storeUrl.startsWith('sqlite:') ? 'sqlite' : 'mongodb',
+    queue: settings.queue === undefined ? 'store' : 'redis',
     development,
     worker,
+    jobs,
     integrations: integrations.map((integration) => inspectIntegration(integration, base)),
   }
 }

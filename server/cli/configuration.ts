@@ -106,18 +106,20 @@ const dig = (value: unknown, ...path: readonly string[]): unknown =>
 /**
  * A client without integrations, made of `AUTHFLOW_STORE`, `AUTHFLOW_ENVIRONMENT`, `AUTHFLOW_ENCRYPTION_KEYS` (or
  * `AUTHFLOW_KMS_KEYS` with `AUTHFLOW_KMS_KEY_ID` and the usual variables of AWS), `AUTHFLOW_BASE_URL`,
- * `AUTHFLOW_SECRET_KEYS`.
+ * `AUTHFLOW_SECRET_KEYS`, `AUTHFLOW_QUEUE`.
  *
  * @throws {@link AuthFlowError} `missing_option` naming the variable, and what the constructor throws
  */
 function clientOf(env: Environment): Client {
   const secretKeys = env['AUTHFLOW_SECRET_KEYS']
+  const queue = env['AUTHFLOW_QUEUE']
   return new AuthFlow<IntegrationList>({
     environment: required(env, 'AUTHFLOW_ENVIRONMENT'),
     store: required(env, 'AUTHFLOW_STORE'),
     baseUrl: env['AUTHFLOW_BASE_URL'] ?? noBaseUrl,
     encryptionKeys: encryptionKeysOf(env),
     ...(secretKeys === undefined ? {} : { secretKeys }),
+    ...(queue === undefined ? {} : { queue }),
     integrations: [],
     worker: false,
     log: 'warn',

@@ -7,21 +7,30 @@ import { type CommandGroup, CommandLine, type CommandProcess } from './command.t
 import { connectionCommands } from './connections.ts'
 import { doctorCommand } from './doctor.ts'
 import { keyCommands } from './keys.ts'
+import { runCommands } from './runs.ts'
 import { exitCodes, type ExitCode } from './terminal.ts'
 import { tokenCommands } from './tokens.ts'
+import { workerCommand } from './worker.ts'
 
-const groups: readonly CommandGroup[] = [keyCommands, connectionCommands, tokenCommands, doctorCommand]
+const groups: readonly CommandGroup[] = [
+  keyCommands,
+  connectionCommands,
+  tokenCommands,
+  runCommands,
+  workerCommand,
+  doctorCommand,
+]
 
 const epilogue = `
 Configuration comes from --config, else from authflow.config.{ts,mts,mjs,js} in the working directory, which exports the
-client, else from AUTHFLOW_STORE, AUTHFLOW_ENVIRONMENT, AUTHFLOW_ENCRYPTION_KEYS and AUTHFLOW_BASE_URL.
+client, else from AUTHFLOW_STORE, AUTHFLOW_QUEUE, AUTHFLOW_ENVIRONMENT, AUTHFLOW_ENCRYPTION_KEYS and AUTHFLOW_BASE_URL.
 
 Exit codes: 0 done, 1 failed or something is left to do, 2 wrong arguments or configuration, 130 interrupted.`
 
 /** Runs the command that the arguments name; resolves with the exit code, and never rejects for what a user did. */
 export async function runProgram(args: readonly string[], process: CommandProcess): Promise<ExitCode> {
   const program = new Command('authflow')
-    .description('Operates an authflow server: keys, connections, tokens.')
+    .description('Operates an authflow server: keys, connections, tokens, runs, workers.')
     .version(readVersion())
     .option('--config <file>', 'a module that exports the client')
     .option('--json', 'results as JSON on standard output')

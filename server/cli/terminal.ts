@@ -57,6 +57,19 @@ export class Terminal {
     this.#streams.stdout.write(this.#json ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`)
   }
 
+  /** One of many results that come one by one: as JSON each is a line of its own. */
+  line(value: unknown, text: string): void {
+    this.#clear()
+    this.#streams.stdout.write(`${this.#json ? JSON.stringify(value) : text}\n`)
+  }
+
+  /** Says what went wrong with one thing of many; gives it as a result would have it. */
+  failed(subject: string, cause: unknown): { readonly subject: string } & ReturnType<typeof describe> {
+    const error = describe(cause)
+    this.note(`authflow: ${subject}: ${error.message} (${error.code})`)
+    return { subject, ...error }
+  }
+
   /** A remark that is not part of the result. */
   note(text: string): void {
     this.#clear()
