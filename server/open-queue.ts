@@ -23,7 +23,7 @@ export interface OpenQueueOptions {
  */
 export async function openQueue({ target, store, environment, log }: OpenQueueOptions): Promise<Queue> {
   if (target === undefined) return createStoreQueue(store)
-  const load = (): Promise<typeof import('./queue/bullmq-queue.ts')> => import('./queue/bullmq-queue.ts')
-  const { openBullmqQueue } = await loadPeer('bullmq', () => loadPeer('ioredis', load))
+  const load = async () => (await import('./queue/bullmq-queue.ts')).openBullmqQueue
+  const openBullmqQueue = await loadPeer('bullmq', () => loadPeer('ioredis', load))
   return openBullmqQueue({ target, environment, now: () => store.now(), log })
 }

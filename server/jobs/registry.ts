@@ -93,6 +93,9 @@ export class JobRegistry {
     ) {
       throw new AuthFlowError('invalid_input', `Job ${id} needs name, trigger and run.`)
     }
+    if (!['wait', 'latest', undefined].includes(options.onVersionGone)) {
+      throw new AuthFlowError('invalid_input', `onVersionGone of job ${id} must be 'wait' or 'latest'.`)
+    }
     for (const hook of ['onSuccess', 'onFailure'] as const) {
       if (options[hook] === undefined || typeof options[hook] === 'function') continue
       throw new AuthFlowError('invalid_input', `${hook} of job ${id} must be a function.`)

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { noMetrics } from '../../shared/metrics.ts'
+import { eventTrigger } from '../triggers/event-trigger.ts'
+import {
+  createClock,
+  createDirectory,
+  openEngine,
+  reaches,
+  type EngineFixture,
+} from './fixtures/engine-fixture.ts'
+import type { JobOptions } from './job.ts'
+
+const minutes = 60_000
+
+let directory: ReturnType<typeof createDirectory>
+let clock: ReturnType<typeof createClock>
+let open: EngineFixture[]
+let missing: string[]
+let done: string[]
+
+beforeEach(() => {
+  directory = createDirectory()
+  clock = createClock()
+  open = []
+  missing = []
+  done = []
+})
+
+afterEach(async () => {
+  for (const fixture of open) await fixture.close()
+  directory.remove()
+})
+
+/** An engine that has the job `walk` at the version. Its runs sleep for a minute between two steps. */
+async function engineOf(
+  version: string,
+  more: Pick<JobOptions<null>, 'onVersionGone'> = {},
+): Promise<EngineFixture> {
+  const fixture = await openEngine(directory.path, {
+    now: clock.now,
+    metrics: { ...noMetrics, versionMissing: (job) => void missing.push(job) },
+  })
+  open.push(fixture)
+  fixture.engine.defineJob({
+    id: 'walk',
+    name: 'Walk',
+    version,
+    trigger: eventTrigger({ name: 'walk' }),
+    ...more,
+    run: async (_, io) => {
+      await io.runTask('first', () => void done.push(`first ${version}`))
+      await io.wait('pause', 60)
+      await io.runTask('second', () => void done.push(`second ${version}`))
+    },
+  })
+  await fixture.engine.start()
+  return fixture
+}
+
+/** A run of 1.0.0 that sleeps; its worker is gone. */
+async function orphan(): Promise<string> {
+  const old = await engineOf('1.0.0')
+  const { runIds } = await old.engine.sendEvent({ name: 'walk', payload: null })
+  const [id = ''] = runIds
+  await reaches(old.engine, id, 'waiting')
+  await old.engine.stop(1000)
+  return id
+}
+
+describe('a run of a version that no worker has', () => {
+  it('waits for fifteen minutes, then is set aside with an alarm, and goes on when the version is back', async () => {
+    const id = await orphan()
+    const young = await engineOf('2.0.0')
+    clock.advance(10 * minutes)
+    await young.engine.sweep()
+    assert.equal((await young.engine.getRun(id)).state, 'waiting', 'a deploy takes its time')
+    clock.advance(7 * minutes)
+    await young.engine.sweep()
+    await reaches(young.engine, id, 'waiting_for_version')
+    assert.deepEqual(missing, ['walk'])
+    assert.ok(young.lines.some(({ level, message }) => level === 'error' && message.includes('version')))
+    await young.engine.sweep()
+    assert.deepEqual(missing, ['walk'], 'one alarm for a run')
+    const again = await engineOf('1.0.0')
+    await again.engine.sweep()
+    await reaches(again.engine, id, 'succeeded')
+    assert.deepEqual(done, ['first 1.0.0', 'second 1.0.0'])
+  })
+
+  it('goes on with the highest version where that says so, and repeats nothing', async () => {
+    const id = await orphan()
+    const young = await engineOf('2.0.0', { onVersionGone: 'latest' })
+    clock.advance(5 * minutes)
+    await young.engine.sweep()
+    assert.equal((await young.engine.getRun(id)).state, 'waiting')
+    clock.advance(12 * minutes)
+    await young.engine.sweep()
+    const { jobVersion } = await reaches(young.engine, id, 'succeeded')
+    assert.equal(jobVersion, '2.0.0')
+    assert.deepEqual(done, ['first 1.0.0', 'second 2.0.0'])
+    assert.deepEqual(missing, [])
+  })
+
+  it('is taken along when a later version says so', async () => {
+    const id = await orphan()
+    const young = await engineOf('2.0.0')
+    clock.advance(17 * minutes)
+    await young.engine.sweep()
+    await reaches(young.engine, id, 'waiting_for_version')
+    const younger = await engineOf('2.1.0', { onVersionGone: 'latest' })
+    await younger.engine.sweep()
+    const { jobVersion } = await reaches(younger.engine, id, 'succeeded')
+    assert.equal(jobVersion, '2.1.0')
+  })
+})
+
+describe('onVersionGone', () => {
+  it('takes what it knows and nothing else', async () => {
+    const fixture = await openEngine(directory.path)
+    open.push(fixture)
+    assert.throws(
+      () =>
+        fixture.engine.defineJob({
+          id: 'walk',
+          name: 'Walk',
+          version: '1.0.0',
+          trigger: eventTrigger({ name: 'walk' }),
+          // @ts-expect-error: no such way
+          onVersionGone: 'newest',
+          run: () => undefined,
+        }),
+      { code: 'invalid_input' },
+    )
+  })
+})
