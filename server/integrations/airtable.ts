@@ -7,6 +7,7 @@ import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { IO, Json, TaskOptions } from '../jobs/job.ts'
 import { airtableConnect, airtableEndpoints, type AirtableEndpoints } from './airtable-connect.ts'
 import { airtableSources, type AirtableSources } from './airtable-sources.ts'
+import { airtableLimits, rateLimitWaitMs } from './airtable-limits.ts'
 import { createAirtableClient } from './airtable-transport.ts'
 import { checkAuthSource, checkCredential, checkId, type OAuthAppOptions } from './checked-options.ts'
 import { failureError, member, type ProviderFailure } from './provider-failure.ts'
@@ -93,9 +94,6 @@ export interface AirtableBase {
 
 const name = 'Airtable'
 
-/** Airtable says only that a client must wait so long after a refusal. */
-const rateLimitWaitMs = 30_000
-
 const batchLimit = 10
 
 /** Airtable in the name of a user. */
@@ -122,7 +120,15 @@ export class Airtable<const Id extends string = string> extends ProviderIntegrat
     const addresses = airtableEndpoints(self, options.endpoints)
     const connect = options.connect ? airtableConnect(self, options, addresses) : undefined
     const endpoints = options.endpoints ? [addresses.webUrl, addresses.apiUrl] : []
-    super({ id: options.id, provider: 'airtable', name, authSource, connect, endpoints })
+    super({
+      id: options.id,
+      provider: 'airtable',
+      name,
+      authSource,
+      connect,
+      endpoints,
+      limits: airtableLimits,
+    })
     this.#options = options
     this.#apiUrl = addresses.apiUrl
     const { apiUrl } = addresses

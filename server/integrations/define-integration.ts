@@ -21,6 +21,7 @@ import {
   type MethodDefinitions,
   type ProviderTools,
 } from './defined-methods.ts'
+import type { RateLimits } from '../net/rate-limits.ts'
 import type { ConnectDefinition } from './integration.ts'
 import { failureError, type ProviderFailure } from './provider-failure.ts'
 import { ProviderIntegration } from './provider-integration.ts'
@@ -59,6 +60,8 @@ export interface IntegrationDefinition<
   readonly tasks: Tasks
   /** The facts of an error of the client's SDK; undefined for errors that are none of the provider's. */
   failureOf?(error: unknown): ProviderFailure | undefined
+  /** Its rate limits, where the headers that most APIs have do not tell all of it. The client must use `tools`. */
+  readonly rateLimits?: RateLimits
 }
 
 /** Options of an integration made by {@link defineIntegration}. */
@@ -95,8 +98,10 @@ const reserved = new Set([
   'endpointOverrides',
   'id',
   'metadata',
+  'rateLimits',
   'runTask',
   'useFetch',
+  'useGate',
 ])
 
 const methodIds = ['oauth2', 'device', 'clientCredentials', 'apiKey', 'basic'] as const
@@ -168,6 +173,7 @@ interface Source<Client, A extends Auth, Tasks> {
   readonly tasks: Tasks
   client(auth: A, tools: ProviderTools): Client | Promise<Client>
   failureOf?(error: unknown): ProviderFailure | undefined
+  readonly rateLimits?: RateLimits
 }
 
 /** The class behind {@link defineIntegration}. */
@@ -185,8 +191,8 @@ class Defined<Id extends string, A extends Auth, Client, Tasks extends object> e
     options: DefinedOptions<Id>,
     { authSource, connect }: { authSource: 'LOCAL' | 'HOSTED'; connect: ConnectDefinition | undefined },
   ) {
-    const { provider, name } = definition
-    super({ id: options.id, provider, name, authSource, connect, endpoints: [] })
+    const { provider, name, rateLimits: limits } = definition
+    super({ id: options.id, provider, name, authSource, connect, endpoints: [], limits })
     this.definition = definition
     this.#options = options
   }

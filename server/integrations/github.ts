@@ -10,6 +10,7 @@ import { checkAuthSource, checkCredential, checkId, type OAuthAppOptions } from 
 import { githubConnect, githubEndpoints, type GithubEndpoints } from './github-connect.ts'
 import { githubSources, type GithubSources } from './github-sources.ts'
 import { readAs } from './json-request.ts'
+import { githubLimits } from './github-limits.ts'
 import { failureError, member, retryAfterMs, type ProviderFailure } from './provider-failure.ts'
 import { ProviderIntegration } from './provider-integration.ts'
 import { loadPeer } from './sdk-peer.ts'
@@ -158,7 +159,7 @@ export class Github<const Id extends string = string> extends ProviderIntegratio
     const addresses = githubEndpoints(self, options.endpoints)
     const connect = options.connect ? githubConnect(self, options, addresses) : undefined
     const endpoints = options.endpoints ? [addresses.webUrl, addresses.apiUrl] : []
-    super({ id: options.id, provider: 'github', name, authSource, connect, endpoints })
+    super({ id: options.id, provider: 'github', name, authSource, connect, endpoints, limits: githubLimits })
     this.#options = options
     this.#apiUrl = addresses.apiUrl
     const { apiUrl } = addresses

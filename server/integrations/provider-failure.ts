@@ -5,6 +5,8 @@ import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { OnErrorResult } from '../jobs/job.ts'
 import type { Complainant } from './checked-options.ts'
 
+export { retryAfterMs } from '../net/retry-after.ts'
+
 /** What an integration learnt from an error of its SDK. */
 export interface ProviderFailure {
   /** HTTP status, or the one that fits where the provider answers 200; absent when there was no answer. */
@@ -99,13 +101,4 @@ export function member(value: unknown, ...path: readonly string[]): unknown {
     current = Reflect.get(current, name)
   }
   return current
-}
-
-/** Milliseconds of a `Retry-After` value: seconds, with or without a fraction, or a date; undefined for anything else. */
-export function retryAfterMs(value: unknown): number | undefined {
-  if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value * 1000 : undefined
-  if (typeof value !== 'string' || value === '') return undefined
-  if (/^\d{1,9}(\.\d+)?$/.test(value)) return Math.ceil(Number(value) * 1000)
-  const at = Date.parse(value)
-  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now())
 }

@@ -6,6 +6,7 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import { retry } from '../../shared/retry.ts'
 import type { IO, Json, OnError, Task, TaskOptions } from '../jobs/job.ts'
 import { createGuardedFetch, type GuardedFetch, type GuardedRequest } from '../net/guarded-fetch.ts'
+import { gateFetch, standardLimits, type RateLimits, type RequestGate } from '../net/rate-limits.ts'
 import type { Complainant } from './checked-options.ts'
 import type { ConnectDefinition, Integration } from './integration.ts'
 import { judgeFailure } from './provider-failure.ts'
@@ -22,6 +23,8 @@ export interface ProviderSetup<Id extends string> {
   readonly connect: ConnectDefinition | undefined
   /** Endpoints that were overridden. */
   readonly endpoints: readonly string[]
+  /** (default: one gate for each identity, learnt from the headers that most APIs have) */
+  readonly limits?: RateLimits | undefined
 }
 
 interface Binding<Client> {
@@ -46,7 +49,10 @@ export abstract class ProviderIntegration<Id extends string, A extends Auth, Cli
   declare readonly connect?: ConnectDefinition
   /** URLs of the provider that were overridden in the constructor. */
   readonly endpointOverrides: readonly string[]
+  /** How many requests the provider allows, and how it says so. */
+  readonly rateLimits: RateLimits
   #fetch: GuardedFetch | undefined
+  #gate: RequestGate | undefined
   #binding: Binding<Client> | undefined
 
   constructor(setup: ProviderSetup<Id>) {
@@ -55,11 +61,17 @@ export abstract class ProviderIntegration<Id extends string, A extends Auth, Cli
     this.authSource = setup.authSource
     if (setup.connect) this.connect = setup.connect
     this.endpointOverrides = setup.endpoints
+    this.rateLimits = setup.limits ?? standardLimits
   }
 
   /** Set once by the server: what the SDK's client must use. Without a server only public https hosts are reached. */
   useFetch(fetch: GuardedFetch): void {
     this.#fetch = fetch
+  }
+
+  /** Set by the engine on what {@link cloneForRun} made: what its client asks before every request. */
+  useGate(gate: RequestGate): void {
+    this.#gate = gate
   }
 
   /** An instance for one execution of a run. The guide's own shape: a new one, bound to `io` and to the credentials. */
@@ -128,7 +140,8 @@ export abstract class ProviderIntegration<Id extends string, A extends Auth, Cli
 
   /** The way out for everything of this integration. */
   protected get fetch(): GuardedFetch {
-    return (this.#fetch ??= createGuardedFetch())
+    const fetch = (this.#fetch ??= createGuardedFetch())
+    return this.#gate === undefined ? fetch : gateFetch(fetch, this.#gate)
   }
 
   /** {@link ProviderIntegration.fetch} in the shape that SDKs call: bounds are ours, redirects are not theirs to decide. */

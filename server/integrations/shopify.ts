@@ -14,6 +14,7 @@ import {
   type OAuthAppOptions,
 } from './checked-options.ts'
 import { readAs } from './json-request.ts'
+import { shopifyLimits } from './shopify-limits.ts'
 import { failureError, member, retryAfterMs, type ProviderFailure } from './provider-failure.ts'
 import { ProviderIntegration, type SdkRequest } from './provider-integration.ts'
 import { loadPeer } from './sdk-peer.ts'
@@ -145,7 +146,15 @@ export class Shopify<const Id extends string = string> extends ProviderIntegrati
       ? shopifyConnect(self, { oauth: options.oauth, address, apiVersion })
       : undefined
     const endpoints = options.endpoints?.origin === undefined ? [] : [options.endpoints.origin]
-    super({ id: options.id, provider: 'shopify', name, authSource, connect, endpoints })
+    super({
+      id: options.id,
+      provider: 'shopify',
+      name,
+      authSource,
+      connect,
+      endpoints,
+      limits: shopifyLimits,
+    })
     this.#options = options
     this.#address = address
     const { shop, accessToken, oauth } = options

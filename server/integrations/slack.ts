@@ -9,6 +9,7 @@ import { isAuthFlowError, type AuthFlowError } from '../../shared/errors.ts'
 import type { IO, Json, TaskOptions } from '../jobs/job.ts'
 import { checkAuthSource, checkCredential, checkId, type Complainant } from './checked-options.ts'
 import { readAs } from './json-request.ts'
+import { slackLimits } from './slack-limits.ts'
 import { failureError, member, retryAfterMs, type ProviderFailure } from './provider-failure.ts'
 import { ProviderIntegration, sdkFetchBy, type SdkFetch } from './provider-integration.ts'
 import { loadPeer } from './sdk-peer.ts'
@@ -124,7 +125,7 @@ export class Slack<const Id extends string = string> extends ProviderIntegration
     const places = { webUrl, apiUrl, configure }
     const connect = options.connect ? slackConnect(self, options.oauth, places) : undefined
     const endpoints = options.endpoints ? [webUrl, apiUrl] : []
-    super({ id: options.id, provider: 'slack', name, authSource, connect, endpoints })
+    super({ id: options.id, provider: 'slack', name, authSource, connect, endpoints, limits: slackLimits })
     this.#options = options
     this.#apiUrl = apiUrl
     this.sources = slackSources(self, this, signingSecrets(self, options))

@@ -12,6 +12,8 @@ import type { Vault } from '../vault/vault.ts'
 import type { AuthResolvers } from './auth-resolvers.ts'
 import type { EventInput, JobEngine, ResolveAuth } from './engine.ts'
 import type { Json } from './job.ts'
+import type { Gates } from './gates.ts'
+import type { HostBreaker } from './host-breaker.ts'
 import type { Lanes } from './lanes.ts'
 import type { ParentLink } from './records.ts'
 import type { Signals } from './signals.ts'
@@ -69,6 +71,10 @@ export interface EngineCore {
   readonly baseUrl?: URL
   /** Slots of concurrency limits. */
   readonly lanes: Lanes
+  /** Rate limits of providers. */
+  readonly gates: Gates
+  /** Hosts that answer nobody. */
+  readonly breaker: HostBreaker
   readonly log: Logger
   /** Counts runs, steals and the queue's lag. */
   readonly metrics: Metrics

@@ -29,6 +29,8 @@ import type {
 import { EventIntake } from './event-intake.ts'
 import type { InvokeRequest } from './invoke-request.ts'
 import type { HostValues, Integrations, JobOptions, Json } from './job.ts'
+import { Gates } from './gates.ts'
+import { HostBreaker } from './host-breaker.ts'
 import { Lanes } from './lanes.ts'
 import type { InvokeItem } from './outside-io.ts'
 import { tellParked, type ConnectionChanged } from './parking.ts'
@@ -57,7 +59,7 @@ const maxLookedAt = 1000
 /** Options of {@link createEngine}. */
 export interface EngineOptions extends Omit<
   EngineCore,
-  'lanes' | 'signals' | 'calls' | 'raise' | 'authResolvers' | 'now' | 'random' | 'metrics' | 'tracing'
+  'lanes' | 'gates' | 'breaker' | 'signals' | 'calls' | 'raise' | 'authResolvers' | 'now' | 'random' | 'metrics' | 'tracing'
 > {
   /** Runs at a time in this process, 1 to 1000 (default 50). */
   readonly concurrency?: number
@@ -91,7 +93,8 @@ export function createEngine(options: EngineOptions): JobEngine {
   }
   const authResolvers = new AuthResolvers(options.integrations)
   const core = { ...options, authResolvers, now, random, metrics, tracing }
-  return new Engine({ ...core, lanes: new Lanes(core), signals: new Signals(core) }, concurrency)
+  const limits = { lanes: new Lanes(core), gates: new Gates(core), breaker: new HostBreaker(core) }
+  return new Engine({ ...core, ...limits, signals: new Signals(core) }, concurrency)
 }
 
 class Engine implements JobEngine {

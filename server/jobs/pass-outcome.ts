@@ -38,6 +38,8 @@ export interface Ending {
   readonly seen: number
   /** Tasks that may not be repeated and are asleep inside. */
   readonly suspended: Readonly<Record<string, number>> | undefined
+  /** See {@link RunDocument.tickets}. */
+  readonly tickets: RunDocument['tickets']
   /** To be cut out of error messages. */
   readonly secrets: readonly string[]
 }
@@ -130,10 +132,11 @@ class OutcomeWriter {
   async #sleep(due: number, lacking: Lacking | undefined): Promise<void> {
     const { now } = this.#ending.core
     const dueAt = Math.max(0, Math.ceil(due))
-    const suspended = this.#ending.suspended
+    const { suspended, tickets } = this.#ending
     const set = {
       ...(lacking === undefined ? {} : { parkedAt: lacking.since }),
       ...(suspended === undefined ? {} : { suspended }),
+      ...(tickets === undefined ? {} : { tickets }),
     }
     await this.#extendEvent(dueAt)
     if (lacking?.integration !== undefined) return this.#park({ ...set, dueAt }, lacking.integration)
@@ -187,7 +190,7 @@ class OutcomeWriter {
   /** The change that ends a pass: the claim is given up, buffered lines are stored, what is over is removed. */
   #closing(set: Partial<RunDocument>): Change<RunDocument> {
     const { run } = this.#ending
-    const gone = (['place', 'parkedAt', 'suspended', 'slots'] as const).filter(
+    const gone = (['place', 'parkedAt', 'suspended', 'slots', 'tickets'] as const).filter(
       (field) => run[field] !== undefined && !(field in set),
     )
     const journal = this.#ending.journal?.closingChange()

@@ -4,6 +4,7 @@
 import { hash, randomUUID } from 'node:crypto'
 import { defineSet, type StoredDocument } from '../store/store.ts'
 import type { EventFilter, ScheduleRule } from './job.ts'
+import { gates } from './gates.ts'
 import { lanes, waits, type LimitRule } from './lane-records.ts'
 import type { RunState } from '../../shared/flow.ts'
 import { outsideWaitSets } from './wait-records.ts'
@@ -163,6 +164,8 @@ export interface RunDocument extends StoredDocument {
   readonly parkedAt?: number
   /** Slots of concurrency limits that it has: the token by the lane. They stay with it until it ends or falls asleep. */
   readonly slots?: Readonly<Record<string, number>>
+  /** By path: times at which tasks that wait for a rate limit may go on. */
+  readonly tickets?: Readonly<Record<string, number>>
   /** While it is blocked: the document that says so to its lane. */
   readonly waitsFor?: string
   /** Somebody cancelled it: whoever has it or takes it ends it as cancelled. */
@@ -271,6 +274,7 @@ export const jobSets = [
   values,
   lanes,
   waits,
+  gates,
   ...outsideWaitSets,
 ] as const
 

@@ -9,6 +9,7 @@ import type { EngineCore } from './core.ts'
 import { withCall, type BoundCall, type Execution, type Frame } from './execution.ts'
 import type { Integrations, IO, RunContext } from './job.ts'
 import { ClaimLost, type Claim } from './journal.ts'
+import { PassGates } from './pass-gates.ts'
 import { namedAt, runs, type RunDocument } from './records.ts'
 
 /** How long a run waits for its account to connect before it fails, in ms: 30 days. */
@@ -40,6 +41,7 @@ interface Acquired {
 /** The integrations of one pass of a run. */
 export class RunConnections {
   readonly #options: RunConnectionsOptions
+  readonly #gates: PassGates
   readonly #bound = new Map<string, Integration>()
   readonly #acquired = new Map<string, Promise<Acquired>>()
   /** By key: the secret in use, and the last one that was refused. */
@@ -50,12 +52,19 @@ export class RunConnections {
 
   constructor(options: RunConnectionsOptions) {
     this.#options = options
+    const { core, execution, run } = options
+    this.#gates = new PassGates({ core, execution, tickets: run.tickets })
     this.#identities = options.run.identities ?? {}
   }
 
   /** Secrets that were in use, to be cut out of error messages. */
   get secrets(): readonly string[] {
     return [...this.#secrets]
+  }
+
+  /** See {@link PassGates.tickets}. */
+  get tickets(): RunDocument['tickets'] {
+    return this.#gates.tickets
   }
 
   /** What `io.<key>` is: one object per pass. Credentials are looked up at the first call through it. */
@@ -65,7 +74,7 @@ export class RunConnections {
     const integration = this.#integration(key)
     const bound =
       integration.authSource === 'LOCAL' && !this.#options.core.authResolvers.has(integration.id)
-        ? integration.cloneForRun(this.#options.io, key)
+        ? this.#gates.guard(integration.cloneForRun(this.#options.io, key), 'local')
         : deferIntegration(integration, (steps) => this.#call(key, steps))
     this.#bound.set(key, bound)
     return bound
@@ -170,7 +179,8 @@ export class RunConnections {
     const auth = (await this.#connected(key, integration)) ?? (await this.#ownAuth(integration))
     for (const secret of secretsOf(auth)) this.#secrets.add(secret)
     this.#tokenHash.set(key, auth.tokenHash)
-    return { integration: integration.cloneForRun(io, key, auth), tokenHash: auth.tokenHash }
+    const bound = this.#gates.guard(integration.cloneForRun(io, key, auth), auth.identity.id)
+    return { integration: bound, tokenHash: auth.tokenHash }
   }
 
   /** Credentials of the account's connection; undefined where the integration's resolver is to be asked. */

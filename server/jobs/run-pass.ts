@@ -191,6 +191,7 @@ export class RunPass {
   }
 
   async #loadEvent(): Promise<ClaimedRun['event']> {
+      tickets: this.#connections?.tickets,
     const document = await this.#core.store.get(events, this.#claimed.run.event)
     return document && { document, content: openBody(this.#core, document) }
   }

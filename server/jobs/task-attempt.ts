@@ -83,13 +83,18 @@ export async function attemptTask(job: TaskCall, under: Under): Promise<Attempt>
     // What is there at once can't take too long.
     if (!isThenable(result)) return toOutput(job.key, result)
     const value = await new Promise((resolve, reject) => {
-      timer = execution.startTimer(
-        () => {
-          reject(new AuthFlowError('task_timeout', `«${job.key}» did not end within ${timeoutInMs} ms.`))
-          task.abort()
-        },
-        Math.min(longestTimeoutMs, Math.max(1, timeoutInMs)),
-      )
+      const watch = (): void => {
+        timer = execution.startTimer(
+          () => {
+            // Waits of its own inside, and those for a rate limit, are not the task's time.
+            if (frame.asleep > 0) return watch()
+            reject(new AuthFlowError('task_timeout', `«${job.key}» did not end within ${timeoutInMs} ms.`))
+            task.abort()
+          },
+          Math.min(longestTimeoutMs, Math.max(1, timeoutInMs)),
+        )
+      }
+      watch()
       // Not resolved with the result itself, which would leave the timeout nothing to reject.
       Promise.resolve(result).then(resolve, reject)
     })

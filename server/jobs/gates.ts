@@ -1,0 +1,163 @@
+// Rate limits of providers, kept in the store so that all processes heed them. A gate's row says until when nothing is let
+// through and when the next request may go; whoever has to wait is given a time of its own, so that waiters spread. A gate
+// that is open costs one read and no write, except where the provider's pace is known.
+
+import { hash } from 'node:crypto'
+import type { RateGate } from '../net/rate-limits.ts'
+import { defineSet, type Store, type StoredDocument } from '../store/store.ts'
+
+/** A gate that is closed, is being reopened, or has a pace. */
+export interface GateDocument extends StoredDocument {
+  /** For people: integration and gate. */
+  readonly name: string
+  /** Nothing is let through before. */
+  readonly closedUntil: number
+  /** Nobody is given a time before. */
+  readonly next: number
+  /** Between two that were waiting, in ms. */
+  readonly spacing: number
+}
+
+/** Gates. */
+export const gates = defineSet<GateDocument>('gates')
+
+/** A gate of one integration, for one identity where its scope says so. */
+export interface KeyedGate {
+  readonly id: string
+  readonly name: string
+  readonly pace: RateGate['pace']
+}
+
+/** The gate under the key that its scope asks for. */
+export function keyGate(
+  gate: RateGate,
+  { integration, identity }: { integration: string; identity: string },
+): KeyedGate {
+  const who = gate.scope === 'app' ? null : identity
+  const id = hash('sha256', JSON.stringify([integration, who, gate.name]), 'base64url').slice(0, 32)
+  return { id, name: `${integration}/${gate.name}`, pace: gate.pace }
+}
+
+const defaultSpacingMs = 100
+/** A row that nobody needs any more is kept for so long. */
+const keptMs = 24 * 3_600_000
+const maxRemembered = 10_000
+/** A known pace is kept to with so much to spare, as requests do not all travel equally fast. */
+const margin = 1.05
+
+/** Gates of one engine. */
+export class Gates {
+  readonly #store: Store
+  readonly #now: () => number
+  /** What this process knows itself: until when a gate is closed. It counts even while the store is away. */
+  readonly #closed = new Map<string, number>()
+  /** One look or change at a time for each gate; waiters of one process would only get in each other's way. */
+  readonly #turns = new Map<string, Promise<unknown>>()
+
+  constructor({ store, now }: { store: Store; now: () => number }) {
+    this.#store = store
+    this.#now = now
+  }
+
+  /**
+   * When a request that passes the gates may go: now, or at a time that is given to nobody else. `ticket` is the time that
+   * it was given before and has waited for.
+   */
+  ask(passed: readonly KeyedGate[], ticket?: number): Promise<number> {
+    if (passed.length === 0) return Promise.resolve(this.#now())
+    return this.#inTurn(passed, () => this.#ask(passed, ticket))
+  }
+
+  /** Closes the gate for a time; gives the time at which the request that was refused may be made again. */
+  close(gate: KeyedGate, closedMs: number, spacing = defaultSpacingMs): Promise<number> {
+    const until = Math.ceil(this.#now() + closedMs)
+    this.#closed.set(gate.id, Math.max(until, this.#closed.get(gate.id) ?? 0))
+    if (this.#closed.size > maxRemembered) this.#forgetOpen()
+    return this.#inTurn([gate], () =>
+      this.#change(gate, (row) => {
+        const closedUntil = Math.max(until, row?.closedUntil ?? 0)
+        const at = Math.max(closedUntil, row?.next ?? 0)
+        return { at, row: { closedUntil, next: at + spacing, spacing } }
+      }),
+    )
+  }
+
+  async #ask(passed: readonly KeyedGate[], ticket: number | undefined): Promise<number> {
+    const now = this.#now()
+    const rows = new Map(
+      (
+        await this.#store.getMany(
+          gates,
+          passed.map(({ id }) => id),
+        )
+      ).map((row) => [row.id, row]),
+    )
+    const closedUntil = Math.max(...passed.map(({ id }) => this.#closedUntil(id, rows.get(id))))
+    if (ticket !== undefined && ticket <= now && closedUntil <= now) return now
+    const free = Math.max(now, closedUntil, ...passed.map(({ id }) => rows.get(id)?.next ?? 0))
+    const isOpen = free <= now && passed.every(({ pace }) => pace === undefined)
+    if (isOpen) return now
+    let at = free
+    for (const gate of passed) at = Math.max(at, await this.#reserve(gate, free))
+    return at
+  }
+
+  /** Takes the first time that is free from the given one on. */
+  #reserve(gate: KeyedGate, from: number): Promise<number> {
+    return this.#change(gate, (row) => {
+      const at = Math.max(from, row?.next ?? 0)
+      const { closedUntil = 0, spacing = defaultSpacingMs } = row ?? {}
+      // Only who waits is put behind others, where there is no pace.
+      const isInLine = gate.pace !== undefined || at > this.#now()
+      return { at, row: isInLine ? { closedUntil, spacing, next: at + gapOf(gate, spacing) } : undefined }
+    })
+  }
+
+  async #change(
+    { id, name }: KeyedGate,
+    plan: (row: GateDocument | undefined) => {
+      at: number
+      row: Pick<GateDocument, 'closedUntil' | 'next' | 'spacing'> | undefined
+    },
+  ): Promise<number> {
+    for (let tries = 0; ; tries += 1) {
+      const before = await this.#store.get(gates, id)
+      const { at, row } = plan(before)
+      if (row === undefined) return at
+      const set = { ...row, expireAt: Math.ceil(row.next) + keptMs }
+      const isDone = before
+        ? await this.#store.update(gates, id, { version: before.version }, { set })
+        : await this.#store.insert(gates, { id, name, ...set })
+      // An expired row that is yet to be deleted can't be replaced: this process keeps to what it knows.
+      if (isDone || tries >= 50) return at
+    }
+  }
+
+  #closedUntil(id: string, row: GateDocument | undefined): number {
+    const own = this.#closed.get(id) ?? 0
+    if (own <= this.#now()) this.#closed.delete(id)
+    return Math.max(own, row?.closedUntil ?? 0)
+  }
+
+  #forgetOpen(): void {
+    for (const [id, until] of this.#closed) if (until <= this.#now()) this.#closed.delete(id)
+  }
+
+  async #inTurn<T>(passed: readonly KeyedGate[], work: () => Promise<T>): Promise<T> {
+    const before = passed.map(({ id }) => this.#turns.get(id))
+    const done = Promise.all(before).then(work)
+    const settled = done.then(
+      () => undefined,
+      () => undefined,
+    )
+    for (const { id } of passed) this.#turns.set(id, settled)
+    try {
+      return await done
+    } finally {
+      for (const { id } of passed) if (this.#turns.get(id) === settled) this.#turns.delete(id)
+    }
+  }
+}
+
+const gapOf = ({ pace }: KeyedGate, spacing: number): number =>
+  pace === undefined ? spacing : Math.max(1, Math.ceil((pace.perMs / pace.requests) * margin))
