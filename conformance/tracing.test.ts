@@ -16,10 +16,8 @@ import type { RunState } from '../shared/flow.ts'
 import { AuthFlow } from '../server/authflow.ts'
 import {
   callApi,
+  connectAirtable,
   encryptionKeys,
-  locationOf,
-  postStart,
-  prepareFlow,
   secretKeys,
   secretKeysOption,
   startTestServer,
@@ -93,14 +91,6 @@ function assertChild(child: ReadableSpan, parent: ReadableSpan): void {
     parent.spanContext().spanId,
     `${child.name} is not a child of ${parent.name}`,
   )
-}
-
-async function connectAirtable(): Promise<void> {
-  const { flowId, token } = await prepareFlow(server, 'airtable-customers')
-  const started = await postStart(server, { token, flow: flowId, mode: 'popup' })
-  const [cookie = ''] = started.headers.getSetCookie().map((line) => line.split(';', 1)[0])
-  const callback = await server.sandbox.airtable.consent(locationOf(await started.text()))
-  await fetch(callback, { headers: { cookie } })
 }
 
 describe('tracing', () => {
@@ -193,7 +183,7 @@ describe('tracing', () => {
   })
 
   it('makes the calls of an integration children of their task, and shows the refresh between them', async () => {
-    await connectAirtable()
+    await connectAirtable(server)
     const [, airtable] = server.integrations
     server.client.defineJob({
       id: 'sync',

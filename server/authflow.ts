@@ -12,6 +12,7 @@ import { Drain } from './http/drain.ts'
 import { listen, type Listening } from './http/listen.ts'
 import { ConcurrencyLimit, type ConcurrencyLimitOptions } from './jobs/concurrency.ts'
 import type { EventInput, EventRecord, InvokeOptions, JobEngine, SendEventOptions } from './jobs/engine.ts'
+import { currentRun } from './jobs/execution.ts'
 import type { Integrations, JobOptions, Json } from './jobs/job.ts'
 import { JobRegistry } from './jobs/registry.ts'
 import { TriggerDefinitions } from './triggers/definitions.ts'
@@ -110,7 +111,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     this.#settings = readOptions(options)
     this.#integrations = options.integrations
     this.#registry = new JobRegistry(options.integrations)
-    this.#log = openLog(options)
+    this.#log = openLog({ ...options, around: () => ({ ...currentRun(), ...this.#tracing.here() }) })
     const tracing = (): Tracing => this.#tracing
     const allowLoopback = isLoopbackHost(this.#settings.baseUrl.hostname)
     this.#fetch = createGuardedFetch({ allowLoopback, tracing })

@@ -35,6 +35,8 @@ export type { KeyUsage } from './vault/key-usage.ts'
 export type { RotateOptions, RotationProgress, RotationResult } from './vault/rotate-keys.ts'
 export type { RotationLeft } from './vault/rotation-pass.ts'
 
+export { currentRun } from './jobs/execution.ts'
+export type { RunFacts } from './jobs/run-facts.ts'
 export { connectionTrigger } from './triggers/connection-trigger.ts'
 export type {
   ConnectionChangeName,

@@ -14,17 +14,28 @@ export interface LogChoice {
   readonly logger?: Logger
   /** Their client secrets never show, whatever text they stand in. */
   readonly integrations: readonly Integration<string, Auth>[]
+  /** What every line says beside its own facts: where it was made (default: nothing). */
+  readonly around?: () => Readonly<Record<string, unknown>> | undefined
 }
 
 /** The log. Throws `invalid_option` for an unknown level. */
-export function openLog({ log, logger, integrations }: LogChoice): Logger {
+export function openLog({ log, logger, integrations, around }: LogChoice): Logger {
   const opened = logger ? censor(logger) : createLogger(log === undefined ? {} : { level: log })
   for (const { connect } of integrations) {
     for (const method of connect?.methods ?? []) {
       if (method.id === 'oauth2') opened.registerSecret(method.client.clientSecret)
     }
   }
-  return opened
+  return around === undefined ? opened : placed(opened, around)
+}
+
+/** A line's own facts come last, so that they count where both say something. */
+function placed(log: Logger, around: NonNullable<LogChoice['around']>): Logger {
+  const write =
+    (level: keyof Logger): Logger['info'] =>
+    (facts, message) =>
+      log[level]({ ...around(), ...facts }, message)
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 
 function censor(logger: Logger): RedactingLogger {

@@ -76,6 +76,8 @@ export interface AuthFlowOptions<I extends IntegrationList> {
   readonly rateLimits?: RateLimits | false
   /** Least important line of the log on standard output (default `info`); of no effect with `logger`. */
   readonly log?: LogLevel
+  /** Writes the lines of `io.logger` to the log, too (default false). */
+  readonly logRunLines?: boolean
   /** Takes the library's log instead. Secrets are taken out before it sees them. */
   readonly logger?: Logger
 }
@@ -101,6 +103,7 @@ export interface Settings {
   readonly metrics: MetricsAccess | undefined
   /** Undefined: nothing is traced. */
   readonly spans: TracingOptions | undefined
+  readonly logsRunLines: boolean
   /** Who sends requests, and how often they may. */
   readonly bounds: GuessBounds
 }
@@ -131,6 +134,7 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     webhooks: readWebhookEndpoints(options.connectionWebhooks, isLoopbackHost(baseUrl.hostname)),
     audit: readAudit(options.audit),
     metrics: readMetricsAccess(options.metrics),
+    logsRunLines: options.logRunLines ?? false,
     spans: options.tracing === true ? {} : options.tracing || undefined,
     bounds: {
       clients: readTrustedProxies(options.trustedProxies),

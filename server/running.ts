@@ -207,6 +207,7 @@ function joinParts(
   const { baseUrl, webhooks, audit } = settings
   const engine = createEngine({
     ...shared,
+    logsRunLines: settings.logsRunLines,
     queue,
     ...(concurrency === undefined ? {} : { concurrency }),
     resolveAuth: ({ run, ...request }) =>

@@ -124,6 +124,11 @@ class OtelTracing implements Tracing {
     return this.#beginFor(traceparent, begin)
   }
 
+  here(): { readonly trace_id: string; readonly span_id: string } | undefined {
+    const at = this.#otel.trace.getActiveSpan()?.spanContext()
+    return at && { trace_id: at.traceId, span_id: at.spanId }
+  }
+
   continuing<T>(traceparent: string | undefined, work: () => T): T {
     const { context, trace } = this.#otel
     // What the host's own instrumentation has begun for the request knows better.

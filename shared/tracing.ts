@@ -72,6 +72,8 @@ export interface Tracing {
   receiving(webhook: string): Traced | undefined
   /** A stored webhook request is being read, on behalf of its receiving. */
   reading(webhook: string, traceparent: string | undefined): Traced | undefined
+  /** The span that the caller is in, as log lines name it. */
+  here(): { readonly trace_id: string; readonly span_id: string } | undefined
   /** Calls back as part of what the caller elsewhere says it is doing; what is no `traceparent` counts as none. */
   continuing<T>(traceparent: string | undefined, work: () => T): T
 }
@@ -104,6 +106,7 @@ export const noTracing: Tracing = {
   refreshing: nobody,
   receiving: nobody,
   reading: nobody,
+  here: nobody,
   continuing: (_, work) => work(),
 }
 

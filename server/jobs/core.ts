@@ -76,6 +76,8 @@ export interface EngineCore {
   /** Hosts that answer nobody. */
   readonly breaker: HostBreaker
   readonly log: Logger
+  /** Lines of `io.logger` go to the log, too. */
+  readonly logsRunLines: boolean
   /** Counts runs, steals and the queue's lag. */
   readonly metrics: Metrics
   /** Follows events, executions and tasks. */

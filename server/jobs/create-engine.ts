@@ -59,7 +59,7 @@ const maxLookedAt = 1000
 /** Options of {@link createEngine}. */
 export interface EngineOptions extends Omit<
   EngineCore,
-  'lanes' | 'gates' | 'breaker' | 'signals' | 'calls' | 'raise' | 'authResolvers' | 'now' | 'random' | 'metrics' | 'tracing'
+  'lanes' | 'gates' | 'breaker' | 'signals' | 'calls' | 'raise' | 'authResolvers' | 'now' | 'random' | 'metrics' | 'tracing' | 'logsRunLines'
 > {
   /** Runs at a time in this process, 1 to 1000 (default 50). */
   readonly concurrency?: number
@@ -71,6 +71,8 @@ export interface EngineOptions extends Omit<
   readonly metrics?: Metrics
   /** (default: nothing is traced) */
   readonly tracing?: Tracing
+  /** Lines of `io.logger` go to the log, too (default false). */
+  readonly logsRunLines?: boolean
 }
 
 /**
@@ -85,6 +87,7 @@ export function createEngine(options: EngineOptions): JobEngine {
     random = Math.random,
     metrics = noMetrics,
     tracing = noTracing,
+    logsRunLines = false,
   } = options
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 1000) {
     throw new AuthFlowError('invalid_option', 'concurrency must be an integer from 1 to 1000.', {
@@ -92,7 +95,7 @@ export function createEngine(options: EngineOptions): JobEngine {
     })
   }
   const authResolvers = new AuthResolvers(options.integrations)
-  const core = { ...options, authResolvers, now, random, metrics, tracing }
+  const core = { ...options, authResolvers, now, random, metrics, tracing, logsRunLines }
   const limits = { lanes: new Lanes(core), gates: new Gates(core), breaker: new HostBreaker(core) }
   return new Engine({ ...core, ...limits, signals: new Signals(core) }, concurrency)
 }

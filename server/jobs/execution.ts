@@ -4,6 +4,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IO } from './job.ts'
+import type { RunFacts } from './run-facts.ts'
 
 /** How a pass ended. The output is JSON text. */
 export type Outcome =
@@ -33,6 +34,8 @@ export interface Frame {
   readonly lines: Map<string, number>
   /** The call through an integration that led here. */
   readonly call: BoundCall | undefined
+  /** Of the task; absent for the run. */
+  attempt?: number
   /** Open branches in it and below. */
   asleep: number
   active: boolean
@@ -58,6 +61,16 @@ const scopes = new AsyncLocalStorage<{ readonly execution: Execution; readonly f
  */
 export const currentIO = (): IO | undefined => scopes.getStore()?.execution.io
 
+/** The run whose code is calling, for log lines; undefined outside of runs. */
+export function currentRun(): RunFacts | undefined {
+  const scope = scopes.getStore()
+  if (scope === undefined) return undefined
+  const { execution, frame } = scope
+  const { facts } = execution
+  if (facts === undefined || frame.path === '') return facts
+  return { ...facts, task: frame.path, ...(frame.attempt === undefined ? {} : { attempt: frame.attempt }) }
+}
+
 /** Plain awaits that run beside sleeping branches get this long to come back to `io`, in ms. */
 const graceMs = 50
 /** Longer ones are not waited for in memory; the pass looks again. */
@@ -80,6 +93,8 @@ export interface Suspended {
 
 /** What an execution tells and asks. */
 export interface ExecutionOptions {
+  /** For log lines (default: they say nothing of the run). */
+  readonly facts?: RunFacts
   readonly now: () => number
   /** Told when the pass starts and stops waiting for nothing but the grace: it takes no slot meanwhile. */
   readonly onIdle: (idle: boolean) => void
@@ -108,6 +123,11 @@ export class Execution {
   constructor(options: ExecutionOptions) {
     this.#options = options
     this.outcome = new Promise((resolve) => (this.#settle = resolve))
+  }
+
+  /** For log lines. */
+  get facts(): RunFacts | undefined {
+    return this.#options.facts
   }
 
   /** True once the pass is over: what still runs in it has no effect any more. */

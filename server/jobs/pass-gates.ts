@@ -71,6 +71,7 @@ export class PassGates {
       const waitMs = at - core.now()
       if (waitMs <= 0) break
       core.metrics.gateWaited(caller.integration, waitMs)
+      core.metrics.gateWaited(caller.integration, waitMs)
       this.#tickets.set(frame.path, at)
       if (waitMs > inPlaceMs && !this.#sent.has(frame)) await execution.sleep(frame, at)
       else if (waitMs <= longestInPlaceMs) await waitInPlace(waitMs, signal)

@@ -5,6 +5,7 @@ import type { Outcome } from './execution.ts'
 import type { Json, RunEnd } from './job.ts'
 import { shownError } from './pass-outcome.ts'
 import type { RunDocument } from './records.ts'
+import { factsOf } from './run-facts.ts'
 import type { JobDefinition } from './registry.ts'
 import { packError, unpackError } from './task-error.ts'
 
@@ -38,8 +39,7 @@ export function tellEnd(ended: EndedRun, outcome: Outcome): Promise<void> | unde
 
 /** With the place in the host's code, which is shown to nobody else. */
 function logFailure({ run, log, secrets }: EndedRun, error: unknown): void {
-  const { id, job, jobVersion: version, accountId: account } = run
-  log.error({ run: id, job, version, account, err: unpackError(packError(error, secrets)) }, 'the run failed')
+  log.error({ ...factsOf(run), err: unpackError(packError(error, secrets)) }, 'the run failed')
 }
 
 const facts = (run: RunDocument): RunEnd => ({
@@ -53,9 +53,9 @@ async function call({ run, log }: EndedRun, hook: string, work: () => Promise<vo
   const late = new Promise<'late'>((resolve) => (timer = setTimeout(resolve, longestMs, 'late')))
   try {
     if ((await Promise.race([work(), late])) === 'late')
-      log.warn({ run: run.id, job: run.job, hook }, 'a hook of the job takes too long; it is not waited for')
+      log.warn({ ...factsOf(run), hook }, 'a hook of the job takes too long; it is not waited for')
   } catch (error) {
-    log.error({ run: run.id, job: run.job, hook, err: error }, 'a hook of the job threw')
+    log.error({ ...factsOf(run), hook, err: error }, 'a hook of the job threw')
   } finally {
     clearTimeout(timer)
   }

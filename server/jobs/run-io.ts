@@ -94,7 +94,7 @@ export class RunIO implements IO {
   constructor(options: RunIOOptions) {
     this.#options = options
     const line =
-      (level: string) =>
+      (level: keyof RunLogger) =>
       (message: string, facts?: Record<string, Json>): Promise<void> =>
         watched(this.#log(level, message, facts))
     this.logger = {
@@ -272,7 +272,7 @@ export class RunIO implements IO {
   }
 
   /** Lines are known by what they say and how often it was said here, so the same line twice is two lines. */
-  async #log(level: string, message: string, facts: Record<string, Json> = {}): Promise<void> {
+  async #log(level: keyof RunLogger, message: string, facts: Record<string, Json> = {}): Promise<void> {
     const { execution, journal, core } = this.#options
     if (execution.ended) return execution.never()
     const frame = execution.frame
@@ -288,12 +288,21 @@ export class RunIO implements IO {
     if (journal.get(path) !== undefined) return
     journal.assertRoom()
     const at = core.now()
-    const output = journal.seal(withoutSecrets(text, this.connections?.secrets ?? []), `log:${path}`)
+    const line = withoutSecrets(text, this.connections?.secrets ?? [])
+    const output = journal.seal(line, `log:${path}`)
+    if (core.logsRunLines) this.#repeat(level, line)
     journal.buffer({ path, kind: 'log', state: 'succeeded', attempt: 1, startedAt: at, endedAt: at, output })
     this.#flushTimer ??= setTimeout(() => {
       this.#flushTimer = undefined
       if (!execution.ended) journal.flush().catch(() => execution.end({ type: 'lost' }))
     }, logFlushMs).unref()
+  }
+
+  /** Once for the run, except after a crash: a replay finds the line in the journal. */
+  #repeat(level: keyof RunLogger, line: string): void {
+    const { log } = this.#options.core
+    const { message, facts } = JSON.parse(line) as { message: string; facts: Record<string, Json> }
+    log[level === 'log' ? 'info' : level]({ by: 'io.logger', facts }, message)
   }
 
   /** To be called when the pass is over. */

@@ -14,6 +14,7 @@ import { events, type EventDocument, type RunDocument, type TaskDocument } from 
 import type { JobDefinition } from './registry.ts'
 import { tellEnd } from './run-end.ts'
 import { RunConnections } from './run-connections.ts'
+import { factsOf } from './run-facts.ts'
 import type { RunIO } from './run-io.ts'
 import type { SignalSeat } from './signals.ts'
 import type { Base } from './task-attempt.ts'
@@ -61,7 +62,11 @@ export class RunPass {
     this.#core = core
     this.#claimed = claimed
     this.#listener = listener
-    this.#execution = new Execution({ now: core.now, onIdle: listener.onIdle })
+    this.#execution = new Execution({
+      now: core.now,
+      onIdle: listener.onIdle,
+      facts: factsOf(claimed.run),
+    })
   }
 
   /** The run's id. */
@@ -111,10 +116,10 @@ export class RunPass {
       if (told !== undefined) await told
     } catch (error) {
       this.#tellWatchers('lost', error instanceof ClaimLost ? undefined : error)
-      if (error instanceof ClaimLost) log.debug({ run: run.id }, 'the run was taken over by another worker')
+      if (error instanceof ClaimLost) log.debug(factsOf(run), 'the run was taken over by another worker')
       else {
         log.error(
-          { run: run.id, err: error },
+          { ...factsOf(run), err: error },
           'the outcome of a pass could not be stored; the pass will be made again',
         )
         this.#listener.onNotStored()

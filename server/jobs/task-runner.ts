@@ -158,6 +158,7 @@ export class TaskRunner {
     const mayRepeat = job.options.onInterrupt !== 'fail'
     const base = mayRepeat ? given : { ...given, entered: (given.entered ?? 0) + 1 }
     const under: Under = { core, runId, execution, frame, base }
+    frame.attempt = base.attempt
     const traced = core.tracing.attempting(base, job.key)
     const begunAt = performance.now()
     execution.enter(frame)
