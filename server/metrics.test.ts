@@ -7,7 +7,7 @@ import { createMetrics, openMetrics, type ReadableMetrics } from './metrics.ts'
 const census: RunCensus = {
   executing: 3,
   slots: 50,
-  waiting: { queued: 7, asleep: 10_000, parked: 2, version: 0 },
+  waiting: { queued: 7, asleep: 10_000, blocked: 4, parked: 2, version: 0 },
   oldestDueMs: 1_500,
 }
 
@@ -116,6 +116,7 @@ describe('gauges', () => {
     assert.deepEqual(await gauges(metrics), [
       'authflow_runs_waiting{state="queued"} 7',
       'authflow_runs_waiting{state="asleep"} 10000',
+      'authflow_runs_waiting{state="blocked"} 4',
       'authflow_runs_waiting{state="parked"} 2',
       'authflow_runs_waiting{state="version"} 0',
       'authflow_queue_oldest_seconds 1.5',

@@ -82,6 +82,7 @@ export async function createMetrics(): Promise<ReadableMetrics> {
   return {
     ...countConnections(instruments),
     ...countRuns(instruments),
+    ...countStore(instruments),
     watch,
     async read() {
       await look()
@@ -139,9 +140,9 @@ function countConnections(of: Instruments): ConnectionMetrics {
   }
 }
 
-type RunMetrics = Pick<Metrics, 'queueLag' | 'runEnded' | 'executionEnded' | 'taskEnded' | 'storeFlushed'>
+type RunMetrics = Pick<Metrics, 'queueLag' | 'runEnded' | 'executionEnded' | 'taskEnded'>
 
-/** Runs, and the store that they live in. */
+/** Runs, their executions and tasks. */
 function countRuns(of: Instruments): RunMetrics {
   const bound = createBound()
   const lag = of.histogram('queue_lag_seconds', 'From the time a run was due to its beginning.', {
@@ -163,14 +164,6 @@ function countRuns(of: Instruments): RunMetrics {
     labelNames: ['job'],
     buckets: workBuckets,
   })
-  const sizes = of.histogram('store_flush_writes', 'Writes that went to the database together.', {
-    labelNames: [],
-    buckets: sizeBuckets,
-  })
-  const flushes = of.histogram('store_flush_seconds', 'How long the writing of a batch took.', {
-    labelNames: [],
-    buckets: flushBuckets,
-  })
   return {
     queueLag: (ms) => lag.observe(toSeconds(ms)),
     runEnded(id, outcome, ms) {
@@ -188,6 +181,20 @@ function countRuns(of: Instruments): RunMetrics {
       tasks.inc({ job, outcome })
       trying.observe({ job }, toSeconds(ms))
     },
+  }
+}
+
+/** The store's writes. */
+function countStore(of: Instruments): Pick<Metrics, 'storeFlushed'> {
+  const sizes = of.histogram('store_flush_writes', 'Writes that went to the database together.', {
+    labelNames: [],
+    buckets: sizeBuckets,
+  })
+  const flushes = of.histogram('store_flush_seconds', 'How long the writing of a batch took.', {
+    labelNames: [],
+    buckets: flushBuckets,
+  })
+  return {
     storeFlushed(writes, ms) {
       sizes.observe(writes)
       flushes.observe(toSeconds(ms))

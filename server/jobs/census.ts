@@ -2,6 +2,7 @@
 
 import type { EngineCore } from './core.ts'
 import type { RunCensus } from './engine.ts'
+import { waits } from './lane-records.ts'
 import { places, runs } from './records.ts'
 
 /** Counting stops here: 10,000 entries of an index take a store about a millisecond. */
@@ -14,16 +15,17 @@ export async function takeCensus(core: EngineCore): Promise<Pick<RunCensus, 'wai
     store.count(runs, { index: 'place', from, to, limit: countLimit })
   // `!` comes before whatever another place could go on with.
   const at = (place: string): Promise<number> => count(place, `${place}!`)
-  const [queued, asleep, parked, version, oldest] = await Promise.all([
+  const [queued, asleep, blocked, parked, version, oldest] = await Promise.all([
     at(places.queued),
     at(places.waiting),
+    store.count(waits, { from: '!', to: '~', limit: countLimit }),
     count('parked/', 'parked0'),
     at(places.waitingForVersion),
     store.list(runs, { index: 'place', equals: places.queued, limit: 1 }),
   ])
   const dueAt = oldest.items[0]?.dueAt
   return {
-    waiting: { queued, asleep, parked, version },
+    waiting: { queued, asleep, blocked, parked, version },
     oldestDueMs: dueAt === undefined ? 0 : Math.max(0, now() - dueAt),
   }
 }

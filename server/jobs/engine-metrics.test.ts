@@ -97,6 +97,24 @@ describe('H3: what the engine counts', () => {
 })
 
 describe('census', () => {
+  it('tells how many runs wait for a slot of a limit', async () => {
+    const { engine } = fixture
+    let go = (): void => undefined
+    const gone = new Promise<void>((resolve) => (go = resolve))
+    const run = async (): Promise<void> => gone
+    engine.defineJob({ id: 'narrow', name: 'Narrow', version: '1.0.0', trigger, concurrencyLimit: 1, run })
+    await engine.start()
+    for (const payload of [1, 2, 3]) await engine.sendEvent({ name: 'go', payload })
+    const { executing, waiting } = await until('one runs', async () => {
+      const census = await engine.census()
+      return census.executing === 1 && census.waiting.blocked === 2 ? census : undefined
+    })
+    assert.deepEqual([executing, waiting.queued], [1, 0])
+    go()
+    await until('all are through', () => counted.runs.length === 3 || undefined)
+    assert.equal((await engine.census()).waiting.blocked, 0)
+  })
+
   it('tells how many runs wait for what, and how late the latest is', async () => {
     const { engine } = fixture
     engine.defineJob({
@@ -106,7 +124,7 @@ describe('census', () => {
       trigger,
       run: (_, io) => io.wait('long', 3600),
     })
-    const none = { queued: 0, asleep: 0, parked: 0, version: 0 }
+    const none = { queued: 0, asleep: 0, blocked: 0, parked: 0, version: 0 }
     assert.deepEqual(await engine.census(), { executing: 0, slots: 0, waiting: none, oldestDueMs: 0 })
     const sent = await Promise.all([1, 2, 3].map((payload) => engine.sendEvent({ name: 'go', payload })))
     await new Promise((resolve) => setTimeout(resolve, 20))

@@ -134,6 +134,8 @@ export interface RunCensus {
     readonly queued: number
     /** A time or a signal. */
     readonly asleep: number
+    /** A slot of a concurrency limit. */
+    readonly blocked: number
     /** A connection of their account. */
     readonly parked: number
     /** A worker that has their version of the job. */
