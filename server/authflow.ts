@@ -3,15 +3,30 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Middleware } from 'koa'
+import type { Auth } from '../shared/auth.ts'
 import { AuthFlowError, toAuthFlowError } from '../shared/errors.ts'
+import type { Page, RunSummary } from '../shared/flow.ts'
 import type { Logger } from '../shared/log.ts'
+import type { RunStatuses } from '../shared/run-status.ts'
 import { noTracing, type Tracing } from '../shared/tracing.ts'
 import { connectCalls, jobCalls } from './host-calls.ts'
 import { createApp, type HttpApp, type NextHandler, type Services } from './http/app.ts'
 import { Drain } from './http/drain.ts'
 import { listen, type Listening } from './http/listen.ts'
 import { ConcurrencyLimit, type ConcurrencyLimitOptions } from './jobs/concurrency.ts'
-import type { EventInput, EventRecord, InvokeOptions, JobEngine, SendEventOptions } from './jobs/engine.ts'
+import { AuthResolvers, type AuthResolver } from './jobs/auth-resolvers.ts'
+import type {
+  EventDetails,
+  EventInput,
+  EventRecord,
+  EventScope,
+  InvokeOptions,
+  JobEngine,
+  RunDetails,
+  SendEventOptions,
+  TaskPage,
+} from './jobs/engine.ts'
+import type { Integration } from './integrations/integration.ts'
 import { currentRun } from './jobs/execution.ts'
 import type { Integrations, JobOptions, Json } from './jobs/job.ts'
 import { JobRegistry } from './jobs/registry.ts'
@@ -28,7 +43,14 @@ import { readOptions, type AuthFlowOptions, type Settings } from './options.ts'
 import { openRunning, type Running } from './running.ts'
 import { openTracing } from './tracing.ts'
 import type { Keys } from './vault/key-admin.ts'
-import type { AuthFor, GetAuthRequest, IntegrationId, IntegrationList, ServerApi } from './server-api.ts'
+import type {
+  AuthFor,
+  GetAuthRequest,
+  IntegrationId,
+  IntegrationList,
+  RunsQuery,
+  ServerApi,
+} from './server-api.ts'
 
 /** Longest time that closing waits for requests and tasks: orchestrators kill after 30 s. */
 const drainMs = 25_000
@@ -72,6 +94,8 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   readonly runs: ServerApi<I>['runs']
   /** What was sent, and taking back what is delayed. `send` is {@link sendEvent}. */
   readonly events: ServerApi<I>['events']
+  /** What jobs keep from one run to the next. */
+  readonly store: ServerApi<I>['store']
   /** `get` is {@link getAuth}. */
   readonly auth: ServerApi<I>['auth']
   /** What dynamic schedules keep. Use `DynamicSchedule`. */
@@ -89,6 +113,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   readonly #drain = new Drain()
   readonly #app: HttpApp
   readonly #registry: JobRegistry
+  readonly #resolvers: AuthResolvers
   readonly #definitions = new TriggerDefinitions()
   readonly #limitIds = new Set<string>()
   readonly #jobs: ((engine: JobEngine) => void)[] = []
@@ -111,6 +136,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     this.#settings = readOptions(options)
     this.#integrations = options.integrations
     this.#registry = new JobRegistry(options.integrations)
+    this.#resolvers = new AuthResolvers(options.integrations)
     this.#log = openLog({ ...options, around: () => ({ ...currentRun(), ...this.#tracing.here() }) })
     const tracing = (): Tracing => this.#tracing
     const allowLoopback = isLoopbackHost(this.#settings.baseUrl.hostname)
@@ -132,9 +158,10 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     this.accounts = calls.accounts
     this.integrations = calls.integrations
     this.audit = calls.audit
-    const { runs, events } = jobCalls(async () => (await this.#services()).engine)
+    const { runs, events, store } = jobCalls(async () => (await this.#services()).engine)
     this.runs = runs
     this.events = events
+    this.store = store
     this.auth = { get: (request) => this.getAuth(request) }
     this.registrations = {
       register: async (registration) => (await this.#registrations()).register(registration),
@@ -209,6 +236,24 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   }
 
   /**
+   * Bring your own auth: has runs of this process ask `resolver` for credentials of accounts that are not connected to the
+   * integration. Order: the account's connection, the resolver, the integration's own credentials. What it gives is used
+   * and never kept; see {@link AuthResolver}.
+   *
+   * @returns this client
+   * @throws {@link AuthFlowError} `unknown_integration` (an instance that is none of this server's), `invalid_input` (no
+   *   function, or the second one for the integration)
+   */
+  defineAuthResolver<T extends Integration<string, Auth>>(integration: T, resolver: AuthResolver<T>): this {
+    // The engine needs an open store; mistakes are found here and now.
+    this.#resolvers.define(integration, resolver)
+    const define = (engine: JobEngine): void => engine.defineAuthResolver(integration, resolver)
+    if (this.#running) define(this.#running.engine)
+    this.#jobs.push(define)
+    return this
+  }
+
+  /**
    * Makes a dynamic trigger known. Called by its constructor.
    *
    * @throws {@link AuthFlowError} `duplicate_trigger`
@@ -234,6 +279,46 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   /** Takes up to 1,000 events in, all or none where one is refused. See `ServerApi.sendEvents`. */
   async sendEvents(events: readonly EventInput[], options?: SendEventOptions): Promise<EventRecord[]> {
     return (await this.#services()).engine.sendEvents(events, options)
+  }
+
+  /** See `ServerApi.getEvent`. */
+  getEvent(id: string, scope: EventScope = {}): Promise<EventDetails> {
+    return this.events.get({ ...scope, id })
+  }
+
+  /** See `ServerApi.cancelEvent`. */
+  cancelEvent(id: string, scope: EventScope = {}): Promise<EventDetails> {
+    return this.events.cancel({ ...scope, id })
+  }
+
+  /** See `ServerApi.getRun`. */
+  getRun(id: string, page: TaskPage = {}): Promise<RunDetails> {
+    return this.runs.get({ ...page, id })
+  }
+
+  /** See `ServerApi.getRuns`. */
+  getRuns(query: RunsQuery = {}): Promise<Page<RunSummary>> {
+    return this.runs.list(query)
+  }
+
+  /** See `ServerApi.getRunStatuses`. */
+  getRunStatuses(id: string): Promise<RunStatuses> {
+    return this.runs.statuses({ id })
+  }
+
+  /** See `ServerApi.cancelRun`. */
+  cancelRun(id: string): Promise<RunSummary> {
+    return this.runs.cancel({ id })
+  }
+
+  /** See `ServerApi.replayRun`. */
+  replayRun(id: string): Promise<RunSummary> {
+    return this.runs.replay({ id })
+  }
+
+  /** See `ServerApi.resumeRun`. */
+  resumeRun(id: string): Promise<RunSummary> {
+    return this.runs.resume({ id })
   }
 
   /** Starts a job that has an `invokeTrigger`. See `ServerApi.invoke`. */

@@ -50,6 +50,7 @@ export function createClient<C = ServerApi<IntegrationList>>(
     // The integration's own type says which of the kinds it answers; the server holds it to that.
     return auth as AuthFor<IntegrationsOf<C>, (typeof request)['id']>
   }
+  const { runs, events } = jobCalls(api, { sendEvent, sendEvents })
   return {
     connectTokens: {
       create: (request) => call(() => api.connectTokens.create.mutate(request)),
@@ -67,9 +68,37 @@ export function createClient<C = ServerApi<IntegrationList>>(
     accounts: { rename: (request) => call(() => api.accounts.rename.mutate(request)) },
     integrations: { rename: (request) => call(() => api.integrations.rename.mutate(request)) },
     audit: { list: (query = {}) => call(() => api.audit.list.query(query)) },
+    ...triggerCalls(api),
+    runs,
+    events,
+    getEvent: (id, scope = {}) => events.get({ ...scope, id }),
+    cancelEvent: (id, scope = {}) => events.cancel({ ...scope, id }),
+    getRun: (id, page = {}) => runs.get({ ...page, id }),
+    getRuns: (query) => runs.list(query),
+    getRunStatuses: (id) => runs.statuses({ id }),
+    cancelRun: (id) => runs.cancel({ id }),
+    replayRun: (id) => runs.replay({ id }),
+    resumeRun: (id) => runs.resume({ id }),
+    auth: { get: getAuth },
+    sendEvent,
+    sendEvents,
+    invoke: (job, payload, options = {}) => call(() => api.jobs.invoke.mutate({ ...options, job, payload })),
+    getAuth,
+  }
+}
+
+type Api = ReturnType<typeof connect>
+type Calls = ServerApi<IntegrationList>
+
+function jobCalls(
+  api: Api,
+  { sendEvent, sendEvents }: Pick<Calls, 'sendEvent' | 'sendEvents'>,
+): Pick<Calls, 'runs' | 'events'> {
+  return {
     runs: {
       list: (query = {}) => call(() => api.runs.list.query(query)),
       get: (query) => call(() => api.runs.get.query(query)),
+      statuses: (query) => call(() => api.runs.statuses.query(query)),
       log: (query) => call(() => api.runs.log.query(query)),
       cancel: (query) => call(() => api.runs.cancel.mutate(query)),
       replay: (query) => call(() => api.runs.replay.mutate(query)),
@@ -81,11 +110,31 @@ export function createClient<C = ServerApi<IntegrationList>>(
       get: (query) => call(() => api.events.get.query(query)),
       cancel: (query) => call(() => api.events.cancel.mutate(query)),
     },
-    auth: { get: getAuth },
-    sendEvent,
-    sendEvents,
-    invoke: (job, payload, options = {}) => call(() => api.jobs.invoke.mutate({ ...options, job, payload })),
-    getAuth,
+  }
+}
+
+function triggerCalls(api: Api): Pick<Calls, 'registrations' | 'schedules' | 'store'> {
+  return {
+    registrations: {
+      register: (registration) => call(() => api.registrations.register.mutate(registration)),
+      unregister: (name) => call(() => api.registrations.unregister.mutate(name)),
+      rotateSecret: (name) => call(() => api.registrations.rotateSecret.mutate(name)),
+      get: (name) => call(() => api.registrations.get.query(name)),
+      list: (query) => call(() => api.registrations.list.query(query)),
+    },
+    schedules: {
+      register: (schedule) => call(() => api.schedules.register.mutate(schedule)),
+      unregister: (schedule, key) => call(() => api.schedules.unregister.mutate({ schedule, key })),
+      list: (query) => call(() => api.schedules.list.query(query)),
+    },
+    store: {
+      global: {
+        get: (name) => call(() => api.store.get.query({ name })),
+        has: (name) => call(() => api.store.has.query({ name })),
+        set: (name, value) => call(() => api.store.set.mutate({ name, value })),
+        delete: (name) => call(() => api.store.delete.mutate({ name })),
+      },
+    },
   }
 }
 

@@ -38,14 +38,24 @@ export function connectCalls(keys: SecretKeys, connect: () => Promise<Connect>):
   }
 }
 
+/** Calls of the server API that the engine answers. */
+export type JobCalls = Pick<ServerApi<IntegrationList>, 'runs' | 'events' | 'store'>
+
 /** The calls over an engine that is opened when it is first needed. */
-export function jobCalls(
-  engine: () => Promise<JobEngine>,
-): Pick<ServerApi<IntegrationList>, 'runs' | 'events'> {
+export function jobCalls(engine: () => Promise<JobEngine>): JobCalls {
   return {
+    store: {
+      global: {
+        get: async (name) => (await engine()).values.get(name),
+        has: async (name) => (await engine()).values.has(name),
+        set: async (name, value) => (await engine()).values.set(name, value),
+        delete: async (name) => (await engine()).values.delete(name),
+      },
+    },
     runs: {
       list: async (query = {}) => (await engine()).listRuns(query),
-      get: async ({ id }) => (await engine()).getRun(id),
+      get: async ({ id, ...page }) => (await engine()).describeRun(id, page),
+      statuses: async ({ id }) => (await engine()).getRunStatuses(id),
       log: async ({ id }) => (await engine()).getRunLog(id),
       cancel: async ({ id }) => (await engine()).cancelRun(id),
       replay: async ({ id }) => (await engine()).replayRun(id),

@@ -15,6 +15,7 @@ export type {
   GetAuthRequest,
   IntegrationId,
   IntegrationList,
+  RunQuery,
   RunsQuery,
   ServerApi,
 } from './server-api.ts'
@@ -112,25 +113,43 @@ export type {
   EventRecord,
   EventScope,
   InvokeOptions,
+  RunDetails,
   SendEventOptions,
+  TaskPage,
 } from './jobs/engine.ts'
 export type {
+  AuthResolver,
+  ResolvedFacts,
+  ResolvedKey,
+  ResolvedLogin,
+  ResolvedToken,
+  ResolverAnswer,
+} from './jobs/auth-resolvers.ts'
+export type { NewSchedule, ScheduleBook } from './jobs/schedule-book.ts'
+export type {
   EventFilter,
+  HostValues,
   Integrations,
   IO,
   JobOptions,
   Json,
   OnError,
   OnErrorResult,
+  ParallelOptions,
   PayloadSchema,
+  RandomOptions,
   RetryOptions,
   RunContext,
   RunEnd,
   RunLogger,
+  RunStore,
   ScheduleRule,
+  Status,
+  StatusOptions,
   Task,
   TaskOptions,
   Trigger,
+  ValueStore,
 } from './jobs/job.ts'
 
 export { defineFields } from './integrations/field-set.ts'
@@ -190,4 +209,5 @@ export type {
   RunSummary,
   TaskSummary,
 } from '../shared/flow.ts'
+export type { RunStatus, RunStatuses, StatusChange, StatusState } from '../shared/run-status.ts'
 export type { Logger } from '../shared/log.ts'

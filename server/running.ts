@@ -13,7 +13,7 @@ import type { ReadyRemarks } from './http/health.ts'
 import { createEngine } from './jobs/create-engine.ts'
 import type { JobEngine } from './jobs/engine.ts'
 import type { Json } from './jobs/job.ts'
-import { createScheduleBook, type ScheduleBook } from './jobs/schedule-book.ts'
+import { createScheduleBook } from './jobs/schedule-book.ts'
 import { createTicker } from './jobs/schedule-ticker.ts'
 import type { GuardedFetch } from './net/guarded-fetch.ts'
 import { openMetrics, type ReadableMetrics } from './metrics.ts'
@@ -54,8 +54,6 @@ export interface RunningOptions {
 
 /** The open parts of a server. */
 export interface Running extends Services {
-  /** Registered schedules. */
-  readonly schedules: ScheduleBook
   /** Rotating and retiring keys. */
   readonly keys: Keys
   /** The store's clock in ms. */

@@ -9,15 +9,20 @@ import type { RenameRequest, RenameStatus } from './connect/rename.ts'
 import type { SecretKeyInfo } from './connect/key-uses.ts'
 import type { RevokeTokensRequest } from './connect/revoke-tokens.ts'
 import type { AuthOf, Integration } from './integrations/integration.ts'
-import type { Json } from './jobs/job.ts'
+import type { RunStatuses } from '../shared/run-status.ts'
+import type { HostValues, Json } from './jobs/job.ts'
+import type { ScheduleBook } from './jobs/schedule-book.ts'
+import type { RegistrationApi } from './triggers/registration.ts'
 import type {
   EventDetails,
   EventInput,
   EventRecord,
   EventScope,
   InvokeOptions,
+  RunDetails,
   RunLogLine,
   SendEventOptions,
+  TaskPage,
 } from './jobs/engine.ts'
 
 /** Integrations of a server, in order, with their ids as literal types. */
@@ -68,6 +73,9 @@ export interface RunsQuery {
   /** From the page before. */
   readonly cursor?: string
 }
+
+/** Names a run, and a page of its tasks. */
+export type RunQuery = TaskPage & { readonly id: string }
 
 /** What a backend can do with an authflow server. Every method throws {@link AuthFlowError} with the same codes. */
 export interface ServerApi<I extends IntegrationList> {
@@ -156,13 +164,15 @@ export interface ServerApi<I extends IntegrationList> {
   }
   /** What became of runs, and what becomes of them. */
   readonly runs: {
-    /** Newest first. Scope `jobs:write`. */
+    /** Newest first. Scope `jobs:read`. */
     list(query?: RunsQuery): Promise<Page<RunSummary>>
-    /** Throws `not_found`. Scope `jobs:write`. */
-    get(query: { readonly id: string }): Promise<RunSummary>
+    /** A run with its output and a page of its tasks, 1,000 unless `limit` says less. Throws `not_found`. Scope `jobs:read`. */
+    get(query: RunQuery): Promise<RunDetails>
+    /** The statuses that it made with `io.createStatus`. Throws `not_found`. Scope `jobs:read`. */
+    statuses(query: { readonly id: string }): Promise<RunStatuses>
     /**
      * The lines that it wrote with `io.logger`, oldest first; of a run under way those up to a second ago. Throws
-     * `not_found`. Scope `jobs:write`.
+     * `not_found`. Scope `jobs:read`.
      */
     log(query: { readonly id: string }): Promise<readonly RunLogLine[]>
     /**
@@ -184,13 +194,28 @@ export interface ServerApi<I extends IntegrationList> {
      */
     resume(query: { readonly id: string }): Promise<RunSummary>
   }
+  /**
+   * Registrations of dynamic triggers, by the triggers' ids. Scope `jobs:read` for `get` and `list`, `jobs:write` for the
+   * others. `DynamicTrigger` has the same with types, in the process that defines the trigger.
+   */
+  readonly registrations: RegistrationApi
+  /**
+   * Times of dynamic schedules, by the schedules' ids. Scope `jobs:read` for `list`, `jobs:write` for the others. Give any
+   * client to `new DynamicSchedule(client, { id })`, which has the same with checked settings.
+   */
+  readonly schedules: Pick<ScheduleBook, 'register' | 'unregister' | 'list'>
+  /** What jobs keep from one run to the next. */
+  readonly store: {
+    /** Values of the environment: `io.store.global` of runs. Scope `jobs:read` to look, `jobs:write` to change. */
+    readonly global: HostValues
+  }
   /** Starts runs. */
   readonly events: {
     /** The same as {@link sendEvent}. */
     send(event: EventInput, options?: SendEventOptions): Promise<EventRecord>
     /** The same as {@link sendEvents}. */
     sendMany(events: readonly EventInput[], options?: SendEventOptions): Promise<readonly EventRecord[]>
-    /** An event by its sender's id, account and source, and what became of it. Scope `jobs:write`. Throws `not_found`. */
+    /** An event by its sender's id, account and source, and what became of it. Scope `jobs:read`. Throws `not_found`. */
     get(query: EventScope & { readonly id: string }): Promise<EventDetails>
     /**
      * Takes back an event that is still delayed. One that was delivered stays as it is: cancel its runs. Scope
@@ -219,6 +244,23 @@ export interface ServerApi<I extends IntegrationList> {
    * `jobs:write`. Throws what {@link sendEvent} throws, with `events[n]` before the message.
    */
   sendEvents(events: readonly EventInput[], options?: SendEventOptions): Promise<readonly EventRecord[]>
+
+  /** The same as `events.get`. */
+  getEvent(id: string, scope?: EventScope): Promise<EventDetails>
+  /** The same as `events.cancel`. */
+  cancelEvent(id: string, scope?: EventScope): Promise<EventDetails>
+  /** The same as `runs.get`. */
+  getRun(id: string, page?: TaskPage): Promise<RunDetails>
+  /** The same as `runs.list`. */
+  getRuns(query?: RunsQuery): Promise<Page<RunSummary>>
+  /** The same as `runs.statuses`. */
+  getRunStatuses(id: string): Promise<RunStatuses>
+  /** The same as `runs.cancel`. */
+  cancelRun(id: string): Promise<RunSummary>
+  /** The same as `runs.replay`. */
+  replayRun(id: string): Promise<RunSummary>
+  /** The same as `runs.resume`. */
+  resumeRun(id: string): Promise<RunSummary>
 
   /**
    * Starts a job that has an `invokeTrigger`, at its highest version; gives the run's id. The same `idempotencyKey` again

@@ -203,7 +203,7 @@ export interface RunSummary {
   readonly createdAt: string
   /** ISO 8601; null while it is not over. */
   readonly endedAt: string | null
-  /** Its steps so far, in the order they began. */
+  /** Its steps so far, in the order they began; the first thousand, in a listing the first hundred. */
   readonly tasks: readonly TaskSummary[]
   /** Code and message of the error that ended the run. */
   readonly error: { readonly code: string; readonly message: string } | null

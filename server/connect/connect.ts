@@ -268,7 +268,8 @@ export interface Connect {
 }
 
 /** Scope of a secret key. */
-export type SecretKeyScope = 'connect:create' | 'auth:read' | 'connections:write' | 'jobs:write' | 'admin'
+export type SecretKeyScope =
+  'connect:create' | 'auth:read' | 'connections:write' | 'jobs:read' | 'jobs:write' | 'admin'
 
 /** What purposes exist, for input checks. */
 export const connectPurposes: readonly ConnectPurpose[] = ['create', 'reconnect', 'manage', 'runs']

@@ -38,11 +38,20 @@ describe('parseSecretKeys', () => {
       'connect:create',
       'auth:read',
       'connections:write',
+      'jobs:read',
       'jobs:write',
       'admin',
     ] as const) {
       assert.deepEqual(keys.check(first.key, scope, 'slack'), { id: 'root' })
     }
+  })
+
+  it('lets keys that may start runs see them, and no key that may see them start any', () => {
+    const keys = parseSecretKeys(`worker=jobs:write=${first.hex},panel=jobs:read=${second.hex}`)
+    assert.deepEqual(keys.check(first.key, 'jobs:read'), { id: 'worker' })
+    assert.deepEqual(keys.check(second.key, 'jobs:read'), { id: 'panel' })
+    assert.throws(() => keys.check(second.key, 'jobs:write'), { code: 'scope_missing' })
+    assert.throws(() => keys.check(second.key, 'auth:read', 'slack'), { code: 'scope_missing' })
   })
 
   it('tells a missing key from an unknown one', () => {

@@ -37,6 +37,7 @@ const scopeNames: readonly SecretKeyScope[] = [
   'connect:create',
   'auth:read',
   'connections:write',
+  'jobs:read',
   'jobs:write',
   'admin',
 ]
@@ -122,7 +123,9 @@ function check(keys: readonly SecretKey[], { key, scope, integration }: Check): 
   if (!found || !secretKeyPattern.test(key)) throw new AuthFlowError('key_invalid')
   const { id, scopes } = found
   if (scopes.has('admin')) return { id }
-  const limits = scopes.get(scope)
+  // Who may start runs may see them.
+  const isImplied = scope === 'jobs:read' && scopes.has('jobs:write')
+  const limits = isImplied ? null : scopes.get(scope)
   if (limits === undefined)
     throw new AuthFlowError('scope_missing', `The secret key ${id} lacks the scope ${scope}.`)
   if (limits !== null && (integration === undefined || !limits.has(integration))) {

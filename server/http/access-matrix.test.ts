@@ -61,6 +61,7 @@ const publicRows: Readonly<Record<string, PublicRow>> = {
   'connections.disconnect': { purposes: ['manage'], input: () => ({ integration: slack }) },
   'runs.list': { purposes: ['runs'], input: () => ({}), byIntegration: false },
   'runs.get': { purposes: ['runs'], input: () => ({ id: 'no-such-run' }), byIntegration: false },
+  'runs.statuses': { purposes: ['runs'], input: () => ({ id: 'no-such-run' }), byIntegration: false },
   'connectTokens.create': {
     closed: true,
     input: () => ({ accountId: 'ada', integrations: [slack], origins: [pageOrigin] }),
@@ -286,18 +287,38 @@ const apiRows: Readonly<Record<string, ApiRow>> = {
   'audit.list': { keys: [], input: {} },
   'events.send': { keys: ['jobs'], input: { event: { name: 'nothing.listens', payload: null } } },
   'events.sendMany': { keys: ['jobs'], input: { events: [] } },
-  'events.get': { keys: ['jobs'], input: { id: 'no-such-event' } },
+  'events.get': { keys: ['jobs', 'jobsRead'], input: { id: 'no-such-event' } },
   'events.cancel': { keys: ['jobs'], input: { id: 'no-such-event' } },
   'jobs.invoke': { keys: ['jobs'], input: { job: 'no-such-job', payload: null } },
-  'runs.list': { keys: ['jobs'], input: {} },
-  'runs.get': { keys: ['jobs'], input: { id: 'no-such-run' } },
-  'runs.log': { keys: ['jobs'], input: { id: 'no-such-run' } },
+  'runs.list': { keys: ['jobs', 'jobsRead'], input: {} },
+  'runs.get': { keys: ['jobs', 'jobsRead'], input: { id: 'no-such-run' } },
+  'runs.log': { keys: ['jobs', 'jobsRead'], input: { id: 'no-such-run' } },
+  'runs.statuses': { keys: ['jobs', 'jobsRead'], input: { id: 'no-such-run' } },
+  'registrations.register': { keys: ['jobs'], input: { trigger: 'nothing', key: 'k', params: null } },
+  'registrations.unregister': { keys: ['jobs'], input: { trigger: 'nothing', key: 'k' } },
+  'registrations.rotateSecret': { keys: ['jobs'], input: { trigger: 'nothing', key: 'k' } },
+  'registrations.get': { keys: ['jobs', 'jobsRead'], input: { trigger: 'nothing', key: 'k' } },
+  'registrations.list': { keys: ['jobs', 'jobsRead'], input: { trigger: 'nothing' } },
+  'schedules.register': {
+    keys: ['jobs'],
+    input: {
+      schedule: 'nothing',
+      key: 'k',
+      rule: { type: 'interval', seconds: 60, misfire: 'last', overlap: 'allow', spread: 0 },
+    },
+  },
+  'schedules.unregister': { keys: ['jobs'], input: { schedule: 'nothing', key: 'k' } },
+  'schedules.list': { keys: ['jobs', 'jobsRead'], input: { schedule: 'nothing' } },
+  'store.get': { keys: ['jobs', 'jobsRead'], input: { name: 'nothing' } },
+  'store.has': { keys: ['jobs', 'jobsRead'], input: { name: 'nothing' } },
+  'store.set': { keys: ['jobs'], input: { name: 'nothing', value: null } },
+  'store.delete': { keys: ['jobs'], input: { name: 'nothing' } },
   'runs.replay': { keys: ['jobs'], input: { id: 'no-such-run' } },
   'runs.resume': { keys: ['jobs'], input: { id: 'no-such-run' } },
   'runs.cancel': { keys: ['jobs'], input: { id: 'no-such-run' } },
 }
 
-const keyNames: readonly Key[] = ['create', 'read', 'readSlack', 'connections', 'jobs', 'admin']
+const keyNames: readonly Key[] = ['create', 'read', 'readSlack', 'connections', 'jobs', 'jobsRead', 'admin']
 
 describe('C1: the server API', () => {
   let server: TestServer
@@ -374,12 +395,13 @@ describe('C1: the server API', () => {
         ['readSlack', ['auth:read(slack-customers)']],
         ['connections', ['connections:write']],
         ['jobs', ['jobs:write']],
+        ['jobsRead', ['jobs:read']],
         ['admin', ['admin']],
       ],
     )
-    assert.match(String(dig(keys[5], 'lastUsedAt')), /^\d{4}-\d\d-\d\dT/)
+    assert.match(String(dig(keys[6], 'lastUsedAt')), /^\d{4}-\d\d-\d\dT/)
     assert.doesNotMatch(JSON.stringify(answer.body), /[0-9a-f]{64}|ctk_sk_/)
     const own = await server.client.secretKeys.list()
-    assert.equal(own.length, 6)
+    assert.equal(own.length, 7)
   })
 })

@@ -7,6 +7,8 @@ import type { Connect, GuessGuard, SecretKeyScope } from '../connect/connect.ts'
 import { listSecretKeys } from '../connect/key-uses.ts'
 import type { SecretKeys } from '../connect/secret-keys.ts'
 import type { EventInput, JobEngine, SendEventOptions } from '../jobs/engine.ts'
+import type { ScheduleBook } from '../jobs/schedule-book.ts'
+import type { RegistrationApi } from '../triggers/registration.ts'
 import {
   auditInput,
   authInput,
@@ -24,9 +26,18 @@ import {
   noInput,
   renameAccountInput,
   renameIntegrationInput,
+  registerInput,
+  registrationInput,
+  registrationsInput,
   revokeTokensInput,
   runInput,
+  runPageInput,
   runsInput,
+  scheduleInput,
+  scheduleNameInput,
+  schedulesInput,
+  valueInput,
+  valueNameInput,
 } from './inputs.ts'
 import { rootOptions } from './trpc.ts'
 
@@ -34,6 +45,8 @@ import { rootOptions } from './trpc.ts'
 export interface ApiContext {
   readonly connect: Connect
   readonly engine: JobEngine
+  readonly registrations: RegistrationApi
+  readonly schedules: Pick<ScheduleBook, 'register' | 'unregister' | 'list'>
   readonly keys: SecretKeys
   /** The bearer of the request. */
   readonly key: string | undefined
@@ -156,7 +169,7 @@ export const apiRouter = router({
       .mutation(({ ctx, input: { events, ...options } }) =>
         ctx.engine.sendEvents(events.map(readEvent), readSendOptions(options)),
       ),
-    get: scoped('jobs:write')
+    get: scoped('jobs:read')
       .input(eventNameInput)
       .query(({ ctx, input: { id, ...scope } }) => ctx.engine.getEvent(id, scope)),
     cancel: scoped('jobs:write')
@@ -169,13 +182,16 @@ export const apiRouter = router({
       .mutation(({ ctx, input: { job, payload, ...options } }) => ctx.engine.invoke(job, payload, options)),
   }),
   runs: router({
-    list: scoped('jobs:write')
+    list: scoped('jobs:read')
       .input(runsInput)
       .query(({ ctx, input }) => ctx.engine.listRuns(input)),
-    get: scoped('jobs:write')
+    get: scoped('jobs:read')
+      .input(runPageInput)
+      .query(({ ctx, input: { id, ...page } }) => ctx.engine.describeRun(id, page)),
+    statuses: scoped('jobs:read')
       .input(runInput)
-      .query(({ ctx, input }) => ctx.engine.getRun(input.id)),
-    log: scoped('jobs:write')
+      .query(({ ctx, input }) => ctx.engine.getRunStatuses(input.id)),
+    log: scoped('jobs:read')
       .input(runInput)
       .query(({ ctx, input }) => ctx.engine.getRunLog(input.id)),
     cancel: scoped('jobs:write')
@@ -187,6 +203,48 @@ export const apiRouter = router({
     resume: scoped('jobs:write')
       .input(runInput)
       .mutation(({ ctx, input }) => ctx.engine.resumeRun(input.id)),
+  }),
+  registrations: router({
+    register: scoped('jobs:write')
+      .input(registerInput)
+      .mutation(({ ctx, input }) => ctx.registrations.register(input)),
+    unregister: scoped('jobs:write')
+      .input(registrationInput)
+      .mutation(({ ctx, input }) => ctx.registrations.unregister(input)),
+    rotateSecret: scoped('jobs:write')
+      .input(registrationInput)
+      .mutation(({ ctx, input }) => ctx.registrations.rotateSecret(input)),
+    get: scoped('jobs:read')
+      .input(registrationInput)
+      .query(({ ctx, input }) => ctx.registrations.get(input)),
+    list: scoped('jobs:read')
+      .input(registrationsInput)
+      .query(({ ctx, input }) => ctx.registrations.list(input)),
+  }),
+  schedules: router({
+    register: scoped('jobs:write')
+      .input(scheduleInput)
+      .mutation(({ ctx, input }) => ctx.schedules.register(input)),
+    unregister: scoped('jobs:write')
+      .input(scheduleNameInput)
+      .mutation(({ ctx, input }) => ctx.schedules.unregister(input.schedule, input.key)),
+    list: scoped('jobs:read')
+      .input(schedulesInput)
+      .query(({ ctx, input }) => ctx.schedules.list(input)),
+  }),
+  store: router({
+    get: scoped('jobs:read')
+      .input(valueNameInput)
+      .query(({ ctx, input }) => ctx.engine.values.get(input.name)),
+    has: scoped('jobs:read')
+      .input(valueNameInput)
+      .query(({ ctx, input }) => ctx.engine.values.has(input.name)),
+    set: scoped('jobs:write')
+      .input(valueInput)
+      .mutation(({ ctx, input }) => ctx.engine.values.set(input.name, input.value)),
+    delete: scoped('jobs:write')
+      .input(valueNameInput)
+      .mutation(({ ctx, input }) => ctx.engine.values.delete(input.name)),
   }),
 })
 

@@ -10,12 +10,13 @@ import { noTracing, type Tracing } from '../../shared/tracing.ts'
 import type { Connect } from '../connect/connect.ts'
 import type { SecretKeys } from '../connect/secret-keys.ts'
 import type { JobEngine } from '../jobs/engine.ts'
+import type { ScheduleBook } from '../jobs/schedule-book.ts'
 import { isLoopbackHost } from '../net/url-guard.ts'
 import type { Triggers } from '../triggers/create-triggers.ts'
 import type { WebhookTarget } from '../triggers/deliveries.ts'
 import { apiRouter } from './api-router.ts'
 import { bearerOf } from './bearer.ts'
-import { callBodyLimit, eventBodyLimit } from './body.ts'
+import { callBodyLimit, manyEventsBodyLimit, payloadBodyLimit } from './body.ts'
 import { answerCallback } from './callback-route.ts'
 import { connectRouter } from './connect-router.ts'
 import { answerCors, describePath } from './cors.ts'
@@ -37,6 +38,8 @@ export interface Services {
   readonly connect: Connect
   readonly engine: JobEngine
   readonly triggers: Triggers
+  /** Registered schedules. */
+  readonly schedules: ScheduleBook
   /** Where the host asked for metrics. */
   readonly metrics?: MetricsText
   /** Resolves when the store takes writes and the keys fit, with what else is worth knowing. */
@@ -114,6 +117,14 @@ export function createApp(options: AppOptions): HttpApp {
   }
 }
 
+/** Bytes of the server API's calls that take more than the others. */
+const bodyLimits: ReadonlyMap<string, number> = new Map([
+  ['events.send', payloadBodyLimit],
+  ['events.sendMany', manyEventsBodyLimit],
+  ['jobs.invoke', payloadBodyLimit],
+  ['store.set', payloadBodyLimit],
+])
+
 function createRoutes(options: AppOptions): Router {
   const { baseUrl, services, drain, log } = options
   const secure = baseUrl.protocol === 'https:'
@@ -152,7 +163,7 @@ function createRoutes(options: AppOptions): Router {
 
   const callApi = createCallHandler({
     router: apiRouter,
-    bodyLimit: (path) => (path === 'events.send' ? eventBodyLimit : callBodyLimit),
+    bodyLimit: (path) => bodyLimits.get(path) ?? callBodyLimit,
     log,
   })
   router.all('/api/trpc/:path', async (ctx) => {
@@ -233,12 +244,14 @@ async function apiContext(ctx: Context, options: AppOptions) {
   const fromBrowser = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
   // The procedures refuse it too; here it is refused before the input is looked at.
   if (fromBrowser) throw new AuthFlowError('secret_key_in_browser')
-  const { connect, engine } = await services()
+  const { connect, engine, schedules, triggers } = await services()
+  const { registrations } = triggers
   const guesses = guessGuard(req, bounds)
   // Known only once the services run.
   const tracing = options.tracing?.() ?? noTracing
   const traced = <T>(work: () => T): T => tracing.continuing(ctx.get('traceparent'), work)
-  return { connect, engine, keys, key: bearerOf(req), fromBrowser, guesses, traced }
+  const key = bearerOf(req)
+  return { connect, engine, registrations, schedules, keys, key, fromBrowser, guesses, traced }
 }
 
 function lastSegment(ctx: Context): string {

@@ -7,8 +7,11 @@ import { AuthFlowError } from '../../shared/errors.ts'
 /** Bytes a call may have: enough for every form, too little to be a burden. */
 export const callBodyLimit = 64 * 1024
 
-/** Bytes `events.send` may have: an event payload of 256 KB and what stands around it. */
-export const eventBodyLimit = 320 * 1024
+/** Bytes a call with a payload or a value may have: 256 KB of payload, 256 KB of context, and what stands around them. */
+export const payloadBodyLimit = 576 * 1024
+
+/** Bytes `events.sendMany` may have. */
+export const manyEventsBodyLimit = 4 * 1024 * 1024
 
 /** Bytes a webhook request may have. */
 export const webhookBodyLimit = 1024 * 1024

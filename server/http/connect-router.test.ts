@@ -61,6 +61,7 @@ describe('connectRouter', () => {
       'connections.disconnect': slack,
       'runs.list': {},
       'runs.get': { id: 'run' },
+      'runs.statuses': { id: 'run' },
     }
     const tokens = [
       [undefined, 'unauthenticated'],

@@ -70,6 +70,10 @@ export const connectRouter = router({
       const accountId = await ctx.connect.runsAccount(ctx.caller)
       return ctx.engine.getRun(input.id, accountId)
     }),
+    statuses: procedure.input(runInput).query(async ({ ctx, input }) => {
+      const accountId = await ctx.connect.runsAccount(ctx.caller)
+      return ctx.engine.getRunStatuses(input.id, accountId)
+    }),
   }),
   connectTokens: router({
     create: procedure.input(connectTokenInput).mutation(({ ctx, input }) => {

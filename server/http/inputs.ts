@@ -6,7 +6,7 @@ import type { Metadata } from '../../shared/auth.ts'
 import type { RunState } from '../../shared/flow.ts'
 import { flowIdPattern, namePattern } from '../../shared/ids.ts'
 import { connectPurposes } from '../connect/connect.ts'
-import type { Json } from '../jobs/job.ts'
+import type { EventFilter, Json } from '../jobs/job.ts'
 
 const accountIdMaxBytes = 256
 const scopesMax = 100
@@ -207,6 +207,13 @@ export const ownRunsInput = z.strictObject({
 /** `runs.get`, `runs.log`, `runs.cancel`, `runs.replay` and `runs.resume`. */
 export const runInput = z.strictObject({ id: recordId })
 
+/** `runs.get`: a page of its tasks. */
+export const runPageInput = z.strictObject({
+  id: recordId,
+  limit: z.int().min(1).max(1000).exactOptional(),
+  cursor: cursor.exactOptional(),
+})
+
 const eventText = z.string().min(1).max(256)
 const event = z.strictObject({
   name: eventText,
@@ -243,6 +250,73 @@ export const eventNameInput = z.strictObject({
   accountId: accountId.exactOptional(),
   source: eventText.exactOptional(),
 })
+
+const key = z.string().min(1).max(256)
+const filter = z.custom<EventFilter>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && isPlainJson(value),
+  { message: 'must be a filter' },
+)
+
+/** `registrations.get`, `.unregister` and `.rotateSecret`. */
+export const registrationInput = z.strictObject({ trigger: name, key })
+
+/** `registrations.register`. What the parameters must be, the source says. */
+export const registerInput = z.strictObject({
+  trigger: name,
+  key,
+  params: payload,
+  accountId: accountId.optional(),
+  filter: filter.optional(),
+  metadata: payload.optional(),
+})
+
+/** `registrations.list`. */
+export const registrationsInput = z.strictObject({
+  trigger: name.optional(),
+  accountId: accountId.optional(),
+  limit: limit.optional(),
+  cursor: cursor.optional(),
+})
+
+const timing = {
+  misfire: z.enum(['last', 'skip', 'all']),
+  overlap: z.enum(['skip', 'queue', 'allow']),
+  spread: z.int().min(0),
+}
+const rule = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('cron'),
+    cron: z.string().max(200),
+    timeZone: z.string().max(64),
+    ...timing,
+  }),
+  z.strictObject({ type: z.literal('interval'), seconds: z.int(), ...timing }),
+])
+
+/** `schedules.register`. What times the rule may name is judged behind. */
+export const scheduleInput = z.strictObject({
+  schedule: name,
+  key,
+  rule,
+  accountId: accountId.optional(),
+  metadata: payload.optional(),
+})
+
+/** `schedules.unregister`. */
+export const scheduleNameInput = z.strictObject({ schedule: name, key })
+
+/** `schedules.list`. */
+export const schedulesInput = z.strictObject({
+  schedule: name,
+  limit: limit.optional(),
+  cursor: cursor.optional(),
+})
+
+/** `store.get`, `store.has` and `store.delete`. */
+export const valueNameInput = z.strictObject({ name: key })
+
+/** `store.set`. */
+export const valueInput = z.strictObject({ name: key, value: payload })
 
 /** The form of the start. */
 export const startInput = z.strictObject({

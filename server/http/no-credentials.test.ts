@@ -101,6 +101,7 @@ describe('C3: answers to pages', () => {
     assert(Array.isArray(listed) && listed.length === 2)
     await call('runs.list', runs, {})
     await call('runs.get', runs, { id: 'no-such-run' })
+    await call('runs.statuses', runs, { id: 'no-such-run' })
     await call('connectTokens.create', manage, {
       accountId: 'ada',
       integrations: ['slack-customers'],

@@ -8,7 +8,8 @@ import type { AuthOf, Integration } from '../integrations/integration.ts'
 import type { EngineCore } from './core.ts'
 import type { RunContext } from './job.ts'
 
-interface ResolvedFacts {
+/** What a resolver may say besides the secret. */
+export interface ResolvedFacts {
   /** Values that the integration wants besides, such as `{ shop: 'acme.myshopify.com' }`; `auth.fields` to it. */
   readonly additionalFields?: Readonly<Record<string, string>>
   /** What the credentials may be used for (default: not known). */

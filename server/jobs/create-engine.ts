@@ -22,9 +22,11 @@ import type {
   InvokeOptions,
   JobEngine,
   RunCensus,
+  RunDetails,
   RunLogLine,
   ScheduledJob,
   SendEventOptions,
+  TaskPage,
 } from './engine.ts'
 import { EventIntake } from './event-intake.ts'
 import type { InvokeRequest } from './invoke-request.ts'
@@ -41,7 +43,7 @@ import { receiveRequest } from './request-waits.ts'
 import { replayRun, resumeRun } from './rerun.ts'
 import { readStatuses } from './run-status.ts'
 import { readRunLog } from './run-log.ts'
-import { summarise } from './run-summary.ts'
+import { describe, summarise, type SummaryOptions } from './run-summary.ts'
 import { Signals } from './signals.ts'
 import type { Base } from './task-attempt.ts'
 import { Upkeep } from './upkeep.ts'
@@ -51,6 +53,10 @@ import { Worker } from './worker.ts'
 const defaultConcurrency = 50
 const defaultPageSize = 20
 const maxPageSize = 100
+/** Most tasks of a run in one answer. */
+const maxTasks = 1000
+/** The same for each run of a listing. */
+const listedTasks = 100
 /** A delayed event is looked for so often by every worker: with each heartbeat. */
 const beatMs = 1000
 /** Most runs that a listing by two conditions looks at for one page. */
@@ -59,7 +65,18 @@ const maxLookedAt = 1000
 /** Options of {@link createEngine}. */
 export interface EngineOptions extends Omit<
   EngineCore,
-  'lanes' | 'gates' | 'breaker' | 'signals' | 'calls' | 'raise' | 'authResolvers' | 'now' | 'random' | 'metrics' | 'tracing' | 'logsRunLines'
+  | 'lanes'
+  | 'gates'
+  | 'breaker'
+  | 'signals'
+  | 'calls'
+  | 'raise'
+  | 'authResolvers'
+  | 'now'
+  | 'random'
+  | 'metrics'
+  | 'tracing'
+  | 'logsRunLines'
 > {
   /** Runs at a time in this process, 1 to 1000 (default 50). */
   readonly concurrency?: number
@@ -245,12 +262,20 @@ class Engine implements JobEngine {
     }
     if (accountId !== undefined) checkAccountId(accountId)
     const page = await this.#listRuns({ accountId, job, state, limit, cursor })
-    const items = await Promise.all(page.items.map((run) => this.#summarise(run)))
+    const items = await Promise.all(page.items.map((run) => this.#summarise(run, listedTasks)))
     return page.cursor === undefined ? { items } : { items, cursor: page.cursor }
   }
 
   async getRun(id: string, accountId?: string): Promise<RunSummary> {
     return this.#summarise(await this.#findRun(id, accountId))
+  }
+
+  async describeRun(id: string, { limit = maxTasks, cursor = '0' }: TaskPage = {}): Promise<RunDetails> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > maxTasks)
+      throw new AuthFlowError('invalid_input', `limit must be an integer from 1 to ${maxTasks}.`)
+    if (!/^\d{1,6}$/.test(cursor)) throw new AuthFlowError('invalid_input', 'cursor is not one of an answer.')
+    const run = await this.#findRun(id)
+    return describe(run, { ...this.#watching(run), steps: { from: Number(cursor), limit } })
   }
 
   async getRunStatuses(id: string, accountId?: string): Promise<RunStatuses> {
@@ -321,12 +346,16 @@ class Engine implements JobEngine {
     this.#worker.look()
   }
 
-  #summarise(run: RunDocument): Promise<RunSummary> {
+  #summarise(run: RunDocument, limit = maxTasks): Promise<RunSummary> {
+    return summarise(run, { ...this.#watching(run), steps: { from: 0, limit } })
+  }
+
+  #watching(run: RunDocument): Pick<SummaryOptions, 'core' | 'underWay'> {
     let underWay: readonly Base[] = []
     if (run.state === 'running') {
       for (const pass of this.#worker.passes) if (pass.runId === run.id) underWay = pass.underWay
     }
-    return summarise(run, { core: this.#core, underWay })
+    return { core: this.#core, underWay }
   }
 
   /** By account or job, by an index; what else is asked for is looked for among these, a bounded number at a time. */

@@ -84,6 +84,22 @@ export interface InvokeOptions {
   readonly context?: Json
 }
 
+/** A run as its host may see it. */
+export interface RunDetails extends RunSummary {
+  /** What its code returned; null where that was nothing, and while it is not over. */
+  readonly output: Json
+  /** Give it back for more of its tasks; absent when these are the last. */
+  readonly cursor?: string
+}
+
+/** Which of a run's tasks. */
+export interface TaskPage {
+  /** 1 to 1000 (default 1000). */
+  readonly limit?: number
+  /** From the answer before. */
+  readonly cursor?: string
+}
+
 /** Where an event comes from that no sender sent. */
 export interface EventOrigin {
   /** The account the runs act as; null for the product itself. */
@@ -232,6 +248,8 @@ export interface JobEngine {
    * `unreadable_ciphertext`.
    */
   getRunLog(id: string): Promise<RunLogLine[]>
+  /** The same with its output and a page of its tasks. Throws `not_found`, `invalid_input`. */
+  describeRun(id: string, page?: TaskPage): Promise<RunDetails>
   /** What a run says of itself. Throws `not_found`; also when `accountId` is given and is not the run's. */
   getRunStatuses(id: string, accountId?: string): Promise<RunStatuses>
   /** Values of the environment, as runs have them by `io.store.global`. */

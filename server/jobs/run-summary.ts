@@ -3,6 +3,8 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { RunSummary, TaskSummary } from '../../shared/flow.ts'
 import type { EngineCore } from './core.ts'
+import type { RunDetails } from './engine.ts'
+import type { Json } from './job.ts'
 import { entriesOf, loadBeside } from './journal.ts'
 import { lastKey, type JournalEntry, type RunDocument } from './records.ts'
 import type { Base } from './task-attempt.ts'
@@ -12,10 +14,26 @@ export interface SummaryOptions {
   readonly core: EngineCore
   /** Tasks of the run that this process is in the middle of. */
   readonly underWay: readonly Base[]
+  /** Which of its steps: so many from there on. */
+  readonly steps: { readonly from: number; readonly limit: number }
+}
+
+/** The run as its host may see it. */
+export async function describe(run: RunDocument, options: SummaryOptions): Promise<RunDetails> {
+  const { core, steps } = options
+  const { from, limit } = steps
+  const { tasks, ...rest } = await summarise(run, { ...options, steps: { from, limit: limit + 1 } })
+  const output: Json =
+    run.output === undefined ? null : JSON.parse(core.vault.session('run', run.id).open(run.output, 'output'))
+  const more = tasks.length > limit ? { cursor: String(from + limit) } : {}
+  return { ...rest, tasks: tasks.slice(0, limit), output, ...more }
 }
 
 /** The run as an account may see it. */
-export async function summarise(run: RunDocument, { core, underWay }: SummaryOptions): Promise<RunSummary> {
+export async function summarise(
+  run: RunDocument,
+  { core, underWay, steps: { from, limit } }: SummaryOptions,
+): Promise<RunSummary> {
   const entries = new Map<string, JournalEntry>()
   const enter = (entry: JournalEntry): void => void entries.set(entry.path, entry)
   const beside = run.overflowed === true ? await loadBeside(core.store, run.id) : []
@@ -35,6 +53,7 @@ export async function summarise(run: RunDocument, { core, underWay }: SummaryOpt
     endedAt: isOver ? toIso(run.endedAt) : null,
     tasks: steps
       .sort((left, right) => left.startedAt - right.startedAt)
+      .slice(from, from + limit)
       .map((entry) => summariseTask(entry, now, isOver)),
     error: run.error === undefined ? null : openError(core, run, run.error),
   }

@@ -11,7 +11,7 @@ import type { ScheduledJob } from './engine.ts'
 import type { Json, ScheduleRule } from './job.ts'
 import { digest } from './records.ts'
 import { schedules, type ScheduleDocument } from './schedule-records.ts'
-import { instantAfter } from './schedule-rule.ts'
+import { checkRule, instantAfter } from './schedule-rule.ts'
 
 const maxKeyLength = 256
 const maxMetadataBytes = 16 * 1024
@@ -108,7 +108,8 @@ export function offsetOf(id: string, { spread }: ScheduleRule): number {
 }
 
 async function register(context: Context, schedule: NewSchedule): Promise<ScheduleRegistration> {
-  const { rule, accountId } = schedule
+  const { accountId } = schedule
+  const rule = checkRule(schedule.rule)
   const trigger = dynamicTrigger(schedule.schedule)
   const key = checkKey(schedule.key)
   const facts = {

@@ -84,6 +84,10 @@ export function intervalRule(settings: IntervalSettings): ScheduleRule {
   return { type: 'interval', seconds, ...commonOf(settings) }
 }
 
+/** The rule as it is kept, judged once more: it may have come from another process. Throws `invalid_input`. */
+export const checkRule = (rule: ScheduleRule): ScheduleRule =>
+  rule.type === 'cron' ? cronRule(rule) : intervalRule(rule)
+
 /** The first instant of the rule after the given one, in ms; undefined when there is none. */
 export function instantAfter(rule: ScheduleRule, anchor: number, after: number): number | undefined {
   if (rule.type === 'cron') return cronOf(rule.cron, rule.timeZone).nextRun(new Date(after))?.getTime()
