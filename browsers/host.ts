@@ -3,10 +3,11 @@
 // word to the browser, which a driver might bring to the front by asking.
 
 import { build } from 'esbuild'
-import { EventEmitter } from 'node:events'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import type { ServerApi, IntegrationList } from '../server/server-api.ts'
+import { eventually } from './engines/engine.ts'
+import type { Before } from './network.ts'
 
 /** What a page told. */
 export interface PageEvent {
@@ -25,7 +26,11 @@ export interface PageEvent {
 export interface Host {
   readonly listener: RequestListener
   /** Headers of its pages from now on. */
-  headers: (req: IncomingMessage, res: ServerResponse) => void
+  headers: Before
+  /** What happens to a request for a connect token before it is answered. */
+  beforeToken: Before
+  /** Headers and tokens as they were at first. */
+  restore(): void
   /** What its pages told, in order. */
   readonly events: PageEvent[]
   /** The account's next event of a type, or one that was told already. */
@@ -70,51 +75,49 @@ export async function createHost(options: HostOptions): Promise<Host> {
     write: false,
   })
   const script = outputFiles[0]?.text ?? ''
-  const news = new EventEmitter()
   const host: Host = {
     headers: () => undefined,
+    beforeToken: () => undefined,
+    restore: () => {
+      host.headers = () => undefined
+      host.beforeToken = () => undefined
+    },
     events: [],
     heard: (account, type) =>
-      new Promise((resolve) => {
-        const look = (): void => {
-          const event = host.events.find((one) => one.account === account && one.type === type)
-          if (!event) return
-          news.off('event', look)
-          resolve(event)
-        }
-        news.on('event', look)
-        look()
-      }),
+      eventually(
+        async () => host.events.find((one) => one.account === account && one.type === type),
+        `${type} of ${account}`,
+      ),
     listener: (req, res) => {
-      answer(req, res, { ...options, script, host, tell: () => news.emit('event') }).catch((error: unknown) =>
+      answer(req, res, { ...options, script, host }).catch((error: unknown) =>
         send(res, 500, 'text/plain', String(error)),
       )
     },
   }
-  news.setMaxListeners(100)
   return host
 }
 
-type Answering = HostOptions & { readonly script: string; readonly host: Host; tell(): void }
+type Answering = HostOptions & { readonly script: string; readonly host: Host }
 
 async function answer(req: IncomingMessage, res: ServerResponse, site: Answering): Promise<void> {
   const url = new URL(req.url ?? '/', site.origin)
   switch (`${req.method} ${url.pathname}`) {
     case 'GET /':
-      site.host.headers(req, res)
+      await site.host.headers(req, res)
       return send(res, 200, 'text/html', await page(url.searchParams, site))
     case 'GET /app.js':
       return send(res, 200, 'text/javascript', site.script)
     case 'GET /elsewhere':
       return send(res, 200, 'text/html', '<!doctype html><title>Elsewhere</title><h1>Elsewhere</h1>')
     case 'POST /token': {
+      await site.host.beforeToken(req, res)
+      if (res.headersSent) return
       const { integrations, purpose } = JSON.parse(await read(req))
       const token = await mint(site, url.searchParams, integrations, purpose)
       return send(res, 200, 'application/json', JSON.stringify(token))
     }
     case 'POST /events':
       site.host.events.push(JSON.parse(await read(req)))
-      site.tell()
       return send(res, 200, 'text/plain', '')
     default:
       return send(res, 404, 'text/plain', 'nothing here')
@@ -133,7 +136,7 @@ function mint(
     integrations,
     purpose,
     origins: [origin],
-    returnUrls: [`${origin}/`],
+    returnUrls: [`${origin}/?${query}`],
   })
 }
 
@@ -154,7 +157,9 @@ async function page(query: URLSearchParams, site: Answering): Promise<string> {
   const flows = await Promise.all(
     (query.get('integrations') ?? 'crm').split(',').map(async (integration) => {
       const token = inside ? (await mint(site, query, [integration], 'create')).token : ''
-      const how = inside ? `data-token="${token}"` : `token-url="/token?${escape(query)}"`
+      const how = inside
+        ? `data-token="${token}"`
+        : `token-url="/token?${escape(query)}" return-url="/?${escape(query)}"`
       const method = query.get('method') ?? 'oauth2'
       return `<auth-flow integration="${integration}" account-id="${account}" mode="${query.get('mode') ?? 'popup'}"
   ${method && `method="${method}"`} ${how}><auth-trigger><button type="button">Connect ${integration}</button></auth-trigger>

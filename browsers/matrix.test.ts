@@ -86,7 +86,7 @@ onEveryEngine((name, start) => {
   for (const [index, scenario] of scenarios.entries()) {
     it(`connects: ${scenario.name}`, async () => {
       const account = `${name}-${index}`
-      world.turns.providerHeaders = policy(scenario.provider)
+      world.network.turns.providerHeaders = policy(scenario.provider)
       world.product.headers = (_req, res) => {
         for (const [header, value] of Object.entries(policy(scenario.host))) res.setHeader(header, value)
       }
@@ -99,12 +99,12 @@ onEveryEngine((name, start) => {
         const provider = await profile.find('#allow')
         await new Promise((resolve) => setTimeout(resolve, atProviderMs))
         // Before the driver moves between windows, each of which makes a page ask anew.
-        const held = world.calls.filter(({ path, ended }) => path.endsWith('/flows.watch') && !ended)
+        const held = world.network.calls.filter(({ path, ended }) => path.endsWith('/flows.watch') && !ended)
         assert.equal(held.length, 1, 'one poll waits at the server for the news')
         await inState(page, 'authorize')
         await provider.click('#allow')
         const success = await world.product.heard(account, 'auth-success')
-        const callback = world.calls.findLast(({ path }) => path.startsWith('/callback/'))
+        const callback = world.network.calls.findLast(({ path }) => path.startsWith('/callback/'))
         assert.ok(callback)
         took.push(success.at - callback.begun)
         printFigure({

@@ -1,9 +1,9 @@
 // Everything that a connect story needs, each a site of its own over HTTPS and HTTP/1.1: a product, the connect server on
 // its own origin and once more on the product's, a provider where a person clicks, and a portal that shows the product
-// in a frame. Between the network and the servers stands what tests turn: headers, slowness, a cut line.
+// in a frame.
 
 import assert from 'node:assert/strict'
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { RequestListener } from 'node:http'
 import { createClient } from '../server/client.ts'
 import { apiKeyMethod, basicMethod, startKeyServer } from '../server/connect/fixtures/key-server.ts'
 import { integrationOf } from '../server/connect/fixtures/workbench.ts'
@@ -13,19 +13,10 @@ import { listen } from '../server/oauth/fixtures/listen.ts'
 import { createOidc } from '../server/oauth/fixtures/oidc.ts'
 import type { Window } from './engines/engine.ts'
 import { createHost } from './host.ts'
-
-/** A request to the connect server that a test may look at later. */
-export interface Call {
-  readonly path: string
-  readonly begun: number
-  ended: number | undefined
-}
+import { createNetwork, passing } from './network.ts'
 
 /** The world, running. */
 export type World = Awaited<ReturnType<typeof startWorld>>
-
-/** What the connect server's site does with a request, before the server sees it. */
-type Before = (req: IncomingMessage, res: ServerResponse) => Promise<void> | void
 
 /** The integrations by OAuth; each has its own callback. */
 export const oauthNames = ['crm', 'mail', 'files', 'chat', 'tasks', 'forms'] as const
@@ -34,11 +25,13 @@ export const oauthNames = ['crm', 'mail', 'files', 'chat', 'tasks', 'forms'] as 
 export async function startWorld() {
   const sites = await startSites()
   const [host, connect, idp] = [sites.origin('host'), sites.origin('connect'), sites.origin('provider')]
+  const network = createNetwork()
+  const { turns } = network
   const provider = createOidc(
     idp,
     [connect, host].flatMap((origin) => oauthNames.map((name) => `${origin}/callback/${name}`)),
   )
-  const backchannel = await listen(() => provider.handler)
+  const backchannel = await listen(() => passing(() => turns.tokens, provider.handler))
   const keys = await startKeyServer()
   const oauth = honestMethod(idp, backchannel.origin)
   const integrations = [
@@ -56,18 +49,10 @@ export async function startWorld() {
     origin: host,
     servers: { connect: { url: connect, api: ownApi }, shared: { url: host, api: sharedApi } },
   })
-  const turns = {
-    /** What happens to a request to the connect server before it is answered. */
-    before: (() => undefined) as Before,
-    /** Headers of the provider's pages. */
-    providerHeaders: {} as Readonly<Record<string, string>>,
-  }
-  const calls: Call[] = []
-  sites.serve('connect', counted(calls, turns, own.handler))
+  sites.serve('connect', network.lead(own.handler))
+  const toShared = network.lead(shared.handler)
   sites.serve('host', (req, res) =>
-    /^\/(connect|callback)\//.test(req.url ?? '')
-      ? counted(calls, turns, shared.handler)(req, res)
-      : product.listener(req, res),
+    /^\/(connect|callback)\//.test(req.url ?? '') ? toShared(req, res) : product.listener(req, res),
   )
   sites.serve('provider', consentPages(turns, provider.handler, provider))
   sites.serve('evil', portal(host))
@@ -76,31 +61,23 @@ export async function startWorld() {
     origin: (site: Site) => sites.origin(site),
     product,
     provider,
-    turns,
-    /** Requests to the connect server, in order. */
-    calls,
+    /** What stands between the browsers and the connect server. */
+    network,
+    /** Everything as it was at first. */
+    restore: () => {
+      network.restore()
+      product.restore()
+      provider.answer = 'allow'
+    },
     /** Connections of an account at the server of its own origin. */
     connectionsOf: async (accountId: string) =>
-      (await ownApi.connections.list({ limit: 200 })).items.filter((one) => one.accountId === accountId),
+      (await ownApi.connections.list({ limit: 100 })).items.filter((one) => one.accountId === accountId),
     close: async () => {
       await Promise.all([own.close(), shared.close()])
       for (const part of [...inner, backchannel, keys, sites]) await part.close()
     },
   }
 }
-
-const counted =
-  (calls: Call[], turns: { before: Before }, handler: RequestListener): RequestListener =>
-  (req, res) => {
-    const call: Call = { path: req.url?.split('?')[0] ?? '', begun: Date.now(), ended: undefined }
-    // Preflights are the browser's own.
-    if (req.method !== 'OPTIONS') calls.push(call)
-    res.once('close', () => (call.ended = Date.now()))
-    // The body waits in the socket until the server reads it.
-    void Promise.resolve(turns.before(req, res)).then(() => {
-      if (!res.headersSent && !res.destroyed) handler(req, res)
-    })
-  }
 
 /** The provider asks first: its page stays open until a person clicks. */
 const consentPages =
