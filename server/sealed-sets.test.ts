@@ -82,6 +82,10 @@ function clientWith(encryptionKeys: string): AuthFlow<typeof integrations> {
     trigger: trigger('everything'),
     run: async (payload, io) => {
       await io.logger.info(`a line about ${payload.secret}`)
+      await io.createStatus('status', { label: payload.secret })
+      await io.store.run.set('own', 'name', payload.secret)
+      await io.store.job.set('kept', 'name', payload.secret)
+      await io.store.global.set('shared', 'name', payload.secret)
       const failed = await io.runTask('fails', refuse, { retry: { limit: 1 } }).catch(() => 'caught')
       for (const key of ['one', 'two']) await io.runTask(key, async () => big)
       return `${failed} ${payload.secret}`
@@ -222,6 +226,9 @@ describe('sealedSets', () => {
     assert.equal(auth.type, 'oauth2')
     const { items } = await third.runs.list()
     assert.equal(items.find(({ job }) => job === 'fails')?.error?.message.includes('failed for good'), true)
+    const everything = items.find(({ job }) => job === 'everything')?.id ?? ''
+    assert.equal((await third.getRunStatuses(everything)).statuses[0]?.label, 'canary of everything')
+    assert.equal(await third.store.global.get('name'), 'canary of everything')
     await third.close()
     await ground.store.close()
   })

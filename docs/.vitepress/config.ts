@@ -39,6 +39,7 @@ export default defineConfig({
           { text: 'Frameworks', link: '/frameworks' },
           { text: 'Connections', link: '/connections' },
           { text: 'Refreshing', link: '/refresh' },
+          { text: 'Inside a run', link: '/jobs' },
           { text: 'Schedules and webhooks', link: '/triggers' },
           { text: 'Providers', link: '/providers' },
           { text: 'Triggers', link: '/triggers' },
