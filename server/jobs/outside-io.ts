@@ -114,7 +114,7 @@ export interface OutsideIO {
    * Starts a job that has an `invokeTrigger`, once however often this run is replayed; gives the run's id and goes on. It
    * acts as the account of this run unless another is given.
    *
-   * @throws {@link AuthFlowError} `unknown_job`, `job_disabled`, `invalid_payload`, `event_conflict` (the idempotency key
+   * @throws {@link AuthFlowError} `unknown_job` (after 30 s), `job_disabled`, `invalid_payload`, `event_conflict` (the idempotency key
    *   was used with another payload), `event_too_large`, `invoke_too_deep` (20 runs, each invoked by the one before),
    *   `duplicate_task_key`, `replay_mismatch`, `too_many_tasks`, `invalid_input`
    */

@@ -19,6 +19,8 @@ export const longestWaitSeconds = 366 * 24 * 3600
 export const defaultTimeoutInSeconds = 3600
 
 const againMs = 1000
+/** Who can run a job is known a little after its process has started: workers are being replaced, perhaps. */
+const unknownJobMs = 30_000
 
 /** A wait as the code of the run asks for it. */
 export interface OutsideWait {
@@ -119,12 +121,15 @@ class Waiting {
         return await execution.hold(persist(ask, () => !execution.ended))
       } catch (error) {
         if (execution.ended) return execution.never()
-        // The engine is being stopped: the next pass goes on here.
-        if (isAuthFlowError(error) && error.retryable)
-          await execution.sleep(this.#caller, core.now() + againMs)
-        else return this.#fail(entry, error)
+        // The engine is being stopped, perhaps: the next pass goes on here.
+        if (!isAuthFlowError(error) || !this.#mayPass(error, entry)) return this.#fail(entry, error)
+        await execution.sleep(this.#caller, core.now() + againMs)
       }
     }
+  }
+
+  #mayPass({ code, retryable }: AuthFlowError, { startedAt }: JournalEntry): boolean {
+    return retryable || (code === 'unknown_job' && this.#parts.core.now() < startedAt + unknownJobMs)
   }
 
   async #prepare(entry: JournalEntry): Promise<void> {

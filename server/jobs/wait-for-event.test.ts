@@ -66,12 +66,16 @@ for (const backend of backends) {
       const seen: unknown[] = []
       const id = await scene.begin(async (io) => {
         seen.push(await io.waitForEvent('paid', { name: 'order.paid' }))
-        await io.wait('nap', 0.2)
+        await io.wait('nap', 3600)
       }, 'ada')
       await sleeps(id)
       const timestamp = new Date('2026-01-02T03:04:05Z')
       const event = { id: 'e1', name: 'order.paid', payload: { sum: 3 }, context: 'why', timestamp }
       await scene.fixture.engine.sendEvent(event, { accountId: 'ada' })
+      await until('it heard', () => (seen.length > 0 ? true : undefined))
+      await sleeps(id)
+      scene.advance(3600_000)
+      await scene.fixture.engine.sweep()
       await over(id)
       const expected = { ...event, source: 'authflow', accountId: 'ada' }
       assert.deepEqual(seen.slice(-2), [expected, expected])
