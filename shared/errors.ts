@@ -309,7 +309,7 @@ export type ErrorCode = keyof typeof errorTable
 export interface FieldError {
   /** Name of the field. */
   readonly field: string
-  /** `required`, `pattern`, `enum`, `type`, `length`, `rejected` or `host`. */
+  /** `required`, `pattern`, `enum`, `type`, `length`, `rejected`, `host` or `unavailable`. */
   readonly reason: 'required' | 'pattern' | 'enum' | 'type' | 'length' | 'rejected' | 'host' | 'unavailable'
   /** Shown at the field. */
   readonly message: string

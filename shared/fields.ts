@@ -73,7 +73,7 @@ export function checkFields(fields: readonly FormField[], input: FieldValues): F
   const values: Record<string, string> = {}
   const errors: FieldError[] = []
   for (const field of fields) {
-    const raw: unknown = Object.hasOwn(input, field.name) ? input[field.name] : undefined
+    const raw: unknown = Object.hasOwn(input, field.name) && input[field.name]
     const value = fillIn(field.schema, normalise(typeof raw === 'string' ? raw : '', field.normalise))
     const error = checkField(field, value)
     if (error) errors.push(error)
@@ -91,15 +91,12 @@ export function checkField(field: FormField, value: string): FieldError | undefi
     message,
   })
   if (value === '') return field.required ? error('required', `${title} is required.`) : undefined
-  if (type === 'boolean') {
-    return value === 'true' || value === 'false' ? undefined : error('type', `${title} must be on or off.`)
-  }
-  if (value.length > maxLength) return error('length', `${title} may have at most ${maxLength} characters.`)
-  if (value.length < minLength) return error('length', `${title} needs at least ${minLength} characters.`)
-  if (field.schema.enum && !field.schema.enum.includes(value)) {
-    return error('enum', `${title} must be one of the choices.`)
-  }
-  if (!isPlainText(value)) return error('type', `${title} contains characters that cannot be used here.`)
+  if (value.length > maxLength || value.length < minLength)
+    return error('length', `${title} must have ${minLength} to ${maxLength} characters.`)
+  const choices = type === 'boolean' ? ['true', 'false'] : field.schema.enum
+  if (choices && !choices.includes(value))
+    return error(type === 'boolean' ? 'type' : 'enum', `${title} must be one of the choices.`)
+  if (!isPlainText(value)) return error('type', `${title} must be one line.`)
   if (pattern !== undefined && !matches(pattern, value)) {
     return error('pattern', field.patternMessage ?? `${title} does not have the expected form.`)
   }

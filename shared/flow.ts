@@ -54,9 +54,9 @@ export interface FieldOptions {
 /** What {@link FieldOptions} are asked by. */
 export interface OptionsQuery {
   /** Part of a label; empty for all. */
-  readonly search?: string | undefined
+  readonly search?: string
   /** That of the page before. */
-  readonly cursor?: string | undefined
+  readonly cursor?: string
 }
 
 /** What a page may know of an integration before anybody signs in. Never a client id. */

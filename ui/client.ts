@@ -44,13 +44,6 @@ const violationDelayMs = 50
 /** A client of the connect server at `endpoint`. Nothing is sent before the first call. */
 export function createConnectClient(endpoint: string): ConnectCall {
   const url = `${endpoint}/connect/trpc`
-  // What everybody may read is a GET, so that it can be cached; the rest keeps its input out of URLs.
-  const open = httpLink<ConnectRouter>({ url })({})
-  const closed = httpLink<ConnectRouter>({
-    url,
-    methodOverride: 'POST',
-    headers: ({ op }) => ({ authorization: `Bearer ${op.context['token']}` }),
-  })({})
   let id = 0
   return async (path, input, { token, signal = AbortSignal.timeout(timeoutMs) } = {}) => {
     const listening = new AbortController()
@@ -61,10 +54,11 @@ export function createConnectClient(endpoint: string): ConnectCall {
     addEventListener('securitypolicyviolation', handleViolation, { signal: listening.signal })
     try {
       const type = /describe|watch|list/.test(path) ? 'query' : 'mutation'
-      const op = { id: ++id, type, path, input, signal, context: { token } } as const
-      const { result } = await observableToPromise(
-        (path === 'integrations.describe' ? open : closed)({ op, next: isLast }),
-      )
+      const op = { id: ++id, type, path, input, signal, context: {} } as const
+      // What everybody may read is a GET, so that it can be cached; the rest keeps its input out of URLs.
+      const bearer = { methodOverride: 'POST', headers: { authorization: `Bearer ${token}` } } as const
+      const link = httpLink<ConnectRouter>({ url, ...(token && bearer) })({})
+      const { result } = await observableToPromise(link({ op, next: isLast }))
       // The path names the type; tRPC's own client trusts it in the same way.
       return ('data' in result ? result.data : undefined) as Of<Outputs, typeof path>
     } catch (error) {

@@ -87,5 +87,5 @@ export const controlEnglish: ControlMessages = {
 }
 
 /** The text with its `{placeholders}` filled in; unknown ones become empty. */
-export const fill = (text: string, values: Readonly<Record<string, unknown>>): string =>
-  text.replace(/\{(\w+)\}/g, (_, key: string) => String(values[key] ?? ''))
+export const fill = (text: string, values: object): string =>
+  text.replace(/\{(\w+)\}/g, (_, key: string) => String(Reflect.get(values, key) ?? ''))

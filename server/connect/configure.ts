@@ -3,27 +3,22 @@
 
 import { AuthFlowError, isAuthFlowError, type FieldError } from '../../shared/errors.ts'
 import type { FieldOptions, FlowView, OptionsQuery } from '../../shared/flow.ts'
-import type { Configuration, ConfiguringAuth, ConfiguringContext } from '../integrations/integration.ts'
+import type { Configuration } from '../integrations/integration.ts'
 import { updateStep } from '../store/store.ts'
+import { actingFor, asProvider, type ConfigureParts } from './acting.ts'
 import { changeSteps, changeTime } from './changes.ts'
+import { loadPage } from './choices.ts'
 import { completeFlow } from './complete.ts'
 import type { TokenCaller } from './connect.ts'
 import { connectionIdOf } from './connection-id.ts'
 import type { ConnectContext } from './context.ts'
 import { failure, requireOwnFlow, requireStage } from './flow.ts'
-import type { FinishParts, WaitingParts } from './flow-parts.ts'
+import type { FinishParts } from './flow-parts.ts'
 import { busyLimitMs, endOf } from './flow-store.ts'
-import type { GetAuth } from './get-auth.ts'
-import type { Grant } from './grant.ts'
 import type { ConnectionRecord, FlowRecord, TokenRecord } from './records.ts'
 import { connectionSet, flowSet, tokenSet } from './sets.ts'
 import { openGrant } from './staged-grant.ts'
 import { connectionView, flowView } from './views.ts'
-
-/** For steps that act as the account. */
-export interface ConfigureParts extends WaitingParts {
-  readonly getAuth: GetAuth
-}
 
 /** Which choices. */
 export interface OptionsRequest extends OptionsQuery {
@@ -31,15 +26,12 @@ export interface OptionsRequest extends OptionsQuery {
   readonly field: string
 }
 
-/** Choices of one page, and the length of their texts; what an integration gives beyond that is left out. */
-const maxOptions = 1000
-const maxValueLength = 512
-const maxLabelLength = 256
-const maxCursorLength = 1024
 const sweepSize = 50
+/** When to try again after too many asked at once, in ms. */
+const retryMs = 1_000
 
 /**
- * A page of the choices of a field, as the account sees them.
+ * A page of the choices of a field, as the account sees them, for searching.
  *
  * @throws {@link AuthFlowError} those of {@link Tokens.check}; `flow_not_found`, `flow_ended`, `flow_expired`,
  *   `flow_conflict` (not at `configure`), `invalid_input` (no such choice), `rate_limited` (too many at once), and those of
@@ -50,29 +42,38 @@ export async function listOptions(
   caller: TokenCaller,
   { flowId, field, search = '', cursor }: OptionsRequest,
 ): Promise<FieldOptions> {
-  const { context, tokens, flows, hub } = parts
-  const token = await tokens.check(caller, { purposes: ['create', 'reconnect'] })
-  const flow = requireOwnFlow(token, await flows.find(flowId))
-  requireStage(flow, ['configure'])
-  const configure = configurationOf(context, flow)
-  if (!configure.fields.form.some(({ name, options }) => options && name === field)) {
-    throw new AuthFlowError('invalid_input', `${field} is no field whose choices can be asked for.`)
-  }
-  const giveBack = hub.hold(`options ${flow.id}`)
-  if (!giveBack) throw new AuthFlowError('rate_limited', undefined, { details: { retryAfterMs: 1_000 } })
+  const { flow, configure, giveBack } = await enter(parts, caller, flowId)
   try {
+    if (!configure.fields.form.some(({ name, options }) => options && name === field)) {
+      throw new AuthFlowError('invalid_input', `${field} is no field whose choices can be asked for.`)
+    }
     const asked = { field, search: search.trim(), cursor }
-    return bounded(await asProvider(async () => configure.options(asked, await actingFor(parts, flow))))
+    return await loadPage(configure, asked, await actingFor(parts, flow))
   } finally {
     giveBack()
   }
 }
 
+/** The flow, if it is asked something now and not asked about too often at once: `giveBack` when that is over. */
+async function enter(
+  { context, tokens, flows, hub }: ConfigureParts,
+  caller: TokenCaller,
+  flowId: string,
+): Promise<{ flow: FlowRecord; configure: Configuration; giveBack: () => void }> {
+  const token = await tokens.check(caller, { purposes: ['create', 'reconnect'] })
+  const flow = requireOwnFlow(token, await flows.find(flowId))
+  requireStage(flow, ['configure'])
+  const configure = configurationOf(context, flow)
+  const giveBack = hub.hold(`options ${flow.id}`)
+  if (giveBack) return { flow, configure, giveBack }
+  throw new AuthFlowError('rate_limited', undefined, { details: { retryAfterMs: retryMs } })
+}
+
 /**
  * Takes the answers: connects the grant that waits, or changes the connection. The view is at `configure` with `errors`
- * when they are wrong.
+ * when they are wrong, or when the provider can't judge them just now.
  *
- * @throws {@link AuthFlowError} `flow_conflict`, and retryable ones of the provider (the flow is at `configure` again)
+ * @throws {@link AuthFlowError} `flow_conflict`, `flow_not_found`
  */
 export async function submitConfiguration(
   parts: ConfigureParts,
@@ -106,23 +107,21 @@ async function settleTrouble(
   { flow, configure }: { readonly flow: FlowRecord; readonly configure: Configuration },
   error: unknown,
 ): Promise<FlowRecord> {
-  const back = { stage: 'configure' as const, busyUntil: null }
-  const complaints = complaintsOf(configure, error)
-  if (complaints.length > 0) return flows.move(flow, { ...back, errors: complaints })
-  if (isAuthFlowError(error) && error.retryable) {
-    await flows.tryMove(flow, back)
-    throw error
-  }
+  const errors = complaintsOf(configure, error)
+  if (errors.length > 0) return flows.move(flow, { stage: 'configure', busyUntil: null, errors })
   if (!isAuthFlowError(error)) context.log.error({ err: error, flowId: flow.id }, 'configuring failed')
   const ended = (await flows.tryMove(flow, failure(error))) ?? (await flows.find(flow.id))
   if (!ended) throw new AuthFlowError('flow_not_found')
   return ended
 }
 
-/** What the provider has against single fields. */
-function complaintsOf({ fields }: Configuration, error: unknown): readonly FieldError[] {
-  if (!isAuthFlowError(error) || error.code !== 'credentials_rejected') return []
-  const names = new Set(fields.form.map(({ name }) => name))
+/** What the provider has against single fields; what may pass is told at the first. */
+function complaintsOf({ fields: { form } }: Configuration, error: unknown): readonly FieldError[] {
+  const [first] = form
+  if (!isAuthFlowError(error) || !first) return []
+  if (error.retryable) return [{ field: first.name, reason: 'unavailable', message: error.message }]
+  if (error.code !== 'credentials_rejected') return []
+  const names = new Set(form.map(({ name }) => name))
   return error.details.fields?.filter(({ field }) => names.has(field)) ?? []
 }
 
@@ -165,48 +164,4 @@ function configurationOf(context: ConnectContext, { integration }: FlowRecord): 
   const { configure } = context.integration(integration)
   if (!configure) throw new AuthFlowError('flow_conflict')
   return configure
-}
-
-/** The credentials to ask with. Throws those of `getAuth`. */
-async function actingFor(
-  { context, getAuth }: ConfigureParts,
-  flow: FlowRecord,
-): Promise<ConfiguringContext> {
-  const { fetch } = context
-  const grant = openGrant(context, flow)
-  if (grant) return { fetch, auth: authOfGrant(grant) }
-  return { fetch, auth: await getAuth({ id: flow.integration, accountId: flow.accountId }) }
-}
-
-function authOfGrant({ method, secrets, fields, scopes, identity }: Grant): ConfiguringAuth {
-  const base = { fields, scopes, identity }
-  const secret = (name: string): string => secrets[name] ?? ''
-  switch (method) {
-    case 'oauth2':
-      return { ...base, type: 'oauth2', accessToken: secret('accessToken') }
-    case 'apiKey':
-      return { ...base, type: 'apiKey', apiKey: secret('field.apiKey') }
-    case 'basic': {
-      const username = fields['username'] ?? secret('field.username')
-      return { ...base, type: 'basic', username, password: secret('field.password') }
-    }
-  }
-}
-
-/** Calls a hook; what it trips over is the provider's answer. */
-async function asProvider<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask()
-  } catch (error) {
-    if (isAuthFlowError(error)) throw error
-    throw new AuthFlowError('provider_reply_invalid', undefined, { cause: error })
-  }
-}
-
-function bounded({ options, cursor }: FieldOptions): FieldOptions {
-  const fitting = options.filter(({ value }) => value !== '' && value.length <= maxValueLength)
-  const shown = fitting
-    .slice(0, maxOptions)
-    .map(({ value, label }) => ({ value, label: label.slice(0, maxLabelLength) }))
-  return { options: shown, ...(cursor && cursor.length <= maxCursorLength ? { cursor } : {}) }
 }

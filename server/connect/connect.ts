@@ -173,7 +173,7 @@ export interface Connect {
     input: { flows: readonly { id: string; version: number }[]; waitMs: number },
     signal: AbortSignal,
   ): Promise<FlowView[]>
-  /** A page of the choices of a field at `configure`, loaded as the account. */
+  /** A page of the choices of a field at `configure`, for searching. */
   options(caller: TokenCaller, input: OptionsQuery & { flowId: string; field: string }): Promise<FieldOptions>
   cancel(caller: TokenCaller, input: { flowId: string }): Promise<FlowView>
   listOwn(caller: TokenCaller): Promise<Connection[]>

@@ -7,7 +7,9 @@ import { listAudit } from './audit-list.ts'
 import { beginFlow, cancelFlow } from './begin.ts'
 import { keepPostedAnswer } from './answer.ts'
 import { finishCallback } from './callback.ts'
-import { listOptions, sweepStaged, type ConfigureParts } from './configure.ts'
+import type { ConfigureParts } from './acting.ts'
+import { createChoices, type FillChoices } from './choices.ts'
+import { listOptions, sweepStaged } from './configure.ts'
 import { confirmFlow } from './confirm.ts'
 import type { AuthReader, AuthRequest, Connect, TokenCaller } from './connect.ts'
 import { createConnections, type Connections } from './connections.ts'
@@ -70,7 +72,7 @@ export function createConnect(options: ConnectOptions): Connect {
     keyUses: keyUses.last,
     allowsOrigin: tokens.allowsOrigin,
     describe: (integration) => integrationView(context.integration(integration)),
-    ...flowCalls(parts),
+    ...flowCalls(parts, createChoices(parts)),
     ...ownCalls(parts, connections),
     runsAccount: async (caller) => (await tokens.check(caller, { purposes: ['runs'] })).accountId,
     ...tripCalls(parts),
@@ -98,12 +100,16 @@ export function createConnect(options: ConnectOptions): Connect {
 /** The steps of a flow in the page. */
 function flowCalls(
   parts: ConfigureParts,
+  fill: FillChoices,
 ): Pick<Connect, 'begin' | 'submit' | 'options' | 'watch' | 'cancel'> {
   return {
-    begin: (caller, input) => beginFlow(parts, caller, input),
-    submit: (caller, input) => submitFlow(parts, caller, input),
+    begin: async (caller, input) => fill(await beginFlow(parts, caller, input)),
+    submit: async (caller, input) => fill(await submitFlow(parts, caller, input)),
     options: (caller, input) => listOptions(parts, caller, input),
-    watch: (caller, input, signal) => watchFlows(parts, caller, { ...input, signal }),
+    async watch(caller, input, signal) {
+      const views = await watchFlows(parts, caller, { ...input, signal })
+      return Promise.all(views.map(fill))
+    },
     cancel: (caller, input) => cancelFlow(parts, caller, input),
   }
 }

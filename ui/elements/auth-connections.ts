@@ -66,24 +66,25 @@ export class AuthConnectionsElement extends AuthElement {
 
   protected override updated(): void {
     const { integrations = '', accountId, endpoint, tokenUrl, connectToken } = this
+    const own = { accountId, endpoint, tokenUrl, connectToken }
     const key = [integrations, accountId, endpoint].join('\n')
     if (!integrations || key === this.#key) return
     this.#key = key
     const ids = integrations.split(' ')
-    const store = createConnections({ integrations: ids, accountId, endpoint, tokenUrl, connectToken })
+    const store = createConnections({ integrations: ids, ...own })
     this.#store = store
     this.#list.role = 'list'
     store.subscribe(() => store === this.#store && this.#show(store))
     onceConfigured(endpoint, () => {
       if (store !== this.#store) return
       this.append(this.#list)
-      this.#list.replaceChildren(...ids.map((id) => this.#item(id)))
+      this.#list.replaceChildren(...ids.map((id) => this.#item(id, own)))
       this.#flows = [...this.#list.querySelectorAll('auth-flow')]
       void store.refresh()
     })
   }
 
-  #item(integration: string): HTMLElement {
+  #item(integration: string, own: Partial<AuthFlowElement>): HTMLElement {
     const item = make('div', {
       'data-part': 'item',
       'data-integration': integration,
@@ -93,8 +94,7 @@ export class AuthConnectionsElement extends AuthElement {
     const template = this.querySelector<HTMLTemplateElement>(':scope > template')
     if (template) item.append(document.importNode(template.content, true))
     const flow = item.querySelector('auth-flow') ?? item.appendChild(make('auth-flow'))
-    const { accountId, endpoint, tokenUrl, connectToken, messages } = this
-    Object.assign(flow, { integration, accountId, endpoint, tokenUrl, connectToken, messages, load: 'none' })
+    Object.assign(flow, { integration, ...own, messages: this.messages, load: 'none' })
     const name = item.querySelector('[data-part=name]')
     // What cannot be read now is read, and judged, at the click.
     flow.flow.load().then(

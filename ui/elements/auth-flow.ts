@@ -259,7 +259,7 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
     if (this.load === 'eager') read()
     if (this.load === 'visible') {
       const observer = new IntersectionObserver((entries) => {
-        if (!entries.some(({ isIntersecting }) => isIntersecting)) return
+        if (!entries.some((entry) => entry.isIntersecting)) return
         observer.disconnect()
         read()
       })

@@ -44,9 +44,10 @@ export class AuthFormElement extends AuthPart {
   readonly #root = frame('data-auth-root')
   readonly #fields = frame('data-part-fields')
   #made: HTMLFormElement | undefined
+  #button: HTMLButtonElement | undefined
   /** By method and field, so that what was typed survives a look at another method. */
   readonly #nodes = new Map<string, HTMLElement>()
-  readonly #bound = new WeakMap<Element, FlowSnapshot['method']>()
+  readonly #bound = new WeakMap<Element, unknown>()
   #shown: unknown
   #told: readonly FieldError[] = []
 
@@ -76,6 +77,8 @@ export class AuthFormElement extends AuthPart {
     else this.#render(snapshot)
     if (errors !== this.#told) this.#showErrors((this.#told = errors))
     if (state === 'done') this.#form.reset()
+    // What is asked after authorisation has the choices of one account.
+    if (state === 'authorize') this.#nodes.clear()
   }
 
   get #own(): HTMLFormElement | null {
@@ -101,27 +104,41 @@ export class AuthFormElement extends AuthPart {
   #refuse(flow: AuthFlowElement): void {
     if (this.#shown === flow) return
     this.#shown = flow
-    const error = localError('nested_form', 'A form cannot stand in a form: use `for`.')
+    const error = localError('nested_form', 'Nested: use `for`.')
     // oxlint-disable-next-line no-console -- a mistake in the markup, which only its author can mend
     console.error(error.message, this)
     flow.emit('auth-error', error)
   }
 
-  #render({ methods, method, fields, values, busy, name }: FlowSnapshot): void {
+  #render({ methods, method, fields, values, busy, name, state }: FlowSnapshot): void {
     const { texts } = this
     const chosen = methods.find(({ id }) => id === method)
+    const configures = state === 'configure'
+    const shown = configures || methods
+    const submit = (this.#button ??= make('button', {
+      type: 'submit',
+      'data-part': 'submit',
+      class: this.#class('submit'),
+    }))
+    set(submit, 'aria-disabled', String(busy))
+    // What was asked stays as it is until there is an answer.
+    if (busy && this.#shown) return
     if (this.#root.parentNode !== this) this.append(this.#root)
-    if (this.#shown !== methods) {
-      this.#shown = methods
-      const submit = make('button', { type: 'submit', 'data-part': 'submit', class: this.#class('submit') })
-      this.#form.replaceChildren(...(methods[1] ? [methodsMarkup(methods, texts)] : []), this.#fields, submit)
+    if (this.#shown !== shown) {
+      this.#shown = shown
+      this.#form.replaceChildren(
+        ...(methods[1] && !configures ? [methodsMarkup(methods, texts)] : []),
+        this.#fields,
+        submit,
+      )
       this.#root.replaceChildren(this.#form)
       this.#fields.replaceChildren()
     }
     for (const radio of this.#form.querySelectorAll<HTMLInputElement>('[name=method]'))
       radio.checked = radio.value === method
     const nodes = fields.map((field) => this.#field(field, `${method}-${field.name}`, values[field.name]))
-    if (chosen?.scopes.length) nodes.push(this.#node(`${method} scopes`, () => scopesMarkup(chosen, texts)))
+    if (chosen?.scopes.length && !configures)
+      nodes.push(this.#node(`${method} scopes`, () => scopesMarkup(chosen, texts)))
     // What is there already keeps its place, and with it the focus.
     if (
       nodes.length !== this.#fields.children.length ||
@@ -129,17 +146,13 @@ export class AuthFormElement extends AuthPart {
     ) {
       this.#fields.replaceChildren(...nodes)
     }
-    const submit = this.#form.querySelector('[data-part=submit]')
     const label =
-      method !== 'oauth2'
+      method !== 'oauth2' || configures
         ? texts.submit
         : fields.length
           ? fill(texts.continue, { name })
           : (chosen?.label ?? texts.submit)
-    if (submit) {
-      if (submit.textContent !== label) submit.textContent = label
-      set(submit, 'aria-disabled', String(busy))
-    }
+    if (submit.textContent !== label) submit.textContent = label
   }
 
   #node(key: string, create: () => HTMLElement): HTMLElement {
@@ -156,18 +169,19 @@ export class AuthFormElement extends AuthPart {
     })
   }
 
-  #bind(form: HTMLFormElement, { fields, values, method }: FlowSnapshot): void {
+  #bind(form: HTMLFormElement, { fields, values, method, state }: FlowSnapshot): void {
+    const shown = state === 'configure' ? fields : method
     form.noValidate = true
     const fieldset = form.querySelector<HTMLFieldSetElement>(':scope > fieldset')
     if (fieldset) fieldset.disabled = false
-    if (this.#bound.has(form) && this.#bound.get(form) === method) return
-    this.#bound.set(form, method)
+    if (this.#bound.has(form) && this.#bound.get(form) === shown) return
+    this.#bound.set(form, shown)
     for (const field of fields) prepareField(this.#place(field), values[field.name] ?? '')
   }
 
   #place(field: FormField): FieldPlace {
     const form = this.#form
-    const scope = form.querySelector(`[data-field="${CSS.escape(field.name)}"]`) ?? form
+    const scope = form.querySelector(`[data-field="${field.name}"]`) ?? form
     const method = this.flowElement?.flow.getSnapshot().method
     return { field, scope, id: `${this.#id}-${method}-${field.name}`, messages: this.texts }
   }

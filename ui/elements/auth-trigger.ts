@@ -11,6 +11,8 @@ import { set } from './dom.ts'
  * @summary Begins the flow.
  * @tag auth-trigger
  * @attr {string} for - Id of the flow, where it stands elsewhere
+ * @attr {string} scopes - Asked for by this trigger instead of the flow's, separated by spaces: more, of a connection that
+ *   is there. The connect token must allow them
  * @attr {FlowState} data-state - State of the flow, once something happened
  * @attr {'none' | 'active' | 'needs_reauth'} data-connection - State of the connection, likewise
  * @attr {boolean} data-busy - While the page waits for somebody else
@@ -64,6 +66,7 @@ export class AuthTriggerElement extends AuthPart {
     const { state } = flow.flow.getSnapshot()
     if (flow.open && state !== 'blocked') return flow.close('trigger')
     if (/^(choose|fields|configure)$/.test(state)) return flow.show('trigger')
+    flow.scopes = this.getAttribute('scopes') ?? flow.scopes
     flow.start()
   }
 

@@ -19,7 +19,7 @@ export interface FieldPlace {
 type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement
 
 const controlsIn = (scope: ParentNode, { name }: FormField): Control[] => [
-  ...scope.querySelectorAll<Control>(`:is(input, select, textarea)[name="${CSS.escape(name)}"]`),
+  ...scope.querySelectorAll<Control>(`:is(input,select,textarea)[name="${name}"]`),
 ]
 
 const find = (scope: Element, part: string): HTMLElement | null => scope.querySelector(`[data-part=${part}]`)
@@ -58,7 +58,7 @@ function fillTexts({ field, scope, messages }: FieldPlace): void {
     prefix,
     suffix,
     help: helpUrl && messages.help,
-    reveal: secret && fill(messages.reveal, { ...schema }),
+    reveal: secret && fill(messages.reveal, schema),
   }
   for (const [part, text] of Object.entries(texts)) {
     const element = find(scope, part)
@@ -108,9 +108,9 @@ function hintsFor({
 
 /** Shows what is wrong with the field, or that nothing is. */
 export function showError({ field, scope, id, messages }: FieldPlace, error: FieldError | undefined): void {
-  const text = error && fill(messages.fieldErrors?.[error.reason] ?? error.message, { ...field.schema })
+  const text = error && fill(messages.fieldErrors?.[error.reason] ?? error.message, field.schema)
   const own = scope.hasAttribute('data-field')
-  const named = scope.querySelector<HTMLElement>(`[data-error-for="${CSS.escape(field.name)}"]`)
+  const named = scope.querySelector<HTMLElement>(`[data-error-for="${field.name}"]`)
   const place = named ?? (own ? find(scope, 'error') : null)
   if (place) {
     place.id ||= `${id}-error`

@@ -49,7 +49,7 @@ export function fieldMarkup(
 ): HTMLElement {
   const { name, secret, required, schema } = context.field
   const kind = secret ? 'secret' : schema.enum ? 'choice' : schema.type === 'boolean' ? 'boolean' : 'text'
-  const template = [`field="${CSS.escape(name)}"`, `field-type=${kind}`, 'field="*"']
+  const template = [`field="${name}"`, `field-type=${kind}`, 'field="*"']
     .map((key) => host.querySelector<HTMLTemplateElement>(`:scope > template[data-${key}]`))
     .find(Boolean)
   const content = template?.content.cloneNode(true) ?? render?.(context)

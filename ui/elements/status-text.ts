@@ -9,9 +9,9 @@ export function statusText(snapshot: FlowSnapshot, messages: StatusMessages): st
   const { state, error, errors, popup, connectionState } = snapshot
   // Errors at fields are told at the fields.
   if (error && !errors.length)
-    return fill(messages.errors?.[error.code] ?? messages.error ?? error.message, { ...snapshot })
+    return fill(messages.errors?.[error.code] ?? messages.error ?? error.message, snapshot)
   const key = state === 'authorize' && popup === 'lost' ? popup : state === 'idle' ? connectionState : state
-  const place = snapshot.place && fill(messages.in ?? '', { ...snapshot })
+  const place = snapshot.place && fill(messages.in ?? '', snapshot)
   return fill(messages[key] ?? '', { ...snapshot, place })
 }
 

@@ -43,6 +43,6 @@ export function resolveEndpoint(own: string | undefined): string {
   )
   if (mine && page && mine !== page) throw localError('endpoint_not_allowed', 'Not the configured one.')
   const endpoint = mine || page
-  if (!endpoint) throw localError('not_configured', 'Call configureAuthFlow first.')
+  if (!endpoint) throw localError('not_configured', 'Call configureAuthFlow.')
   return endpoint
 }

@@ -29,7 +29,7 @@ export const localError = (
 
 /** The page's own policy forbids what was tried. */
 export const policyError = (cause?: unknown): ConnectError =>
-  localError('csp_blocked', 'CSP: allow it in connect-src and form-action.', {
+  localError('csp_blocked', 'CSP: allow connect-src and form-action.', {
     cause,
   })
 
@@ -37,5 +37,5 @@ export const policyError = (cause?: unknown): ConnectError =>
 export function asConnectError(thrown: unknown): ConnectError {
   if (thrown instanceof ConnectError) return thrown
   reportError(thrown)
-  return localError('internal', 'Something failed.', { cause: thrown })
+  return localError('internal', 'It failed.', { cause: thrown })
 }

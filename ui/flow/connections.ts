@@ -60,10 +60,10 @@ export function createConnections(options: ConnectionsOptions): ConnectionList {
       set({ state: 'loading' })
       try {
         const call = createConnectClient(resolveEndpoint(options.endpoint))
-        const own = await withToken(tokens, 'manage', (token) =>
+        const connections = await withToken(tokens, 'manage', (token) =>
           call('connections.list', undefined, { token }),
         )
-        set({ state: 'ready', connections: own.filter(({ state }) => state !== 'disconnected') })
+        set({ state: 'ready', connections })
       } catch (error) {
         set({ state: 'failed', error: asConnectError(error) })
       }

@@ -126,7 +126,9 @@ class FlowStore implements ConnectFlow {
   }
 
   retry(): void {
-    if (this.#submission) this.submit(this.#submission.values, this.#submission.method)
+    // An attempt outlives only what may pass.
+    if (this.#attempt) void this.resume(this.#attempt)
+    else if (this.#submission) this.submit(this.#submission.values, this.#submission.method)
     else this.start()
   }
 
@@ -201,6 +203,8 @@ class FlowStore implements ConnectFlow {
 
   #fail(thrown: unknown): void {
     const error = asConnectError(thrown)
+    // The grant waits at the server for another try.
+    if (this.#attempt?.granted && error.retryable) return void this.#set({ state: 'failed', error })
     this.#forget()
     this.#popup?.close()
     const errors = error.details.fields ?? []
@@ -299,7 +303,8 @@ class FlowStore implements ConnectFlow {
   }
 
   #show(view: FlowView): void {
-    if (this.#attempt) this.#attempt.version = view.version
+    const granted = view.stage === 'configure'
+    if (this.#attempt) Object.assign(this.#attempt, { version: view.version, granted })
     const patch = fromView(view, this.#options.method)
     // Until the user is really sent there, the page is not waiting for the provider.
     if (view.stage === 'authorize' && !this.#attempt?.posted) patch.state = this.#snapshot.state

@@ -5,6 +5,7 @@ import type { Connection } from '../../shared/auth.ts'
 import type { ErrorReply, FieldError } from '../../shared/errors.ts'
 import type { FieldValues, FormField } from '../../shared/fields.ts'
 import type { ConnectMethod, DeviceCode, FlowView, IntegrationView, MethodId } from '../../shared/flow.ts'
+import { localError } from './connect-error.ts'
 import { isBusy, type FlowState } from './machine.ts'
 import type { PendingFlow } from './pending.ts'
 import type { ConnectTokenSource } from './token.ts'
@@ -151,7 +152,8 @@ export const firstSnapshot = ({ status, identity }: AuthFlowOptions): FlowSnapsh
 export function nextSnapshot(before: FlowSnapshot, patch: Partial<FlowSnapshot>): FlowSnapshot {
   const after = { ...before, ...patch }
   const { state, methods, method } = after
-  const fields = patch.fields ?? methods.find(({ id }) => id === method)?.fields ?? []
+  const kept = methods === before.methods && method === before.method && before.fields
+  const fields = patch.fields ?? (kept || methods.find(({ id }) => id === method)?.fields) ?? []
   return Object.freeze({ ...after, fields, busy: isBusy(state) })
 }
 
@@ -191,11 +193,6 @@ export function fromView(view: FlowView, only: string | undefined): Partial<Muta
     device,
     error:
       error ??
-      (errors[0] && {
-        code: 'invalid_fields',
-        message: errors[0].message,
-        retryable: false,
-        details: { fields: errors },
-      }),
+      (errors[0] && localError('invalid_fields', errors[0].message, { details: { fields: errors } })),
   }
 }

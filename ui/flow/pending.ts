@@ -19,24 +19,25 @@ export interface FlowOwner {
 
 const key = ({ integration, accountId = '' }: FlowOwner): string => `authflow:${integration}:${accountId}`
 
-/** Remembers a flow, or forgets it. Does nothing where the browser offers no storage. */
-export function rememberFlow(owner: FlowOwner, flow: PendingFlow | undefined): void {
+/** Undefined where it is off: the flow goes on, only a reload forgets it. */
+function storage(): Storage | undefined {
   try {
-    if (flow) sessionStorage.setItem(key(owner), `${flow.id} ${flow.purpose}`)
-    else sessionStorage.removeItem(key(owner))
+    return sessionStorage
   } catch {
-    // Storage is off: the flow goes on, only a reload forgets it.
+    return undefined
   }
+}
+
+/** Remembers a flow, or forgets it. */
+export function rememberFlow(owner: FlowOwner, flow: PendingFlow | undefined): void {
+  if (flow) storage()?.setItem(key(owner), `${flow.id} ${flow.purpose}`)
+  else storage()?.removeItem(key(owner))
 }
 
 /** The remembered flow of this tab, or undefined. */
 function recallFlow(owner: FlowOwner): PendingFlow | undefined {
-  try {
-    const [id, purpose] = sessionStorage.getItem(key(owner))?.split(' ') ?? []
-    return id ? { id, purpose: purpose === 'reconnect' ? purpose : 'create' } : undefined
-  } catch {
-    return undefined
-  }
+  const [id, purpose] = storage()?.getItem(key(owner))?.split(' ') ?? []
+  return id ? { id, purpose: purpose === 'reconnect' ? purpose : 'create' } : undefined
 }
 
 /**

@@ -21,6 +21,8 @@ export interface Attempt {
   version: number
   /** True once the user was sent to the provider: nobody is sent there twice for one flow. */
   posted: boolean
+  /** True while more is asked after authorisation: no other flow will do. */
+  granted?: boolean
 }
 
 /** What the user decided. */
@@ -75,7 +77,7 @@ export class ServerLine {
     const { purpose } = open
     return this.#with(purpose, async (token) => {
       let { id: flowId, version = 0 } = open
-      if (!flowId || open.token !== token || open.posted) {
+      if (!flowId || (!open.granted && (open.token !== token || open.posted))) {
         flowId = createFlowId()
         onBegin({ id: flowId, purpose, token, version, posted: false })
         const begun = await this.#call(

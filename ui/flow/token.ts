@@ -73,21 +73,23 @@ async function mint(
   purpose: ConnectPurpose,
 ): Promise<{ token: string; until: number }> {
   const source = connectToken || (tokenUrl ? tokenFrom(tokenUrl) : configuration()?.connectToken)
-  const ask = async (): Promise<string | ConnectTokenReply | undefined> =>
-    typeof source === 'function' ? source({ integration, integrations, accountId, purpose }) : source
-  const reply = await ask().catch((error: unknown) => {
+  let reply: string | ConnectTokenReply | undefined
+  try {
+    const need = { integration, integrations, accountId, purpose }
+    reply = typeof source === 'function' ? await source(need) : source
+  } catch (error) {
     throw error instanceof ConnectError ? error : refused({ cause: error })
-  })
+  }
   const { token = '', expiresAt = '' } =
     reply && typeof reply === 'object' ? reply : { token: reply, expiresAt: '' }
   // Whatever a backend answers, the pattern takes nothing but a token.
-  if (!connectTokenPattern.test(token))
-    throw localError('connect_token_invalid', 'A connect token begins with ctk_ct_.')
+  if (!connectTokenPattern.test(token)) throw localError('connect_token_invalid', 'Not a connect token.')
   return { token, until: (Date.parse(expiresAt) || Infinity) - marginMs }
 }
 
 const refused = (options: Parameters<typeof localError>[2]): ConnectError =>
-  localError('token_request_failed', 'The backend gave no connect token.', options)
+  // What a page without an origin asks for never reaches the backend.
+  localError(globalThis.origin === 'null' ? 'origin_opaque' : 'token_request_failed', 'No connect token.', options)
 
 /** A source that asks the host's backend: POST with its cookies, body `{ integration, integrations, purpose }`. */
 const tokenFrom =
