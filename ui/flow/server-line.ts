@@ -11,6 +11,12 @@ import type { AuthFlowOptions } from './flow.ts'
 import { createTokens, withToken, type ConnectTokens } from './token.ts'
 import { watchFlow, type Watch } from './watching.ts'
 
+/**
+ * So many polls are held by all tabs together: over HTTP/1.1 a browser has six connections to a server, and the window at
+ * the provider needs one of them to come back by. Any spread of the integrations over them will do.
+ */
+const pollLines = 4
+
 /** One flow record at the server. */
 export interface Attempt {
   readonly id: string
@@ -110,8 +116,8 @@ export class ServerLine {
 
   /** Reads the flow whenever it changes, until it is stopped. Failures that will not pass are told once. */
   watch(attempt: Attempt, onView: (view: FlowView) => void, onError: (error: ConnectError) => void): Watch {
-    const { integration, accountId = '' } = this.#options
-    return watchFlow(`authflow ${this.endpoint} ${integration} ${accountId}`, async (waitMs, signal) => {
+    const line = this.#options.integration.length % pollLines
+    return watchFlow(`authflow ${this.endpoint} ${line}`, async (waitMs, signal) => {
       try {
         const view = await this.read(attempt, waitMs, signal)
         if (view && !signal.aborted) onView(view)
