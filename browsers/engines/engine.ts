@@ -54,7 +54,7 @@ export const patienceMs = 20_000
 /** Asks until there is an answer. */
 export async function eventually<T>(ask: () => Promise<T | undefined>, what: string): Promise<T> {
   let last: unknown
-  for (const end = Date.now() + patienceMs; Date.now() < end;) {
+  for (const end = performance.now() + patienceMs; performance.now() < end;) {
     try {
       const answer = await ask()
       if (answer !== undefined) return answer
