@@ -1,4 +1,4 @@
-// The bench: `npm run bench [-- --json] [--quick] [part …]` with the parts http, runs, vault, stored, latency, rotation,
+// The bench: `npm run bench [-- --json] [--quick] [part …]` with the parts http, runs, jobs, vault, stored, latency, rotation,
 // refresh, claims, tokens, size and start. Prints a table, or with --json one JSON object: name to { value, unit, baseline,
 // ratio }. Progress goes to standard error.
 
@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { full, quick, type Effort } from './measure.ts'
 import { measureClaims } from './measure-claims.ts'
 import { measureHttp } from './measure-http.ts'
+import { measureJobs } from './measure-jobs.ts'
 import { measureLatency } from './measure-latency.ts'
 import { measureRefresh } from './measure-refresh.ts'
 import { measureRotation } from './measure-rotation.ts'
@@ -21,6 +22,7 @@ import { compileSubjects } from './subject.ts'
 const parts: Readonly<Record<string, (effort: Effort) => Promise<BenchResults>>> = {
   http: measureHttp,
   runs: measureRuns,
+  jobs: measureJobs,
   vault: measureVault,
   stored: measureStored,
   latency: measureLatency,

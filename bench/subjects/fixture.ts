@@ -8,8 +8,14 @@ import { z } from 'zod'
 import { AuthFlow, defineFields, type ApiKeyAuth, type Integration } from '../../server/index.ts'
 import { randomText } from '../../shared/ids.ts'
 
-/** An integration that is connected by any key. */
-const service: Integration<'bench', ApiKeyAuth> = {
+/** An integration that is connected by any key, and does nothing. */
+type Service = Integration<'bench', ApiKeyAuth> & {
+  /** A task as the account. */
+  ping(key: string): Promise<boolean>
+}
+
+/** That of every bench client. */
+export const service: Service = {
   id: 'bench',
   metadata: { id: 'bench', name: 'Bench' },
   authSource: 'HOSTED',
@@ -23,7 +29,11 @@ const service: Integration<'bench', ApiKeyAuth> = {
       },
     ],
   },
-  cloneForRun: () => service,
+  cloneForRun: (io, connectionKey) => ({
+    ...service,
+    ping: (key: string) => io.runTask(key, () => true, { connectionKey }),
+  }),
+  ping: () => Promise.reject(new Error('not in a run')),
 }
 
 /** A secret key with every scope, and how the server is told of it. */
