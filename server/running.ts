@@ -207,6 +207,7 @@ function joinParts(
     ...shared,
     logsRunLines: settings.logsRunLines,
     queue,
+    baseUrl,
     ...(concurrency === undefined ? {} : { concurrency }),
     resolveAuth: ({ run, ...request }) =>
       connect.getAuth(request, run && { run: run.id, since: run.createdAt }),

@@ -29,6 +29,7 @@ import { answerLink } from './link-route.ts'
 import { answerHealth, createReadiness, type ReadyRemarks } from './health.ts'
 import { answerMetrics, type MetricsAccess, type MetricsText } from './metrics-route.ts'
 import { sendErrorPage } from './pages.ts'
+import { answerRunRequest } from './request-wait-route.ts'
 import { retryAfterOf } from './retry-after.ts'
 import { answerStart } from './start-route.ts'
 import { answerWebhook } from './webhook-route.ts'
@@ -200,6 +201,9 @@ function addWebhooks(router: Router, { services }: AppOptions): void {
   )
   router.all('/webhooks/app/:integration', (ctx) =>
     webhook(ctx, { type: 'app', integration: ctx.params['integration'] ?? '' }),
+  )
+  router.all('/webhooks/run/:token', async (ctx) =>
+    answerRunRequest(ctx, ctx.params['token'] ?? '', (await services()).engine),
   )
   router.all('/webhooks/http/:endpoint', (ctx) =>
     webhook(ctx, { type: 'http', endpoint: ctx.params['endpoint'] ?? '' }),
