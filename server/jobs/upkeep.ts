@@ -99,7 +99,7 @@ export class Upkeep {
   /** Nobody has had the run's version for a while: it waits for it, or goes on with the highest if the job says so. */
   async #setAside(run: RunDocument, state: 'queued' | 'waiting'): Promise<void> {
     const { core, registry } = this.#options
-    const { store, log, metrics } = core
+    const { store, log } = core
     const facts = { run: run.id, job: run.job, version: run.jobVersion }
     const heir = registry.heirOf(run.job)
     if (heir !== undefined) {
@@ -115,7 +115,6 @@ export class Upkeep {
       return
     core.lanes.leave(run)
     log.error(facts, 'no worker can run this version of the job')
-    metrics.versionMissing(run.job)
   }
 
   async #bequeath(run: RunDocument, version: string, state: RunDocument['state']): Promise<void> {
