@@ -6,6 +6,7 @@ import { backends } from '../connect/fixtures/backends.ts'
 import { reaches, until } from './fixtures/engine-fixture.ts'
 import { openScene, type OutsideScene } from './fixtures/outside-scene.ts'
 import type { IO, Json } from './job.ts'
+import type { InvokeItem } from './outside-io.ts'
 import { places, runs, type RunDocument } from './records.ts'
 
 for (const backend of backends) {
@@ -142,7 +143,7 @@ for (const backend of backends) {
     it('starts batches and waits for batches, in order, each result by itself', async () => {
       const seen: unknown[] = []
       const id = await scene.runs(async (io) => {
-        const items = [{ payload: 1 }, { payload: 'x' }, { payload: 3, accountId: 'bob' }]
+        const items: InvokeItem[] = [{ payload: 1 }, { payload: 'x' }, { payload: 3, accountId: 'bob' }]
         const results = await io.batchInvokeAndWait('all', 'double', items)
         seen.push(results.map((result) => (result.ok ? result.output : result.error.code)))
         seen.push((await io.batchInvoke('more', 'double', items)).length)

@@ -2,8 +2,8 @@
 // a worker has it, marked, so that it does not fall asleep unaware. Runs that are awake in this process go on at once.
 
 import type { Logger } from '../../shared/log.ts'
-import type { Queue } from '../queue/queue.ts'
-import { updateStep, type Change, type Match, type Step, type Store } from '../store/store.ts'
+import type { Queue, Wakeup } from '../queue/queue.ts'
+import { updateStep, type Step, type Store } from '../store/store.ts'
 import { places, runs, type RunDocument } from './records.ts'
 
 /** A run changes hands at most as often as it is suspended, so this is for a store that keeps losing the race. */
@@ -76,12 +76,7 @@ export class Signals {
     for (let tries = 0; tries < maxTries; tries += 1) {
       const run = await store.get(runs, runId)
       if (run === undefined || run.endedAt !== undefined) return 'over'
-      const { match, change } = await this.#prepare(run)
-      const done =
-        steps.length === 0
-          ? await store.update(runs, runId, match, change)
-          : await store.transact([...steps, updateStep(runs, runId, match, change)])
-      if (done) {
+      if (await this.#signal(run, steps)) {
         this.#resume(run, (run.signalSeq ?? 0) + 1)
         return 'woken'
       }
@@ -93,6 +88,46 @@ export class Signals {
     return 'refused'
   }
 
+  /**
+   * The hint comes with the run or behind it: one that is found before the run is due leads nowhere. What a crash leaves
+   * without a hint, the sweep finds.
+   */
+  async #signal(run: RunDocument, steps: readonly Step[]): Promise<boolean> {
+    const { store, queue } = this.#options
+    const { id, state, place, signalSeq } = run
+    const match = { state, place: place ?? null, signalSeq: signalSeq ?? null }
+    const { set, hint } = this.#dueNow(run)
+    const change = { ...(set === undefined ? {} : { set }), increment: { signalSeq: 1 } }
+    if (steps.length === 0) {
+      if (!(await store.update(runs, id, match, change))) return false
+      if (hint !== undefined) await queue.add([hint])
+      return true
+    }
+    const { inStore } = queue
+    const hints = hint === undefined || set === undefined ? [] : [hint]
+    const inOne = inStore?.steps(hints) ?? []
+    if (!(await store.transact([...steps, updateStep(runs, id, match, change), ...inOne]))) return false
+    if (inStore === undefined) await queue.add(hints)
+    else if (hints.length > 0) inStore.announce(hints)
+    return true
+  }
+
+  /** What makes a run that sleeps due. One that is due already gets its hint again, should it have lost it. */
+  #dueNow(run: RunDocument): { set?: Partial<RunDocument>; hint?: Wakeup } {
+    const { id, job, jobVersion: version, state, signalSeq, createdAt } = run
+    const hint = { runId: id, job, version }
+    if (state === 'queued') return run.dueAt === undefined ? {} : { hint: { ...hint, dueAt: run.dueAt } }
+    if (state !== 'waiting' && state !== 'waiting_for_connection') return {}
+    const wokenAt = this.#options.now()
+    // It was begun before those that wait for their first turn, so it goes before them. No two hints of a run are the
+    // same: one is still being settled, perhaps, when the next is added.
+    const dueAt = Math.max(0, Math.min(createdAt, wokenAt) - (signalSeq ?? 0) - 1)
+    return {
+      set: { state: 'queued', place: places.queued, dueAt: wokenAt, wokenAt },
+      hint: { ...hint, dueAt },
+    }
+  }
+
   /** Looks for signals that other processes gave to runs that are awake here. To be called with every heartbeat. */
   async look(): Promise<void> {
     const ids = [...this.#awake].filter(([, { waiting }]) => waiting.size > 0).map(([id]) => id)
@@ -100,21 +135,6 @@ export class Signals {
       const found = await this.#options.store.getMany(runs, ids.slice(at, at + maxIds))
       for (const run of found) this.#resume(run, run.signalSeq ?? 0)
     }
-  }
-
-  /** The change that makes a run look again. A hint comes before a run that is due. */
-  async #prepare(run: RunDocument): Promise<{ match: Match<RunDocument>; change: Change<RunDocument> }> {
-    const { id, state, place, signalSeq } = run
-    const match = { state, place: place ?? null, signalSeq: signalSeq ?? null }
-    const increment = { signalSeq: 1 }
-    if (state !== 'waiting' && state !== 'waiting_for_connection') return { match, change: { increment } }
-    const wokenAt = this.#options.now()
-    // It was begun before those that wait for their first turn, so it goes before them. No two hints of a run are the
-    // same: one is still being settled, perhaps, when the next is added.
-    const dueAt = Math.max(0, Math.min(run.createdAt, wokenAt) - (signalSeq ?? 0) - 1)
-    await this.#options.queue.add([{ runId: id, job: run.job, version: run.jobVersion, dueAt }])
-    const set = { state: 'queued' as const, place: places.queued, dueAt: wokenAt, wokenAt }
-    return { match, change: { set, increment } }
   }
 
   #resume(run: RunDocument, seq: number): void {
