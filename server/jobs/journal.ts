@@ -48,6 +48,8 @@ export class Journal {
   /** The write that is under way of results handed out before. */
   #writing: Promise<void> | undefined
   #flushSoon: NodeJS.Immediate | undefined
+  /** The proof that results beside the run wait for. */
+  #proof: Promise<void> | undefined
   #size = 0
   #besideSize = 0
   #overflowed: boolean
@@ -217,9 +219,7 @@ export class Journal {
 
   async #appendBeside(entry: JournalEntry): Promise<JournalEntry> {
     const { store, wanted } = this.#options
-    // Also proves that the run is still ours, which an insert can't.
-    await this.#write({ set: { overflowed: true } })
-    this.#overflowed = true
+    await this.#proveOurs()
     const document: NewDocument<TaskDocument> = { id: taskId(this.#runId, entry.path), entry }
     const inserted = await persist(() => store.insert(tasks, document), wanted)
     const stored = inserted ? undefined : await persist(() => store.get(tasks, document.id), wanted)
@@ -227,6 +227,20 @@ export class Journal {
     this.#enter(kept)
     this.#besideSize += sizeOf(kept)
     return kept
+  }
+
+  /** That the run is still ours, which an insert can't prove. What asks for it in one turn shares one write. */
+  #proveOurs(): Promise<void> {
+    this.#proof ??= new Promise((resolve, reject) => {
+      setImmediate(() => {
+        this.#proof = undefined
+        this.#write({ set: { overflowed: true } }).then(() => {
+          this.#overflowed = true
+          resolve()
+        }, reject)
+      })
+    })
+    return this.#proof
   }
 
   /** Stores entries; resolves once those before them are stored too. */

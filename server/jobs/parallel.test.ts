@@ -38,8 +38,8 @@ for (const backend of backends) {
       })
       return (await fixture.engine.sendEvent({ name: 'job', payload: null })).runIds[0]
     }
-    async function outputOf(work: (io: IO) => Promise<Json>): Promise<Json | undefined> {
-      await reaches(fixture.engine, await start(work), 'succeeded')
+    async function outputOf(work: (io: IO) => Promise<Json>, ms?: number): Promise<Json | undefined> {
+      await reaches(fixture.engine, await start(work), 'succeeded', ms)
       await until('the output was told', () => outputs.length > 0)
       return outputs[0]
     }
@@ -121,7 +121,7 @@ for (const backend of backends) {
 
     it('takes 1,000 items and no more', async () => {
       const items = Array.from({ length: 1000 }, (_, index) => index)
-      const output = await outputOf((io) => io.parallel('all', items, (item) => item * 2))
+      const output = await outputOf((io) => io.parallel('all', items, (item) => item * 2), 60_000)
       assert.deepEqual(
         output,
         items.map((item) => item * 2),
@@ -135,7 +135,8 @@ for (const backend of backends) {
         asleep.add('once')
         return io.parallel('all', items, async (item) => {
           await io.runTask('step', () => item)
-          await io.wait('nap', 0.2)
+          // Long enough for the pass to end, however slow the store is.
+          await io.wait('nap', 1.5)
           return item
         })
       })

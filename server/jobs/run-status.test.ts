@@ -46,7 +46,7 @@ for (const backend of backends) {
         await status.update('end', { label: 'Imported', state: 'success' })
         await io.createStatus('next', { label: 'Sending', state: 'failure' })
       })
-      await reaches(fixture.engine, id, 'succeeded')
+      await reaches(fixture.engine, id, 'succeeded', 60_000)
       const { run, statuses } = await fixture.engine.getRunStatuses(id)
       assert.deepEqual(run, { id, state: 'succeeded' })
       const seen = statuses.map(({ createdAt, updatedAt, history, ...rest }) => {
@@ -97,7 +97,7 @@ for (const backend of backends) {
           await status.update(`step ${step}`, { data: { step, text } })
         }
       })
-      await reaches(fixture.engine, id, 'succeeded')
+      await reaches(fixture.engine, id, 'succeeded', 60_000)
       assert.equal((await fixture.store.get(runs, id))?.overflowed, true)
       const [status] = (await fixture.engine.getRunStatuses(id)).statuses
       assert.equal(status?.data?.['step'], 60)
@@ -111,7 +111,7 @@ for (const backend of backends) {
       const id = await start(async (io) => {
         await io.createStatus('one', { label: 'CANARY-LABEL', data: { note: 'CANARY-DATA' } })
       })
-      await reaches(fixture.engine, id, 'succeeded')
+      await reaches(fixture.engine, id, 'succeeded', 60_000)
       assert.doesNotMatch(JSON.stringify(await fixture.store.get(runs, id)), /CANARY/)
       await assert.rejects(fixture.engine.getRunStatuses(id, 'grace'), { code: 'not_found' })
       await assert.rejects(fixture.engine.getRunStatuses('nothing'), { code: 'not_found' })

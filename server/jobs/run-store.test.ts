@@ -37,7 +37,7 @@ for (const backend of backends) {
         run: async (_, io) => work(io),
       })
       const [id] = (await fixture.engine.sendEvent({ name: job, payload: null })).runIds
-      await reaches(fixture.engine, id, 'succeeded')
+      await reaches(fixture.engine, id, 'succeeded', 60_000)
       assert.ok(id !== undefined)
       return id
     }
