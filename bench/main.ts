@@ -1,4 +1,4 @@
-// The bench: `npm run bench [-- --json] [--quick] [part …]` with the parts http, runs, jobs, vault, stored, latency, rotation,
+// The bench: `npm run bench [-- --json] [--quick] [part …]` with the parts http, runs, queues, jobs, vault, stored, latency, rotation,
 // refresh, claims, tokens, size and start. Prints a table, or with --json one JSON object: name to { value, unit, baseline,
 // ratio }. Progress goes to standard error.
 
@@ -8,6 +8,7 @@ import { measureClaims } from './measure-claims.ts'
 import { measureHttp } from './measure-http.ts'
 import { measureJobs } from './measure-jobs.ts'
 import { measureLatency } from './measure-latency.ts'
+import { measureQueues } from './measure-queues.ts'
 import { measureRefresh } from './measure-refresh.ts'
 import { measureRotation } from './measure-rotation.ts'
 import { measureRuns } from './measure-runs.ts'
@@ -22,6 +23,7 @@ import { compileSubjects } from './subject.ts'
 const parts: Readonly<Record<string, (effort: Effort) => Promise<BenchResults>>> = {
   http: measureHttp,
   runs: measureRuns,
+  queues: measureQueues,
   jobs: measureJobs,
   vault: measureVault,
   stored: measureStored,

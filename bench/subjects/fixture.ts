@@ -56,6 +56,8 @@ export function createBenchClient(options: {
   store: string
   secretKeys: string
   encryptionKeys?: string
+  queue?: string
+  metrics?: true
 }) {
   return new AuthFlow({
     environment: 'bench',

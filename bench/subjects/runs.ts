@@ -1,13 +1,19 @@
 // Event to finished run with one cached task: `runs.js alone COUNT [FOLDER]` sends that many events, 50 at once, works
-// them, and waits until the last run is finished in the store. `runs.js worker COUNT FOLDER` only works.
+// them, and waits until the last run is finished in the store. `runs.js worker COUNT FOLDER` only works. With `mongo` for
+// the folder, the store is a database beside that of TEST_MONGODB_URL and the queue is on the Redis of TEST_REDIS_URL; the
+// writes of the database are counted.
 
 import { createHash } from 'node:crypto'
 import { eventTrigger } from '../../server/index.ts'
+import { createBenchStore } from './bench-store.ts'
 import { createBenchClient, createKey, temporaryFolder } from './fixture.ts'
 
 const [mode = 'alone', countText = '1000', given] = process.argv.slice(2)
 const count = Number(countText)
-const folder = given ?? temporaryFolder()
+const isRemote = given === 'mongo'
+const folder = given === undefined || isRemote ? temporaryFolder() : given
+const remote = isRemote ? createBenchStore('mongo') : undefined
+const redis = process.env['TEST_REDIS_URL']
 const { secretKeys } = createKey()
 // Two processes that share the folder share the key, which is good for nothing else.
 const encryptionKeys = `k1:${createHash('sha256').update(folder).digest('base64')}`
@@ -15,7 +21,8 @@ const client = createBenchClient({
   baseUrl: 'http://127.0.0.1:1',
   secretKeys,
   encryptionKeys,
-  store: `sqlite:${folder}/bench.db`,
+  store: remote?.url ?? `sqlite:${folder}/bench.db`,
+  ...(remote && redis !== undefined ? { queue: redis, metrics: true } : {}),
 })
 
 client.defineJob({
@@ -69,6 +76,13 @@ async function lastEnd(ids: readonly string[]): Promise<number> {
   return last
 }
 
+/** Writes of the database so far, as the metrics tell. */
+async function countWrites(): Promise<number> {
+  const { port } = await client.listen(0, '127.0.0.1')
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  return Number(/^authflow_store_flush_writes_sum (\d+)/m.exec(text)?.[1])
+}
+
 if (mode === 'worker') {
   process.on('SIGTERM', () => void client.close().finally(() => process.exit(0)))
   console.log(JSON.stringify({ ready: true }))
@@ -80,6 +94,8 @@ if (mode === 'worker') {
   // With two processes another run than those sent last may be the last to end.
   const seconds = (Math.max(ended, await lastEnd(ids)) - started) / 1000
   if (ids.length !== count) throw new Error(`${ids.length} runs for ${count} events`)
-  console.log(JSON.stringify({ perSecond: count / seconds }))
+  const perRun = remote ? { writesPerRun: (await countWrites()) / count } : {}
+  console.log(JSON.stringify({ perSecond: count / seconds, ...perRun }))
   await client.close()
+  await remote?.remove()
 }
