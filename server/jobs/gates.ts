@@ -28,6 +28,14 @@ export interface KeyedGate {
   readonly pace: RateGate['pace']
 }
 
+/** A time that was given to one request. */
+export interface Ticket {
+  /** It may go from then on, in ms. */
+  readonly at: number
+  /** Ids of the gates in whose lines it has a place. */
+  readonly gates: readonly string[]
+}
+
 /** The gate under the key that its scope asks for. */
 export function keyGate(
   gate: RateGate,
@@ -42,6 +50,7 @@ const defaultSpacingMs = 100
 /** A row that nobody needs any more is kept for so long. */
 const keptMs = 24 * 3_600_000
 const maxRemembered = 10_000
+const maxTries = 50
 /** A known pace is kept to with so much to spare, as requests do not all travel equally fast. */
 const margin = 1.05
 
@@ -60,76 +69,79 @@ export class Gates {
   }
 
   /**
-   * When a request that passes the gates may go: now, or at a time that is given to nobody else. `ticket` is the time that
-   * it was given before and has waited for.
+   * When a request that passes the gates may go: now, or at a time that is given to nobody else. `before` is what it was
+   * given before and has waited for.
    */
-  ask(passed: readonly KeyedGate[], ticket?: number): Promise<number> {
-    if (passed.length === 0) return Promise.resolve(this.#now())
-    return this.#inTurn(passed, () => this.#ask(passed, ticket))
+  ask(passed: readonly KeyedGate[], before?: Ticket): Promise<Ticket> {
+    if (passed.length === 0) return Promise.resolve({ at: this.#now(), gates: [] })
+    return this.#inTurn(passed, () => this.#ask(passed, before))
   }
 
   /** Closes the gate for a time; gives the time at which the request that was refused may be made again. */
-  close(gate: KeyedGate, closedMs: number, spacing = defaultSpacingMs): Promise<number> {
+  close(gate: KeyedGate, closedMs: number, spacing = defaultSpacingMs): Promise<Ticket> {
     const until = Math.ceil(this.#now() + closedMs)
     this.#closed.set(gate.id, Math.max(until, this.#closed.get(gate.id) ?? 0))
     if (this.#closed.size > maxRemembered) this.#forgetOpen()
-    return this.#inTurn([gate], () =>
-      this.#change(gate, (row) => {
+    return this.#inTurn([gate], async () => {
+      const at = await this.#change(gate, (row) => {
         const closedUntil = Math.max(until, row?.closedUntil ?? 0)
-        const at = Math.max(closedUntil, row?.next ?? 0)
-        return { at, row: { closedUntil, next: at + spacing, spacing } }
-      }),
-    )
+        const next = Math.max(closedUntil, row?.next ?? 0)
+        return { at: next, closedUntil, spacing }
+      })
+      return { at, gates: [gate.id] }
+    })
   }
 
-  async #ask(passed: readonly KeyedGate[], ticket: number | undefined): Promise<number> {
+  async #ask(passed: readonly KeyedGate[], before: Ticket | undefined): Promise<Ticket> {
     const now = this.#now()
-    const rows = new Map(
-      (
-        await this.#store.getMany(
-          gates,
-          passed.map(({ id }) => id),
-        )
-      ).map((row) => [row.id, row]),
-    )
-    const closedUntil = Math.max(...passed.map(({ id }) => this.#closedUntil(id, rows.get(id))))
-    if (ticket !== undefined && ticket <= now && closedUntil <= now) return now
-    const free = Math.max(now, closedUntil, ...passed.map(({ id }) => rows.get(id)?.next ?? 0))
-    const isOpen = free <= now && passed.every(({ pace }) => pace === undefined)
-    if (isOpen) return now
-    let at = free
-    for (const gate of passed) at = Math.max(at, await this.#reserve(gate, free))
-    return at
+    const ids = passed.map(({ id }) => id)
+    const rows = new Map((await this.#store.getMany(gates, ids)).map((row) => [row.id, row]))
+    // A place in a line counts once its time has come, and until the request is made.
+    const held = before !== undefined && before.at <= now ? before.gates : []
+    let last: { gate: KeyedGate; from: number } | undefined
+    for (const gate of passed) {
+      const row = rows.get(gate.id)
+      const line = held.includes(gate.id) ? 0 : (row?.next ?? 0)
+      const from = Math.max(this.#closedUntil(gate.id, row), line)
+      if (from > now && from > (last?.from ?? 0)) last = { gate, from }
+    }
+    // It lines up where it has to wait for longest, and looks at the others when that is over.
+    if (last !== undefined)
+      return { at: await this.#reserve(last.gate, last.from), gates: [...held, last.gate.id] }
+    const free = [...held]
+    for (const gate of passed) {
+      if (gate.pace === undefined || free.includes(gate.id)) continue
+      const at = await this.#reserve(gate, now)
+      free.push(gate.id)
+      if (at > now) return { at, gates: free }
+    }
+    return { at: now, gates: free }
   }
 
   /** Takes the first time that is free from the given one on. */
   #reserve(gate: KeyedGate, from: number): Promise<number> {
     return this.#change(gate, (row) => {
-      const at = Math.max(from, row?.next ?? 0)
       const { closedUntil = 0, spacing = defaultSpacingMs } = row ?? {}
-      // Only who waits is put behind others, where there is no pace.
-      const isInLine = gate.pace !== undefined || at > this.#now()
-      return { at, row: isInLine ? { closedUntil, spacing, next: at + gapOf(gate, spacing) } : undefined }
+      return { at: Math.max(from, row?.next ?? 0), closedUntil, spacing }
     })
   }
 
+  /** Stores what is planned, and that nobody is given the time again. */
   async #change(
-    { id, name }: KeyedGate,
-    plan: (row: GateDocument | undefined) => {
-      at: number
-      row: Pick<GateDocument, 'closedUntil' | 'next' | 'spacing'> | undefined
-    },
+    gate: KeyedGate,
+    plan: (row: GateDocument | undefined) => { at: number; closedUntil: number; spacing: number },
   ): Promise<number> {
-    for (let tries = 0; ; tries += 1) {
+    const { id, name } = gate
+    for (let tries = 1; ; tries += 1) {
       const before = await this.#store.get(gates, id)
-      const { at, row } = plan(before)
-      if (row === undefined) return at
-      const set = { ...row, expireAt: Math.ceil(row.next) + keptMs }
+      const { at, ...row } = plan(before)
+      const next = at + gapOf(gate, row.spacing)
+      const set = { ...row, next, expireAt: Math.ceil(next) + keptMs }
       const isDone = before
         ? await this.#store.update(gates, id, { version: before.version }, { set })
         : await this.#store.insert(gates, { id, name, ...set })
       // An expired row that is yet to be deleted can't be replaced: this process keeps to what it knows.
-      if (isDone || tries >= 50) return at
+      if (isDone || tries >= maxTries) return at
     }
   }
 

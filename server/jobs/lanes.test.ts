@@ -337,6 +337,28 @@ for (const backend of backends) {
       })
     })
 
+    it('takes a run to its next lane that was cut off on the way there', async () => {
+      const fixture = await start()
+      define(fixture, { limit: 1, perAccount: 1 })
+      await fixture.engine.start()
+      const [first, second] = await send(fixture, ['ada', 'bob'])
+      assert.ok(first && second)
+      await until('one has begun', () => stage.begun[0])
+      const blocked = await until('the other has its first slot', async () => {
+        const run = await fixture.store.get(runs, second)
+        return run?.slots === undefined ? undefined : run
+      })
+      // As after a crash right after the run's record was written.
+      assert.ok(blocked.waitsFor)
+      assert.ok(await fixture.store.remove(waits, blocked.waitsFor.id))
+      stage.begun.shift()?.end()
+      await reaches(fixture.engine, first, 'succeeded')
+      await fixture.engine.sweep()
+      await stage.endAll(1)
+      await reaches(fixture.engine, second, 'succeeded')
+      await until('the lanes are empty', () => isIdle(fixture))
+    })
+
     it('stores nothing more for a job without a limit', async () => {
       const fixture = await start()
       define(fixture, undefined)

@@ -98,7 +98,7 @@ export class Lanes {
       runs,
       run.id,
       { version: run.version },
-      { set: { state: 'blocked', waitsFor: wait.id }, unset: ['place', 'dueAt'] },
+      { set: { state: 'blocked', waitsFor: wait }, unset: ['place', 'dueAt'] },
     )
     void this.#try(wait.lane.id, { ref: wait.lane })
   }
@@ -117,7 +117,7 @@ export class Lanes {
 
   /** A run that waited is over. */
   forget(run: Pick<RunDocument, 'waitsFor'>): void {
-    if (run.waitsFor !== undefined) this.#core.store.remove(waits, run.waitsFor).catch(() => undefined) // A stale one is found in its turn.
+    if (run.waitsFor !== undefined) this.#core.store.remove(waits, run.waitsFor.id).catch(() => undefined) // A stale one is found in its turn.
   }
 
   /** Resolves when nothing is under way. */
@@ -192,7 +192,7 @@ export class Lanes {
         await pause(Math.random() * contendedMs)
         continue
       }
-      await Promise.all(plan.stale.map((wait) => store.remove(waits, wait.id)))
+      await Promise.all(plan.stale.map(({ id }) => store.remove(waits, id)))
       await Promise.all(plan.grants.map((grant) => this.#complete(grant)))
       if (!plan.again) return
       orders = { releases: new Map(), ref: orders.ref, inspects: false }
@@ -243,17 +243,31 @@ export class Lanes {
     const found = new Map<string, RunDocument>()
     for (let from = 0; from < ids.length; from += 1000)
       for (const run of await store.getMany(runs, ids.slice(from, from + 1000))) found.set(run.id, run)
+    const onTheWay: NewDocument<WaitDocument>[] = []
     for (const id of ids) {
       const run = found.get(id)
-      if (run?.slots?.[lane] !== undefined) continue
-      const waitId = run && (run.waitsFor ?? waitOf(run, [{ id: lane, name: '', max: 0, since: 0 }])?.id)
+      if (run?.slots?.[lane] !== undefined) {
+        if (run.state === 'blocked' && run.waitsFor !== undefined) onTheWay.push(run.waitsFor)
+        continue
+      }
+      const { id: waitId } =
+        run?.waitsFor ?? (run && waitOf(run, [{ id: lane, name: '', max: 0, since: 0 }])) ?? {}
       const wait = waitId?.startsWith(lane) ? await store.get(waits, waitId) : undefined
       if (run !== undefined && wait !== undefined && isEntitled(run, wait)) {
         holders[id] = token
         grants.push({ wait, run, token })
       } else delete holders[id]
     }
+    await this.#resume(onTheWay)
     return grants
+  }
+
+  /** Runs that were cut off on the way to their next lane get there. */
+  async #resume(onTheWay: readonly NewDocument<WaitDocument>[]): Promise<void> {
+    const { store } = this.#core
+    for (const wait of onTheWay)
+      if ((await store.get(waits, wait.id)) === undefined && (await store.insert(waits, wait)))
+        void this.#try(wait.lane.id, { ref: wait.lane })
   }
 
   #write(row: LaneDocument | undefined, plan: Plan): Promise<boolean> {
@@ -304,7 +318,7 @@ export class Lanes {
     )
     const match = { version: run.version }
     if (next === undefined) return this.#makeDue(run, wait, slots)
-    const set = { state: 'blocked' as const, slots, waitsFor: next.id }
+    const set = { state: 'blocked' as const, slots, waitsFor: next }
     if (!(await store.update(runs, run.id, match, { set, unset: ['place', 'dueAt'] }))) return false
     await store.insert(waits, next)
     // Last: as long as it is there, somebody finds the run.
@@ -354,7 +368,7 @@ const refOf = ({ id, name, limit, since, isOfAccount }: LaneDocument): LaneRef =
 const isEntitled = (run: RunDocument, wait: WaitDocument): boolean =>
   run.slots?.[wait.lane.id] === undefined &&
   (run.state === 'blocked'
-    ? run.waitsFor === wait.id
+    ? run.waitsFor?.id === wait.id
     : run.version === wait.runVersion && run.endedAt === undefined && run.state !== 'running')
 
 async function runsOf({ store }: Pick<EngineCore, 'store'>, of: readonly WaitDocument[]) {

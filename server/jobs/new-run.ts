@@ -29,7 +29,7 @@ export function newBlockedRun(
 ): { run: NewDocument<RunDocument>; wait: NewDocument<WaitDocument> } | undefined {
   const common = base(origin)
   const wait = waitOf({ ...common, version: 1 }, lanes)
-  return wait && { run: { ...common, state: 'blocked', waitsFor: wait.id }, wait }
+  return wait && { run: { ...common, state: 'blocked', waitsFor: wait }, wait }
 }
 
 function base({ event, target, createdAt }: RunOrigin): Omit<NewDocument<RunDocument>, 'state'> {

@@ -7,7 +7,7 @@ import type { Integration } from '../integrations/integration.ts'
 import type { LimitedRequest, RateLimits, RequestGate } from '../net/rate-limits.ts'
 import type { EngineCore } from './core.ts'
 import type { Execution, Frame } from './execution.ts'
-import { keyGate, type KeyedGate } from './gates.ts'
+import { keyGate, type KeyedGate, type Ticket } from './gates.ts'
 
 /** Shorter waits are not worth falling asleep for. */
 const inPlaceMs = 250
@@ -19,7 +19,7 @@ export interface PassGatesOptions {
   readonly core: EngineCore
   readonly execution: Execution
   /** By path: times that were given to tasks in an earlier pass. */
-  readonly tickets: Readonly<Record<string, number>> | undefined
+  readonly tickets: Readonly<Record<string, Ticket>> | undefined
 }
 
 /** Who a request is made for. */
@@ -32,7 +32,7 @@ interface Caller {
 /** The gates of one pass. */
 export class PassGates {
   readonly #options: PassGatesOptions
-  readonly #tickets: Map<string, number>
+  readonly #tickets: Map<string, Ticket>
   /** Attempts that have sent something. */
   readonly #sent = new WeakSet<Frame>()
 
@@ -41,8 +41,8 @@ export class PassGates {
     this.#tickets = new Map(Object.entries(options.tickets ?? {}))
   }
 
-  /** Times that tasks wait for, by path; undefined where there are none. */
-  get tickets(): Readonly<Record<string, number>> | undefined {
+  /** Times that were given to tasks, by path; undefined where there are none. */
+  get tickets(): Readonly<Record<string, Ticket>> | undefined {
     return this.#tickets.size === 0 ? undefined : Object.fromEntries(this.#tickets)
   }
 
@@ -64,16 +64,14 @@ export class PassGates {
     const frame = execution.frame
     const passed = caller.limits.gates(request).map((gate) => keyGate(gate, caller))
     for (;;) {
-      const at = await this.#ask(passed, request, frame)
+      const ticket = await this.#ask(passed, request, frame)
       // Over meanwhile: what was not sent must not be sent any more.
       if (execution.ended) return execution.never()
       if (execution.cancelling) await execution.sleep(frame, Infinity)
-      const waitMs = at - core.now()
+      const waitMs = ticket.at - core.now()
       if (waitMs <= 0) break
-      core.metrics.gateWaited(caller.integration, waitMs)
-      core.metrics.gateWaited(caller.integration, waitMs)
-      this.#tickets.set(frame.path, at)
-      if (waitMs > inPlaceMs && !this.#sent.has(frame)) await execution.sleep(frame, at)
+      this.#tickets.set(frame.path, ticket)
+      if (waitMs > inPlaceMs && !this.#sent.has(frame)) await execution.sleep(frame, ticket.at)
       else if (waitMs <= longestInPlaceMs) await waitInPlace(waitMs, signal)
       else
         throw new AuthFlowError('rate_limited', 'The provider allows no more requests just now.', {
@@ -84,11 +82,11 @@ export class PassGates {
     this.#sent.add(frame)
   }
 
-  async #ask(passed: readonly KeyedGate[], { url }: LimitedRequest, frame: Frame): Promise<number> {
+  async #ask(passed: readonly KeyedGate[], { url }: LimitedRequest, frame: Frame): Promise<Ticket> {
     const { core } = this.#options
-    const open = core.breaker.ask(url.host)
-    if (open > core.now()) return open
-    return core.gates.ask(passed, this.#tickets.get(frame.path))
+    const before = this.#tickets.get(frame.path)
+    const at = core.breaker.ask(url.host)
+    return at > core.now() ? { at, gates: before?.gates ?? [] } : core.gates.ask(passed, before)
   }
 
   async #note(caller: Caller, request: LimitedRequest, answer: Response | undefined): Promise<void> {
@@ -98,9 +96,11 @@ export class PassGates {
     const { path } = execution.frame
     try {
       for (const { gate, closedMs, spacingMs } of await caller.limits.read(answer, request)) {
-        const at = await core.gates.close(keyGate(gate, caller), closedMs, spacingMs)
+        const first = await core.gates.close(keyGate(gate, caller), closedMs, spacingMs)
         // Who was refused is the first to go on.
-        if (!answer.ok) this.#tickets.set(path, Math.max(at, this.#tickets.get(path) ?? 0))
+        const { at, gates } = this.#tickets.get(path) ?? { at: 0, gates: [] }
+        if (!answer.ok)
+          this.#tickets.set(path, { at: Math.max(at, first.at), gates: [...gates, ...first.gates] })
       }
     } catch (error) {
       core.log.warn({ err: error, integration: caller.integration }, 'a rate limit could not be noted')

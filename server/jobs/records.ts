@@ -4,8 +4,8 @@
 import { hash, randomUUID } from 'node:crypto'
 import { defineSet, type StoredDocument } from '../store/store.ts'
 import type { EventFilter, ScheduleRule } from './job.ts'
-import { gates } from './gates.ts'
-import { lanes, waits, type LimitRule } from './lane-records.ts'
+import { gates, type Ticket } from './gates.ts'
+import { lanes, waits, type LimitRule, type WaitDocument } from './lane-records.ts'
 import type { RunState } from '../../shared/flow.ts'
 import { outsideWaitSets } from './wait-records.ts'
 
@@ -165,9 +165,9 @@ export interface RunDocument extends StoredDocument {
   /** Slots of concurrency limits that it has: the token by the lane. They stay with it until it ends or falls asleep. */
   readonly slots?: Readonly<Record<string, number>>
   /** By path: times at which tasks that wait for a rate limit may go on. */
-  readonly tickets?: Readonly<Record<string, number>>
+  readonly tickets?: Readonly<Record<string, Ticket>>
   /** While it is blocked: the document that says so to its lane. */
-  readonly waitsFor?: string
+  readonly waitsFor?: NewDocument<WaitDocument>
   /** Somebody cancelled it: whoever has it or takes it ends it as cancelled. */
   readonly cancelRequested?: boolean
   /** Its worker died while it ran. Until a task commits, it runs alone. */

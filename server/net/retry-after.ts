@@ -3,12 +3,15 @@
 /** No provider may keep a caller waiting for longer, whatever it says. */
 const longestWaitMs = 24 * 3_600_000
 
+/** Both forms of a date that name their zone (RFC 9110 section 5.6.7). */
+const httpDate = /^[A-Z][a-z]{2,8}, \d{2}[ -][A-Z][a-z]{2}[ -]\d{2,4} \d{2}:\d{2}:\d{2} GMT$/
+
 /** Milliseconds of a `Retry-After` value: seconds, with or without a fraction, or a date; undefined for anything else. */
 export function retryAfterMs(value: unknown, now = Date.now()): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value * 1000 : undefined
   if (typeof value !== 'string' || value === '') return undefined
   if (/^\d{1,9}(\.\d+)?$/.test(value)) return Math.ceil(Number(value) * 1000)
-  const at = Date.parse(value)
+  const at = httpDate.test(value) ? Date.parse(value) : Number.NaN
   return Number.isNaN(at) ? undefined : Math.max(0, at - now)
 }
 
