@@ -191,12 +191,12 @@ export class RunPass {
       journal: this.#journal,
       seen: this.#seat?.seen ?? run.signalSeq ?? 0,
       suspended: this.#runner?.unrepeatable,
+      tickets: this.#connections?.tickets,
       secrets: this.#connections?.secrets ?? [],
     }
   }
 
   async #loadEvent(): Promise<ClaimedRun['event']> {
-      tickets: this.#connections?.tickets,
     const document = await this.#core.store.get(events, this.#claimed.run.event)
     return document && { document, content: openBody(this.#core, document) }
   }
