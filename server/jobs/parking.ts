@@ -6,9 +6,11 @@ import { endingPlace, finishEnding, storedWaits } from './run-ending.ts'
 import { parkingId, parkings, places, retentionMs, runs, type RunDocument } from './records.ts'
 
 const pageSize = 500
-/** The first page of woken runs goes at once; each further one this much later, with as much jitter. */
-const pageSpreadMs = 1000
+/** Each woken run is due this much later than the one before it, with as much jitter as it is late: some 500 a second. */
+const stepMs = 2
 const longestSpreadMs = 60_000
+/** Runs that are told at a time: what else is to be written meanwhile waits for no more than these. */
+const toldAtOnce = 25
 
 /** A connection that changed. */
 export interface ConnectionChanged {
@@ -26,13 +28,19 @@ export async function tellParked(core: EngineCore, change: ConnectionChanged): P
   for (let page = 0; ; page += 1) {
     // What was told has left the place, so that the first page is always new.
     const { items } = await store.list(runs, query)
-    const spread = Math.min(longestSpreadMs, page * pageSpreadMs)
-    const tell = (run: RunDocument): Promise<boolean> =>
+    const spread = (index: number): number => Math.min(longestSpreadMs, (page * pageSize + index) * stepMs)
+    const tell = (run: RunDocument, index: number): Promise<boolean> =>
       change.type === 'connected'
-        ? wake(core, run, Math.round(spread * (1 + random())))
+        ? wake(core, run, Math.round(spread(index) * (1 + random())))
         : cancelParked(core, run)
-    const told = await Promise.all(items.map(tell))
-    if (items.length < pageSize || !told.includes(true)) break
+    let isAnyTold = false
+    for (let from = 0; from < items.length; from += toldAtOnce) {
+      const told = await Promise.all(
+        items.slice(from, from + toldAtOnce).map((run, offset) => tell(run, from + offset)),
+      )
+      isAnyTold ||= told.includes(true)
+    }
+    if (items.length < pageSize || !isAnyTold) break
   }
   if (change.type === 'connected') await tellResolved(core, parkingId(integration, accountId))
   // Last, so that whoever is cut off before leaves the rest to the sweep. One that parked meanwhile needs it again.

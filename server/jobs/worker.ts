@@ -14,6 +14,8 @@ import { RunPass, type ClaimedRun } from './run-pass.ts'
 import { SlotWaits } from './slot-waits.ts'
 
 const troublePauseMs = 500
+/** A queue that is that long not empty is no burst of this process's own senders. */
+const longBacklogMs = 300
 /** After the deadline of a stop, tasks get this long to answer to their signal. */
 const abortGraceMs = 100
 
@@ -48,6 +50,8 @@ export class Worker implements RunTaker {
   #isLookPlanned = false
   /** True when the last look found less than there was room for, and nothing was announced since. */
   #isQueueEmpty = false
+  /** Since when every look has found as much as there was room for. */
+  #backlogSince = Infinity
   /** Senders, each by how it is told to go on. */
   readonly #senders = new SlotWaits<() => void>((goOn) => goOn())
   /** Runs that were stored as this worker's and wait for a slot. */
@@ -95,6 +99,8 @@ export class Worker implements RunTaker {
 
   awaitSlot(): Promise<void> | undefined {
     if (this.#owner === undefined || (this.#isQueueEmpty && this.#roomAhead() > 0)) return undefined
+    // Behind others that have waited for so long, there will be no free slot: in the queue every job has its turn.
+    if (performance.now() - this.#backlogSince > longBacklogMs) return undefined
     if (this.#senders.size >= this.#concurrency || !this.#senders.isWorthIt) return undefined
     return new Promise((resolve) => this.#senders.add(resolve))
   }
@@ -189,7 +195,7 @@ export class Worker implements RunTaker {
         if (room <= 0) break
         this.#isQueueEmpty = true
         const hints = await queue.claim(this.#registry.versions, room)
-        if (hints.length >= room) this.#isQueueEmpty = false
+        this.#noteFound(hints.length >= room)
         await Promise.all(hints.map((hint) => this.#take(hint)))
       } while (this.#lookAgain || !this.#isQueueEmpty)
     } catch (error) {
@@ -198,6 +204,14 @@ export class Worker implements RunTaker {
     } finally {
       this.#isLooking = false
       if (this.#isQueueEmpty) this.#admit()
+    }
+  }
+
+  #noteFound(isMoreThere: boolean): void {
+    if (!isMoreThere) this.#backlogSince = Infinity
+    else {
+      this.#isQueueEmpty = false
+      this.#backlogSince = Math.min(this.#backlogSince, performance.now())
     }
   }
 
