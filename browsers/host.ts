@@ -53,6 +53,8 @@ const pageScript = `
 import { configureAuthFlow } from './ui/index.ts'
 import './ui/define.ts'
 const page = document.documentElement.dataset
+// Before anything is configured: a flow that comes back by redirect reads at once.
+for (const flow of document.querySelectorAll('auth-flow[data-token]')) flow.connectToken = flow.dataset.token
 configureAuthFlow({ endpoint: page.endpoint })
 for (const type of ['state-change', 'success', 'error', 'cancel', 'popup-closed', 'popup-blocked']) {
   document.addEventListener('auth-' + type, ({ type, target, detail }) => {
@@ -62,7 +64,6 @@ for (const type of ['state-change', 'success', 'error', 'cancel', 'popup-closed'
     if (page.tells) fetch('/events', { method: 'POST', keepalive: true, body: JSON.stringify(told) })
   })
 }
-for (const flow of document.querySelectorAll('auth-flow[data-token]')) flow.connectToken = flow.dataset.token
 `
 
 /** Makes it; the elements are bundled from their sources. */
@@ -157,9 +158,7 @@ async function page(query: URLSearchParams, site: Answering): Promise<string> {
   const flows = await Promise.all(
     (query.get('integrations') ?? 'crm').split(',').map(async (integration) => {
       const token = inside ? (await mint(site, query, [integration], 'create')).token : ''
-      const how = inside
-        ? `data-token="${token}"`
-        : `token-url="/token?${escape(query)}" return-url="/?${escape(query)}"`
+      const how = `${inside ? `data-token="${token}"` : `token-url="/token?${escape(query)}"`} return-url="/?${escape(query)}"`
       const method = query.get('method') ?? 'oauth2'
       return `<auth-flow integration="${integration}" account-id="${account}" mode="${query.get('mode') ?? 'popup'}"
   ${method && `method="${method}"`} ${how}><auth-trigger><button type="button">Connect ${integration}</button></auth-trigger>
