@@ -1,0 +1,171 @@
+// Workers that are killed while hundreds of runs wait for events and for the runs they invoked, and while events arrive:
+// nothing that was sent is lost, and nothing is taken or started twice. AUTHFLOW_LONG=1 kills forty times.
+
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { printFigure } from '../../scripts/figure.ts'
+import { backends, isLong, type Backend } from '../connect/fixtures/backends.ts'
+import { createVault } from '../vault/create-vault.ts'
+import { parseKeyRing } from '../vault/key-ring.ts'
+import {
+  createDirectory,
+  encryptionKeys,
+  openEngine,
+  until,
+  type EngineFixture,
+} from './fixtures/engine-fixture.ts'
+import { defineWaitingJobs } from './fixtures/waiting-worker.ts'
+import { runs, type RunDocument } from './records.ts'
+import { eventWaits, takings } from './wait-records.ts'
+
+const runCount = isLong ? 600 : 200
+const killCount = isLong ? 40 : 5
+const workerCount = 2
+const script = fileURLToPath(new URL('./fixtures/waiting-worker.ts', import.meta.url))
+
+interface Scene {
+  readonly fixture: EngineFixture
+  readonly workers: ChildProcess[]
+  startWorker(): Promise<void>
+}
+
+async function withScene(backend: Backend, run: (scene: Scene) => Promise<void>): Promise<void> {
+  const directory = createDirectory()
+  const storeUrl = backend.open()
+  // Only sends and looks: it is never started.
+  const fixture = await openEngine(directory.path, { storeUrl })
+  defineWaitingJobs(fixture.engine)
+  const workers: ChildProcess[] = []
+  const env = {
+    ...process.env,
+    WAITING_WORKER_DIRECTORY: directory.path,
+    TEST_ENCRYPTION_KEYS: encryptionKeys,
+    ...(storeUrl === undefined ? {} : { WAITING_WORKER_STORE: storeUrl }),
+  }
+  const startWorker = async (): Promise<void> => {
+    const child = spawn(process.execPath, ['--import', 'tsx', script], {
+      env,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    workers.push(child)
+    await new Promise<void>((resolve, reject) => {
+      child.stdout?.once('data', () => resolve())
+      child.once('exit', () => reject(new Error('the worker ended before it was ready')))
+    })
+  }
+  try {
+    await run({ fixture, workers, startWorker })
+  } finally {
+    await Promise.all(workers.map(kill))
+    await fixture.close()
+    await backend.drop(storeUrl)
+    directory.remove()
+  }
+}
+
+function kill(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve()
+    child.once('exit', () => resolve())
+    child.kill('SIGKILL')
+  })
+}
+
+/** Sends every run its event, a few at a time: every other one by a run in a process that may be killed. */
+async function sendAll({ engine }: EngineFixture, pauseMs: number): Promise<void> {
+  for (let n = 0; n < runCount; n += 1) {
+    const payload = { n }
+    if (n % 2 === 0) await engine.sendEvent({ id: `go-${n}`, name: 'go', payload })
+    else await engine.invoke('sends', payload, { idempotencyKey: `send-${n}` })
+    await delay(pauseMs)
+  }
+}
+
+async function allRuns({ store }: EngineFixture): Promise<RunDocument[]> {
+  const all: RunDocument[] = []
+  let cursor: string | undefined
+  do {
+    const query = { index: 'all', equals: 'run', limit: 1000, ...(cursor === undefined ? {} : { cursor }) }
+    const page = await store.list(runs, query)
+    all.push(...page.items)
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return all
+}
+
+for (const backend of backends) {
+  describe(
+    `workers killed while runs wait, on ${backend.name}`,
+    { skip: backend.skip, timeout: 900_000 },
+    () => {
+      it('lose no event and no end of a run, and take and start nothing twice', () =>
+        withScene(backend, async (scene) => {
+          const { fixture, workers, startWorker } = scene
+          for (let count = 0; count < workerCount; count += 1) await startWorker()
+          const begun = await Promise.all(
+            Array.from({ length: runCount }, (_, n) =>
+              fixture.engine.sendEvent({ name: 'begin', payload: { n } }),
+            ),
+          )
+          const ids = begun.flatMap(({ runIds }) => runIds)
+          assert.equal(new Set(ids).size, runCount)
+          const isEnough = async (): Promise<true | undefined> =>
+            (await fixture.store.range(eventWaits, '', '~', 1000)).length > runCount / 2 ? true : undefined
+          await until('most of them wait', isEnough, 120_000)
+          const sending = sendAll(fixture, isLong ? 60 : 20)
+          for (let kills = 0; kills < killCount; kills += 1) {
+            await delay(400 + 200 * Math.random())
+            const victim = workers.shift()
+            if (victim !== undefined) await kill(victim)
+            await startWorker()
+          }
+          await sending
+          await until(
+            'all runs are over',
+            async () => {
+              const all = await allRuns(fixture)
+              return all.every(({ endedAt }) => endedAt !== undefined) ? true : undefined
+            },
+            300_000,
+          )
+          await judge(scene, ids)
+          printFigure({
+            requirement: 'X1',
+            name: `kills while runs wait (${backend.name})`,
+            value: killCount,
+          })
+          printFigure({
+            requirement: 'X1',
+            name: `lost or doubled of ${runCount} waits (${backend.name})`,
+            value: 0,
+          })
+        }))
+    },
+  )
+}
+
+async function judge({ fixture }: Scene, ids: readonly string[]): Promise<void> {
+  const all = await allRuns(fixture)
+  const parents = all.filter(({ job }) => job === 'waits')
+  assert.deepEqual(parents.map(({ id }) => id).toSorted(), ids.toSorted())
+  for (const run of all) assert.equal(run.state, 'succeeded', `${run.job} ${run.state}`)
+  const children = all.filter(({ job }) => job === 'doubles')
+  assert.equal(children.length, runCount, 'one child for each')
+  assert.equal(new Set(children.map(({ parent }) => parent?.run)).size, runCount)
+  const outputs = await Promise.all(ids.map(async (id) => outputOf(fixture, id)))
+  const expected = Array.from({ length: runCount }, (_, n) => JSON.stringify([n, n, 2 * n]))
+  assert.deepEqual(outputs.toSorted(), expected.toSorted(), 'each heard its own event')
+  assert.equal((await fixture.store.range(takings, '', '~', 1000)).length, runCount)
+  assert.equal(all.filter(({ place }) => place !== undefined).length, 0)
+}
+
+const vault = createVault({ keys: parseKeyRing(encryptionKeys), environment: 'test' })
+
+/** What a run returned, as JSON. */
+async function outputOf({ store }: EngineFixture, id: string): Promise<string> {
+  const run = await store.get(runs, id)
+  return run?.output === undefined ? '' : vault.session('run', id).open(run.output, 'output')
+}
