@@ -11,7 +11,7 @@ import type { IntegrationList, ServerApi } from './server-api.ts'
 import { DynamicSchedule } from './triggers/dynamic-schedule.ts'
 import { invokeTrigger } from './triggers/invoke-trigger.ts'
 
-type Api = ServerApi<IntegrationList>
+type Api = Omit<ServerApi<IntegrationList>, 'integrationTypes' | 'auth' | 'getAuth'>
 
 /** What only the host may see, wherever a run has it. */
 const canaries = ['payload', 'context', 'output', 'task', 'log', 'value'].map(

@@ -117,6 +117,7 @@ export type {
   SendEventOptions,
   TaskPage,
 } from './jobs/engine.ts'
+export { isTriggerError } from './jobs/trigger-error.ts'
 export type {
   AuthResolver,
   ResolvedFacts,
@@ -128,6 +129,7 @@ export type {
 export type { NewSchedule, ScheduleBook } from './jobs/schedule-book.ts'
 export type {
   EventFilter,
+  GetAuthOptions,
   HostValues,
   Integrations,
   IO,
@@ -151,6 +153,20 @@ export type {
   Trigger,
   ValueStore,
 } from './jobs/job.ts'
+export type { Job, OutputOf } from './jobs/job-handle.ts'
+export type {
+  AwaitedEvent,
+  AwaitedItem,
+  InvokeAndWaitOptions,
+  InvokeItem,
+  JobRef,
+  OutsideIO,
+  RunInvokeOptions,
+  RunResult,
+  WaitForEventOptions,
+  WaitForRequestOptions,
+  WithParent,
+} from './jobs/outside-io.ts'
 
 export { defineFields } from './integrations/field-set.ts'
 export { defineIntegration } from './integrations/define-integration.ts'

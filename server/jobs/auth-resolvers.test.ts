@@ -350,6 +350,42 @@ for (const backend of backends) {
       assert.doesNotMatch(seen.join(), /CANARY/)
     })
 
+    it('and connections are what io.getAuth gives inside a task, of the integrations of the job', async () => {
+      fixture.engine.defineAuthResolver(first, tokenOf)
+      const seen: unknown[] = []
+      const codeOf = (error: unknown): void =>
+        void seen.push(error instanceof AuthFlowError && [error.code, error.message.includes('job job')])
+      const id = await start(async (io) => {
+        await io.runTask('own call', async () => {
+          const auth = await io.getAuth(first)
+          seen.push(auth.type === 'oauth2' && auth.accessToken)
+        })
+        await io.getAuth(new Notes('third')).catch(codeOf)
+        await io.getAuth(JSON.parse('null') as Notes).catch(codeOf)
+        await io.wait('nap', 0.2)
+        // Not connected, and nobody else has any: the run waits.
+        await io.runTask('other call', async () => void (await io.getAuth(second)))
+      })
+      await reaches(fixture.engine, id, 'waiting_for_connection')
+      const codes = [
+        ['unknown_integration', true],
+        ['invalid_input', true],
+      ]
+      assert.deepEqual(seen.slice(0, 3), ['token-of-ada', ...codes])
+      account = connected
+      await fixture.engine.connectionChanged({
+        type: 'connected',
+        integration: 'second',
+        accountId: 'ada',
+        identityId: 'U1',
+      })
+      await reaches(fixture.engine, id, 'succeeded')
+      assert.doesNotMatch(
+        JSON.stringify(await fixture.engine.describeRun(id)),
+        /token-of-ada|connected-token/,
+      )
+    })
+
     it('are refused at their definition where they cannot work', () => {
       const { engine } = fixture
       engine.defineAuthResolver(first, tokenOf)

@@ -2,7 +2,7 @@
 
 import type { Auth } from '../../shared/auth.ts'
 import type { StatusChange } from '../../shared/run-status.ts'
-import type { Integration } from '../integrations/integration.ts'
+import type { AuthOf, Integration } from '../integrations/integration.ts'
 import type { JobConcurrency } from './concurrency.ts'
 import type { OutsideIO } from './outside-io.ts'
 
@@ -86,6 +86,12 @@ export interface RandomOptions {
   readonly max?: number
   /** Whole numbers only, each as likely as the others (default false). */
   readonly round?: boolean
+}
+
+/** Options of {@link IO.getAuth}. */
+export interface GetAuthOptions {
+  /** `tokenHash` of what the provider has refused: fresh credentials are asked for. */
+  readonly rejectedTokenHash?: string
 }
 
 /** Options of {@link IO.parallel}. */
@@ -211,6 +217,15 @@ export interface IO extends OutsideIO {
    * @throws {@link AuthFlowError} `invalid_input`, `duplicate_task_key`, `replay_mismatch`, `too_many_tasks`
    */
   createStatus(key: string, options: StatusOptions): Promise<Status>
+  /**
+   * Live credentials of the run's account for one of the job's integrations, for what the integration has no method for. Not a
+   * step: nothing is kept, and every pass asks again. Call it inside a task, use it at once, and return nothing of it. Where
+   * the account is not connected, the run is parked as it is for calls of the integration.
+   *
+   * @throws {@link AuthFlowError} `unknown_integration` (none of the job's, or one with credentials from code),
+   *   `identity_changed`, `unresolved_auth`, and those of `client.getAuth` that waiting does not help
+   */
+  getAuth<I extends Integration<string, Auth>>(integration: I, options?: GetAuthOptions): Promise<AuthOf<I>>
   /** Values that outlive the pass: of the run, of the job, of the environment. */
   readonly store: RunStore
   /** Log lines that are kept with the run. */

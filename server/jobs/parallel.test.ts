@@ -4,6 +4,7 @@ import { backends } from '../connect/fixtures/backends.ts'
 import { eventTrigger } from '../triggers/event-trigger.ts'
 import { createDirectory, openEngine, reaches, until, type EngineFixture } from './fixtures/engine-fixture.ts'
 import type { IO, Json } from './job.ts'
+import { isTriggerError } from './trigger-error.ts'
 
 for (const backend of backends) {
   describe(`io.parallel and io.try, on ${backend.name}`, { skip: backend.skip }, () => {
@@ -165,7 +166,10 @@ for (const backend of backends) {
         )
         const rescued = await io.try(
           () => io.runTask('breaks', () => Promise.reject(new Error('broken'))),
-          async (error) => io.runTask('mends', () => (error instanceof Error ? error.message : '')),
+          async (error) => {
+            assert.equal(isTriggerError(error), false)
+            return io.runTask('mends', () => (error instanceof Error ? error.message : ''))
+          },
         )
         return [slept ?? null, rescued ?? null]
       })

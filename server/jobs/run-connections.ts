@@ -35,6 +35,8 @@ export interface RunConnectionsOptions {
 interface Acquired {
   readonly integration: Integration
   /** Absent without credentials. */
+  readonly auth?: Auth
+  /** Absent without credentials. */
   readonly tokenHash: string | undefined
 }
 
@@ -78,6 +80,26 @@ export class RunConnections {
         : deferIntegration(integration, (steps) => this.#call(key, steps))
     this.#bound.set(key, bound)
     return bound
+  }
+
+  /** See `IO.getAuth`. */
+  async getAuth({ id, authSource }: Integration, rejectedTokenHash: string | undefined): Promise<Auth> {
+    const { core, execution, integrations, run } = this.#options
+    const [key] = Object.entries(integrations).find(([, each]) => each.id === id) ?? []
+    if (key === undefined || (authSource === 'LOCAL' && !core.authResolvers.has(id))) {
+      const problem = key === undefined ? 'is not among its integrations' : 'has its credentials from code'
+      throw new AuthFlowError(
+        'unknown_integration',
+        `io.getAuth of job ${run.job}: ${id} ${problem}. Give it one of the job's integrations that acts as accounts.`,
+        { details: { integration: id } },
+      )
+    }
+    if (rejectedTokenHash !== undefined) {
+      if (this.#acquired.has(key)) this.#reject(key, rejectedTokenHash)
+      else this.#rejected.set(key, rejectedTokenHash)
+    }
+    const { auth } = await this.#acquire(execution.frame, key)
+    return auth ?? execution.never()
   }
 
   #integration(key: string): Integration {
@@ -180,7 +202,7 @@ export class RunConnections {
     for (const secret of secretsOf(auth)) this.#secrets.add(secret)
     this.#tokenHash.set(key, auth.tokenHash)
     const bound = this.#gates.guard(integration.cloneForRun(io, key, auth), auth.identity.id)
-    return { integration: bound, tokenHash: auth.tokenHash }
+    return { integration: bound, auth, tokenHash: auth.tokenHash }
   }
 
   /** Credentials of the account's connection; undefined where the integration's resolver is to be asked. */

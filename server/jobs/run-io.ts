@@ -1,10 +1,13 @@
 // What `run` acts with: tasks, waits, log lines, and the job's integrations by name.
 
+import type { Auth } from '../../shared/auth.ts'
 import { AuthFlowError } from '../../shared/errors.ts'
+import type { AuthOf, Integration } from '../integrations/integration.ts'
 import type { EngineCore } from './core.ts'
 import type { EventDetails, EventInput, EventRecord, EventScope, SendEventOptions } from './engine.ts'
 import type { Execution } from './execution.ts'
 import type {
+  GetAuthOptions,
   IO,
   Json,
   OnError,
@@ -18,7 +21,7 @@ import type {
   TaskOptions,
 } from './job.ts'
 import type { Journal } from './journal.ts'
-import { storeStep, wrongCall } from './journal-step.ts'
+import { storeStep, whereItEnds, wrongCall } from './journal-step.ts'
 import type {
   AwaitedEvent,
   AwaitedItem,
@@ -150,6 +153,26 @@ export class RunIO implements IO {
     const { core, run } = this.#options
     const bounds = readBounds({ key, job: run.job }, options)
     return this.runTask(key, () => draw(bounds, core.random), { params: { ...bounds } })
+  }
+
+  getAuth<I extends Integration<string, Auth>>(
+    integration: I,
+    options: GetAuthOptions = {},
+  ): Promise<AuthOf<I>> {
+    // The integration's own type says which of the kinds it takes.
+    return watched(this.#getAuth(integration, options) as Promise<AuthOf<I>>)
+  }
+
+  async #getAuth(integration: Integration, { rejectedTokenHash }: GetAuthOptions): Promise<Auth> {
+    const { execution, run } = this.#options
+    const ended = whereItEnds(execution)
+    if (ended !== undefined) await ended
+    const id: unknown = Object(integration).id
+    if (typeof id !== 'string' || this.connections === undefined) {
+      const call = { name: 'getAuth', key: undefined, job: run.job }
+      throw wrongCall(call, "give it one of the job's integrations.")
+    }
+    return this.connections.getAuth(integration, rejectedTokenHash)
   }
 
   createStatus(key: string, options: StatusOptions): Promise<Status> {
