@@ -71,6 +71,10 @@ function windows() {
         await page.click(`[data-testid=sandbox-${payload}]`)
         return page.url()
       }
+      if (command === 'refusal') {
+        const page = await find(browser, 'small code')
+        return page.$eval('small code', (code) => code.textContent).finally(() => page.close())
+      }
       if (command === 'close-window') {
         const page = await find(browser, payload)
         await page.close()

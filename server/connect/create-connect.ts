@@ -46,13 +46,11 @@ import { watchFlows } from './watch.ts'
  * @throws {@link AuthFlowError} `duplicate_integration`
  */
 export function createConnect(options: ConnectOptions): Connect {
-  const context = createContext({
-    ...options,
-    async onChange(change) {
-      notices.runSoon(change.connection.id)
-      await options.onChange?.(change)
-    },
-  })
+  const onChange: ConnectOptions['onChange'] = async (change) => {
+    notices.runSoon(change.connection.id)
+    await options.onChange?.(change)
+  }
+  const context = createContext({ ...options, onChange })
   const notices = createNotices(context)
   const reads = createCredentialReads(context)
   const hub = new FlowHub(context.store)

@@ -65,8 +65,8 @@ export class AuthConnectionsElement extends AuthElement {
   }
 
   protected override updated(): void {
-    const { integrations = '', accountId, endpoint, tokenUrl, connectToken } = this
-    const own = { accountId, endpoint, tokenUrl, connectToken }
+    const { integrations = '', accountId, endpoint, tokenUrl, connectToken, messages } = this
+    const own = { accountId, endpoint, tokenUrl, connectToken, messages }
     const key = [integrations, accountId, endpoint].join('\n')
     if (!integrations || key === this.#key) return
     this.#key = key
@@ -94,7 +94,7 @@ export class AuthConnectionsElement extends AuthElement {
     const template = this.querySelector<HTMLTemplateElement>(':scope > template')
     if (template) item.append(document.importNode(template.content, true))
     const flow = item.querySelector('auth-flow') ?? item.appendChild(make('auth-flow'))
-    Object.assign(flow, { integration, ...own, messages: this.messages, load: 'none' })
+    Object.assign(flow, { integration, ...own, load: 'none' })
     const name = item.querySelector('[data-part=name]')
     // What cannot be read now is read, and judged, at the click.
     flow.flow.load().then(

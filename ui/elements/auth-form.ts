@@ -162,7 +162,8 @@ export class AuthFormElement extends AuthPart {
   }
 
   #field(field: FormField, key: string, value = field.schema.default ?? ''): HTMLElement {
-    return this.#node(key, () => {
+    // With other choices it is another one.
+    return this.#node(`${key} ${field.schema.enum}`, () => {
       const scope = fieldMarkup(this, { field, id: `${this.#id}-${key}`, value }, this.renderField)
       prepareField({ ...this.#place(field), scope }, value)
       return scope
@@ -224,10 +225,10 @@ export class AuthFormElement extends AuthPart {
     if (type === 'click') return reveal(target.closest('[data-part=reveal]'))
     // The author's own form may have listeners of its framework above.
     if (!this.#own && type !== 'focusout') event.stopPropagation()
-    const { fields, methods, method } = flow.flow.getSnapshot()
+    const { fields, methods } = flow.flow.getSnapshot()
     const name = target.getAttribute('name')
     const next = name === 'method' && 'value' in target && methods.find(({ id }) => id === target.value)
-    if (next && next.id !== method && type === 'change') return flow.flow.choose(next.id)
+    if (next && type === 'change') return flow.flow.choose(next.id)
     const field = fields.find((one) => one.name === name)
     if (!field) return
     // Judged when it is left with a value, and while typing where it is marked; leaving says nothing new about what is

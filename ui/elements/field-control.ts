@@ -69,7 +69,10 @@ function fillTexts({ field, scope, messages }: FieldPlace): void {
 }
 
 function prepareControl(control: Control, field: FormField, value: string): void {
-  control.required = field.required
+  const { required, schema, optionLabels } = field
+  control.required = required
+  if ('options' in control && !control.options[1])
+    schema.enum?.forEach((one, index) => control.append(new Option(optionLabels?.[index] ?? one, one)))
   if ('checked' in control && /^(radio|checkbox)$/.test(control.type)) {
     control.checked ||= value === (control.type === 'radio' ? control.value : 'true')
     return

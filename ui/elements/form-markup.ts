@@ -68,7 +68,7 @@ export function fieldMarkup(
 }
 
 function defaultField(host: Element, field: FormField, kind: string): HTMLElement[] {
-  const { name, required, placeholder = '', optionLabels, schema } = field
+  const { name, required, placeholder = '', schema } = field
   const part = <Tag extends keyof HTMLElementTagNameMap>(
     tag: Tag,
     called: string,
@@ -78,10 +78,7 @@ function defaultField(host: Element, field: FormField, kind: string): HTMLElemen
   const control = schema.enum
     ? part('select', 'input', { name })
     : part('input', 'input', { name, type: kind === 'boolean' ? 'checkbox' : 'text' })
-  if (schema.enum && !(required && schema.default)) control.append(make('option', { value: '' }, placeholder))
-  schema.enum?.forEach((value, index) =>
-    control.append(make('option', { value }, optionLabels?.[index] ?? value)),
-  )
+  if (schema.enum && !(required && schema.default)) control.append(new Option(placeholder, ''))
   const label = part('label', 'label')
   return [
     ...(kind === 'boolean'

@@ -3,7 +3,7 @@
 
 import type { Connection } from '../../shared/auth.ts'
 import type { ErrorCode, ErrorReply } from '../../shared/errors.ts'
-import { checkFields } from '../../shared/fields.ts'
+import { checkFields, type FieldValues, type FormField } from '../../shared/fields.ts'
 import type { ConnectMethod, FlowView, IntegrationView } from '../../shared/flow.ts'
 import { configureAuthFlow } from '../flow/configure.ts'
 
@@ -23,6 +23,8 @@ export interface FakeConnectOptions {
   readonly connections?: readonly Connection[]
   /** How connecting ends (default `connects`). */
   readonly outcome?: FakeOutcome
+  /** Asked after authorisation; those with choices have them in `schema.enum` (default: nothing). */
+  readonly configure?: readonly FormField[]
   /** What every answer takes, in milliseconds (default 300). */
   readonly delayMs?: number
 }
@@ -51,14 +53,22 @@ class FakeServer implements FakeConnect {
   readonly #endpoint = new URL('/authflow-fake', location.href).href
   readonly #integrations: readonly IntegrationView[]
   readonly #delayMs: number
+  readonly #asked: readonly FormField[]
   readonly #connections = new Map<string, Connection>()
   readonly #flows = new Map<string, FlowView>()
   readonly #fetch = globalThis.fetch
   readonly #open = globalThis.open
   #window: HTMLIFrameElement | undefined
 
-  constructor({ integrations, connections = [], outcome = 'connects', delayMs = 300 }: FakeConnectOptions) {
+  constructor({
+    integrations,
+    connections = [],
+    outcome = 'connects',
+    configure = [],
+    delayMs = 300,
+  }: FakeConnectOptions) {
     this.outcome = outcome
+    this.#asked = configure
     this.#integrations = integrations
     this.#delayMs = delayMs
     for (const connection of connections) this.#connections.set(connection.integration, connection)
@@ -174,6 +184,7 @@ class FakeServer implements FakeConnect {
   }
 
   #submit(flow: FlowView, { method: id, values: given = {} }: FakeInput): Partial<FlowView> {
+    if (flow.stage === 'configure') return this.#configure(flow, given)
     const method = flow.methods.find((one) => one.id === id)
     if (!method) return failed('invalid_input', 'No such method.')
     const { values, errors } = checkFields(method.fields, given)
@@ -182,6 +193,16 @@ class FakeServer implements FakeConnect {
     )
     const taken = { method: method.id, fields: method.fields, values: shown, errors }
     return errors.length > 0 ? { ...taken, stage: 'fields' } : { ...taken, ...this.#outcomeOf(flow, method) }
+  }
+
+  #configure(flow: FlowView, given: FieldValues): Partial<FlowView> {
+    const { values, errors } = checkFields(this.#asked, given)
+    return errors.length > 0 ? { errors } : this.#connected(flow, values)
+  }
+
+  /** Asks for more, where there is more to ask for. */
+  #authorised(flow: FlowView): Partial<FlowView> {
+    return this.#asked.length > 0 ? { stage: 'configure', fields: this.#asked } : this.#connected(flow)
   }
 
   #outcomeOf(flow: FlowView, method: ConnectMethod): Partial<FlowView> {
@@ -202,11 +223,11 @@ class FakeServer implements FakeConnect {
       case 'verifies':
         return { stage: 'verify' }
       default:
-        return method.id === 'oauth2' ? { stage: 'verify' } : this.#connected(flow)
+        return method.id === 'oauth2' ? { stage: 'verify' } : this.#authorised(flow)
     }
   }
 
-  #connected({ integration, id }: FlowView): Partial<FlowView> {
+  #connected({ integration, id }: FlowView, fields: FieldValues = {}): Partial<FlowView> {
     const now = new Date().toISOString()
     const connection: Connection = {
       id,
@@ -216,7 +237,7 @@ class FakeServer implements FakeConnect {
       method: 'oauth2',
       identity: { id: 'ada', label: 'ada@example.com', place: 'Acme' },
       scopes: [],
-      fields: {},
+      fields,
       createdAt: now,
       updatedAt: now,
     }
@@ -228,7 +249,7 @@ class FakeServer implements FakeConnect {
     const flows = asked.flatMap(({ id }) => this.#flows.get(id) ?? [])
     for (const flow of flows)
       if (flow.stage === 'verify' && this.outcome === 'connects')
-        this.#change(flow.id, () => this.#connected(flow))
+        this.#change(flow.id, () => this.#authorised(flow))
     return asked.flatMap(({ id, version }) => {
       const flow = this.#flows.get(id)
       return flow && flow.version > version ? [flow] : []

@@ -29,7 +29,7 @@ export const localError = (
 
 /** The page's own policy forbids what was tried. */
 export const policyError = (cause?: unknown): ConnectError =>
-  localError('csp_blocked', 'CSP: allow connect-src and form-action.', {
+  localError('csp_blocked', 'CSP: connect-src, form-action.', {
     cause,
   })
 

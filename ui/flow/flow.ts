@@ -152,8 +152,10 @@ export const firstSnapshot = ({ status, identity }: AuthFlowOptions): FlowSnapsh
 export function nextSnapshot(before: FlowSnapshot, patch: Partial<FlowSnapshot>): FlowSnapshot {
   const after = { ...before, ...patch }
   const { state, methods, method } = after
-  const kept = methods === before.methods && method === before.method && before.fields
-  const fields = patch.fields ?? (kept || methods.find(({ id }) => id === method)?.fields) ?? []
+  // What is asked stays while it is being sent, and whatever else is learnt meanwhile.
+  const same = method === before.method && (state === before.state || state === 'submitting')
+  const fields =
+    patch.fields ?? (same ? before.fields : (methods.find(({ id }) => id === method)?.fields ?? []))
   return Object.freeze({ ...after, fields, busy: isBusy(state) })
 }
 

@@ -83,13 +83,17 @@ async function mint(
   const { token = '', expiresAt = '' } =
     reply && typeof reply === 'object' ? reply : { token: reply, expiresAt: '' }
   // Whatever a backend answers, the pattern takes nothing but a token.
-  if (!connectTokenPattern.test(token)) throw localError('connect_token_invalid', 'Not a connect token.')
+  if (!connectTokenPattern.test(token)) throw localError('connect_token_invalid', 'No connect token.')
   return { token, until: (Date.parse(expiresAt) || Infinity) - marginMs }
 }
 
 const refused = (options: Parameters<typeof localError>[2]): ConnectError =>
   // What a page without an origin asks for never reaches the backend.
-  localError(globalThis.origin === 'null' ? 'origin_opaque' : 'token_request_failed', 'No connect token.', options)
+  localError(
+    globalThis.origin === 'null' ? 'origin_opaque' : 'token_request_failed',
+    'No connect token.',
+    options,
+  )
 
 /** A source that asks the host's backend: POST with its cookies, body `{ integration, integrations, purpose }`. */
 const tokenFrom =
