@@ -87,6 +87,7 @@ function defaultField(host: Element, field: FormField, kind: string): HTMLElemen
     part('button', 'reveal', { type: 'button', 'aria-pressed': 'false' }),
     part('p', 'description'),
     part('a', 'help', { target: '_blank', rel: 'noopener noreferrer' }),
-    part('p', 'error', { hidden: true }),
+    // Said at once, because the control that is wrong may have the focus already.
+    part('p', 'error', { hidden: true, role: 'alert' }),
   ]
 }
