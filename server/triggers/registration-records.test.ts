@@ -6,6 +6,7 @@ import { parseKeyRing } from '../vault/key-ring.ts'
 import {
   isUsable,
   openSecret,
+  registrationId,
   sealSecret,
   triggerSealedSets,
   type DeliveryDocument,
@@ -16,6 +17,17 @@ const [k1, k2] = ['k1', 'k2'].map((kid) => `${kid}:${randomBytes(32).toString('b
 const vaultOf = (...keys: (string | undefined)[]) =>
   createVault({ keys: parseKeyRing(keys.join(',')), environment: 'test' })
 const place = { id: 'registration', integration: 'github-customers', hook: 'wh_one' }
+
+describe('ids of registrations', () => {
+  it('take any key, also one with slashes, and tell triggers and keys apart', () => {
+    const keys = ['owner/repo', 'owner', 'owner/', 'owner%2Frepo', '..', '?#']
+    const ids = ['issues', 'issues/owner'].flatMap((trigger) =>
+      keys.map((key) => registrationId(trigger, key)),
+    )
+    assert.equal(new Set(ids).size, ids.length)
+    for (const id of ids) assert.match(id, /^[\w-]+$/)
+  })
+})
 
 describe('secrets of registrations', () => {
   it('open at their registration and hook, and nowhere else', () => {
