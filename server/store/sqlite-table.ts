@@ -50,9 +50,9 @@ export function columnFields(indexes: DocumentSet<StoredDocument>['indexes']): s
   return [...fields].sort()
 }
 
-/** Documents in the middle of their life that are kept in memory, per table, and the longest text of one. */
+/** Documents in the middle of their life that are kept in memory, per table: how many, and the length of all texts. */
 const keptDocuments = 512
-const keptLength = 16 * 1024
+const keptLength = 8 * 1024 * 1024
 
 /** Statements and verbs of one table. */
 export class SqliteTable {
@@ -71,7 +71,8 @@ export class SqliteTable {
    * Documents as this connection last wrote them, text or parsed, the oldest first: who writes one soon writes it
    * again. One that is taken leaves, so that nobody sees what a failed change made of it.
    */
-  readonly #kept = new Map<string, string | Fields>()
+  readonly #kept = new Map<string, { readonly document: string | Fields; readonly length: number }>()
+  #keptLength = 0
 
   constructor(db: SqlDatabase, set: DocumentSet<StoredDocument>) {
     this.name = set.name
@@ -114,15 +115,15 @@ export class SqliteTable {
 
   /** Like {@link read}, inside a batch and to be changed. */
   take(id: string): Fields | undefined {
-    const kept = this.#kept.get(id)
-    if (kept === undefined) return this.read(id)
-    this.#kept.delete(id)
-    return typeof kept === 'string' ? parseText(kept) : kept
+    const document = this.#drop(id)
+    if (document === undefined) return this.read(id)
+    return typeof document === 'string' ? parseText(document) : document
   }
 
   /** To be called when what this connection wrote may have been undone or overwritten. */
   forget(): void {
     this.#kept.clear()
+    this.#keptLength = 0
   }
 
   /** The document if it is there for callers. */
@@ -142,7 +143,7 @@ export class SqliteTable {
   /** False when it is not there or does not match. */
   remove(id: string, terms: readonly Term[], nowMs: number): boolean {
     const fields = terms.length === 0 ? undefined : this.take(id)
-    this.#kept.delete(id)
+    this.#drop(id)
     if (terms.length === 0) return Number(this.#deleteLive.run(id, nowMs).changes) === 1
     if (fields === undefined || isExpired(fields, nowMs) || !matches(fields, terms)) return false
     this.delete(id)
@@ -151,7 +152,7 @@ export class SqliteTable {
 
   /** Deletes the row. */
   delete(id: string): void {
-    this.#kept.delete(id)
+    this.#drop(id)
     this.#delete.run(id)
   }
 
@@ -178,11 +179,21 @@ export class SqliteTable {
   }
 
   #keep(id: string, document: string | Fields, length: number): void {
-    if (length > keptLength) return
-    this.#kept.set(id, document)
-    if (this.#kept.size <= keptDocuments) return
-    const [oldest] = this.#kept.keys()
-    if (oldest !== undefined) this.#kept.delete(oldest)
+    this.#drop(id)
+    this.#kept.set(id, { document, length })
+    this.#keptLength += length
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= keptDocuments && this.#keptLength <= keptLength) return
+      this.#drop(oldest)
+    }
+  }
+
+  #drop(id: string): string | Fields | undefined {
+    const kept = this.#kept.get(id)
+    if (kept === undefined) return undefined
+    this.#kept.delete(id)
+    this.#keptLength -= kept.length
+    return kept.document
   }
 
   /** All fields with a column. */
