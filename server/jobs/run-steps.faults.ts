@@ -1,0 +1,146 @@
+// Everything a run has besides tasks, in workers that are killed: branches, random numbers, statuses and values are what
+// they would have been without a kill. AUTHFLOW_LONG=1 kills twenty times.
+
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { printFigure } from '../../scripts/figure.ts'
+import { backends, isLong } from '../connect/fixtures/backends.ts'
+import {
+  createDirectory,
+  encryptionKeys,
+  openEngine,
+  until,
+  type EngineFixture,
+} from './fixtures/engine-fixture.ts'
+import { changes, defineEverything, items } from './fixtures/steps-worker.ts'
+
+const runCount = isLong ? 100 : 12
+const killCount = isLong ? 20 : 3
+const script = fileURLToPath(new URL('./fixtures/steps-worker.ts', import.meta.url))
+
+/** Starts a worker; resolves once it takes runs. */
+async function startWorker(directory: string, storeUrl: string | undefined): Promise<ChildProcess> {
+  const env = {
+    ...process.env,
+    STEPS_WORKER_DIRECTORY: directory,
+    ...(storeUrl === undefined ? {} : { STEPS_WORKER_STORE: storeUrl }),
+    TEST_ENCRYPTION_KEYS: encryptionKeys,
+  }
+  const child = spawn(process.execPath, ['--import', 'tsx', script], {
+    env,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.once('data', () => resolve())
+    child.once('exit', () => reject(new Error('the worker ended before it was ready')))
+  })
+  return child
+}
+
+function kill(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve()
+    child.once('exit', () => resolve())
+    child.kill('SIGKILL')
+  })
+}
+
+/** What tasks did, by run, in their order. */
+function effectsIn(directory: string): Map<string, string[]> {
+  const path = join(directory, 'effects')
+  const found = new Map<string, string[]>()
+  if (!existsSync(path)) return found
+  for (const line of readFileSync(path, 'utf8').trimEnd().split('\n')) {
+    const [run = '', ...what] = line.split(' ')
+    found.set(run, [...(found.get(run) ?? []), what.join(' ')])
+  }
+  return found
+}
+
+/** The run is as if nobody had killed anything; gives how many tasks were done once more. */
+async function judge({ engine }: EngineFixture, id: string, effects: readonly string[]): Promise<number> {
+  const { state, output, error } = await engine.describeRun(id)
+  assert.equal(state, 'succeeded', JSON.stringify(error))
+  assert.ok(typeof output === 'object' && output !== null && !Array.isArray(output))
+  const { drawn, results, count, kept } = output
+  assert.deepEqual(
+    [results, count, kept],
+    [items.map((item) => item * 10 + 1), changes, items.map((item) => item * 10)],
+  )
+  const draws = effects.filter((what) => what.startsWith('drew '))
+  assert.deepEqual([...new Set(draws)], [`drew ${String(drawn)}`])
+  const { statuses } = await engine.getRunStatuses(id)
+  assert.deepEqual(
+    statuses.map(({ label, history }) => [label, history.map((before) => before.label)]),
+    [[String(changes), Array.from({ length: changes }, (_, index) => String(index))]],
+  )
+  const done = new Set(effects)
+  // A kill costs a task that it cuts off one more attempt, and no other.
+  for (const what of done) assert.ok(effects.filter((each) => each === what).length <= 1 + killCount, what)
+  assert.equal(done.size, 1 + items.length * 2)
+  return effects.length - done.size
+}
+
+for (const backend of backends) {
+  describe(`steps of a run, on ${backend.name}`, { skip: backend.skip, timeout: 3_000_000 }, () => {
+    it('are done as often as without kills, and are worth the same', async () => {
+      const directory = createDirectory()
+      const url = backend.open()
+      const fixture = await openEngine(directory.path, { storeUrl: url })
+      defineEverything(fixture.engine, () => undefined)
+      let worker: ChildProcess | undefined
+      try {
+        const sent = await Promise.all(
+          Array.from({ length: runCount }, () =>
+            fixture.engine.sendEvent({ name: 'everything', payload: null }),
+          ),
+        )
+        const ids = sent.flatMap(({ runIds }) => runIds)
+        for (let kills = 0; kills < killCount; kills += 1) {
+          worker = await startWorker(directory.path, url)
+          const before = effectsIn(directory.path).size
+          // In the middle of its work: once it has done something, and a little later.
+          await until(
+            'it works',
+            () => effectsIn(directory.path).size >= Math.min(runCount, before + 1),
+            60_000,
+          )
+          await delay(20 + 60 * Math.random())
+          await kill(worker)
+        }
+        worker = await startWorker(directory.path, url)
+        const states = async (): Promise<string[]> =>
+          Promise.all(ids.map(async (id) => (await fixture.engine.getRun(id)).state))
+        await until(
+          'all are over',
+          async () => {
+            await delay(500)
+            return (await states()).every((state) => state === 'succeeded' || state === 'failed')
+          },
+          600_000,
+        )
+        const effects = effectsIn(directory.path)
+        let extra = 0
+        for (const id of ids) extra += await judge(fixture, id, effects.get(id) ?? [])
+        // At a kill, at most every branch of every run is in the middle of a task.
+        assert.ok(extra <= killCount * runCount * items.length)
+        printFigure({
+          requirement: 'X2',
+          name: `tasks of branches done once more, ${backend.name}`,
+          value: extra,
+          unit: `of ${runCount * (1 + items.length * 2)}, after ${killCount} kills`,
+        })
+      } finally {
+        if (worker) await kill(worker)
+        await fixture.close()
+        await backend.drop(url)
+        directory.remove()
+      }
+    })
+  })
+}
