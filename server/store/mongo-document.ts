@@ -69,8 +69,9 @@ function isPlain(value: unknown, depth: number): boolean {
   return Object.entries(value).every(([key, item]) => isPlainKey(key) && isPlain(item, depth - 1))
 }
 
+/** The driver takes an object with `_bsontype` for a value of its own. */
 function isPlainKey(key: string): boolean {
-  return key !== '' && key !== '__proto__' && !/[$.\0]/.test(key) && key.isWellFormed()
+  return key !== '' && key !== '__proto__' && key !== '_bsontype' && !/[$.\0]/.test(key) && key.isWellFormed()
 }
 
 /** The filter of one document that is there for callers and meets the conditions. Values never become operators. */
