@@ -148,7 +148,7 @@ function serverOf(servers: HostOptions['servers'], query: URLSearchParams) {
 }
 
 /**
- * The page: `integrations` (default `crm`), `account`, `mode`, `method`; `token=inside` has the token in the page, which
+ * The page: `integrations` (default `crm`), `account`, `mode`, `method`, `panel`, `dir`; `token=inside` has the token in the page, which
  * then asks its own site for nothing.
  */
 async function page(query: URLSearchParams, site: Answering): Promise<string> {
@@ -162,12 +162,19 @@ async function page(query: URLSearchParams, site: Answering): Promise<string> {
       const method = query.get('method') ?? 'oauth2'
       return `<auth-flow integration="${integration}" account-id="${account}" mode="${query.get('mode') ?? 'popup'}"
   ${method && `method="${method}"`} ${how}><auth-trigger><button type="button">Connect ${integration}</button></auth-trigger>
-  <auth-panel hidden><h2>Connect ${integration}</h2><auth-form></auth-form></auth-panel><auth-status></auth-status></auth-flow>`
+  ${panel(query, `<h2>Connect ${integration}</h2><auth-form></auth-form>`)}<auth-status></auth-status></auth-flow>`
     }),
   )
   return `<!doctype html><html lang="en" ${query.get('dir') === 'rtl' ? 'dir="rtl"' : ''} data-endpoint="${url}" data-tells="${inside ? '' : 'all'}">
 <meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Host</title>
 <main><h1>Settings</h1>${flows.join('')}</main><script type="module" src="/app.js"></script></html>`
+}
+
+/** `panel=dialog`, `panel=popover`, or in place. */
+function panel(query: URLSearchParams, content: string): string {
+  const kind = query.get('panel')
+  const inner = kind === 'dialog' ? `<dialog>${content}</dialog>` : content
+  return `<auth-panel hidden ${kind === 'popover' ? 'popover' : ''}>${inner}</auth-panel>`
 }
 
 const escape = (query: URLSearchParams): string => String(query).replaceAll('&', '&amp;')

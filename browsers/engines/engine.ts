@@ -37,11 +37,13 @@ export interface Window {
   close(): Promise<void>
   /** A click in the middle of the element. */
   click(selector: string): Promise<void>
-  /** A key as WebDriver names it (`Tab`, `Enter`, `Escape`, `Space`), or text to be typed. */
+  /** A key as WebDriver names it (`Tab`, `Enter`, `Escape`, `ArrowDown`), or text to be typed. */
   press(key: string): Promise<void>
   waitFor(selector: string): Promise<void>
   /** The element's text. */
   text(selector: string): Promise<string>
+  /** True when the browser itself gives an element this role and name. */
+  offers(role: string, name: string): Promise<boolean>
   /** The document of a frame. */
   frame(selector: string): Promise<Window>
   /** Takes the whole browser off the network, or back; undefined where the driver cannot. */

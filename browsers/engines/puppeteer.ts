@@ -88,6 +88,8 @@ function windowOf(page: Page, document: Page | Frame = page): Window {
     press: (key) => (isKey(key) ? page.keyboard.press(keys[key]) : page.keyboard.type(key)),
     waitFor: async (selector) => void (await wait(selector)),
     text: async (selector) => (await wait(selector)).evaluate((element) => element.textContent ?? ''),
+    offers: async (role, name) =>
+      (await document.$(`::-p-aria([role=${JSON.stringify(role)}][name=${JSON.stringify(name)}])`)) !== null,
     async frame(selector) {
       const content = await (await wait(selector)).contentFrame()
       if (!(content && 'page' in content)) throw new Error(`${selector} is no frame`)
@@ -97,9 +99,11 @@ function windowOf(page: Page, document: Page | Frame = page): Window {
   }
 }
 
-const keys = { Tab: 'Tab', Enter: 'Enter', Escape: 'Escape', Space: 'Space' } as const satisfies Record<
-  string,
-  KeyInput
->
+const keys = {
+  Tab: 'Tab',
+  Enter: 'Enter',
+  Escape: 'Escape',
+  ArrowDown: 'ArrowDown',
+} as const satisfies Record<string, KeyInput>
 
 const isKey = (key: string): key is keyof typeof keys => key in keys

@@ -202,6 +202,14 @@ function windowOf(driver: WebDriver, inTurn: InTurn, place: Place): Window {
       here(async () =>
         driver.executeScript<string>('return arguments[0].textContent', await located(selector)),
       ),
+    offers: (role, name) =>
+      here(async () => {
+        for (const element of await driver.findElements(By.css(controls))) {
+          if ((await element.getAriaRole()) === role && (await element.getAccessibleName()) === name)
+            return true
+        }
+        return false
+      }),
     frame: async (selector) => {
       await here(() => located(selector))
       return windowOf(driver, inTurn, { handle: place.handle, frame: selector })
@@ -210,6 +218,9 @@ function windowOf(driver: WebDriver, inTurn: InTurn, place: Place): Window {
   }
 }
 
-const keys = { Tab: Key.TAB, Enter: Key.ENTER, Escape: Key.ESCAPE, Space: Key.SPACE } as const
+/** What may have a role that somebody looks for. */
+const controls = 'button, a, input, select, textarea, dialog, [role]'
+
+const keys = { Tab: Key.TAB, Enter: Key.ENTER, Escape: Key.ESCAPE, ArrowDown: Key.ARROW_DOWN } as const
 
 const isKey = (key: string): key is keyof typeof keys => key in keys
