@@ -29,6 +29,8 @@ import type {
 import type { Integration } from './integrations/integration.ts'
 import { currentRun } from './jobs/execution.ts'
 import type { Integrations, JobOptions, Json } from './jobs/job.ts'
+import { createJob, type Job, type OutputOf } from './jobs/job-handle.ts'
+import type { InvokeItem } from './jobs/outside-io.ts'
 import { JobRegistry } from './jobs/registry.ts'
 import { TriggerDefinitions } from './triggers/definitions.ts'
 import type { TriggerHost } from './triggers/host.ts'
@@ -205,6 +207,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   /**
    * Defines a job, before or after the start. Runs of it are taken up by every process that defined it.
    *
+   * @returns the job, for starting it by `invoke` and for `io.invoke` and `io.invokeAndWait`, which know its types by it
    * @throws {@link AuthFlowError} `duplicate_job`, `invalid_version`, `invalid_input`, `unknown_integration` (an instance
    *   that is none of this server's)
    */
@@ -212,7 +215,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     Payload,
     Used extends Integrations = Readonly<Record<never, never>>,
     Output extends Json | void = void,
-  >(options: JobOptions<Payload, Used, Output>): void {
+  >(options: JobOptions<Payload, Used, Output>): Job<Payload, OutputOf<Output>> {
     // The engine needs an open store; its registry does not, and finds every mistake here and now.
     this.#registry.define(options)
     const endpoint = endpointOf(options.trigger)
@@ -220,6 +223,7 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
     const define = (engine: JobEngine): void => engine.defineJob(options)
     if (this.#running) define(this.#running.engine)
     this.#jobs.push(define)
+    return createJob(options, async () => (await this.#services()).engine)
   }
 
   /**
@@ -324,6 +328,11 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
   /** Starts a job that has an `invokeTrigger`. See `ServerApi.invoke`. */
   async invoke(job: string, payload: Json, options?: InvokeOptions): Promise<{ readonly id: string }> {
     return (await this.#services()).engine.invoke(job, payload, options)
+  }
+
+  /** Starts up to 1,000 runs of one job. See `ServerApi.batchInvoke`. */
+  async batchInvoke(job: string, items: readonly InvokeItem[]): Promise<readonly { readonly id: string }[]> {
+    return (await this.#services()).engine.batchInvoke(job, items)
   }
 
   /**

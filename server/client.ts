@@ -83,6 +83,7 @@ export function createClient<C = ServerApi<IntegrationList>>(
     sendEvent,
     sendEvents,
     invoke: (job, payload, options = {}) => call(() => api.jobs.invoke.mutate({ ...options, job, payload })),
+    batchInvoke: (job, items) => call(() => api.jobs.batchInvoke.mutate({ job, items })),
     getAuth,
   }
 }

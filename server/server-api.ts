@@ -11,6 +11,7 @@ import type { RevokeTokensRequest } from './connect/revoke-tokens.ts'
 import type { AuthOf, Integration } from './integrations/integration.ts'
 import type { RunStatuses } from '../shared/run-status.ts'
 import type { HostValues, Json } from './jobs/job.ts'
+import type { InvokeItem } from './jobs/outside-io.ts'
 import type { ScheduleBook } from './jobs/schedule-book.ts'
 import type { RegistrationApi } from './triggers/registration.ts'
 import type {
@@ -270,6 +271,12 @@ export interface ServerApi<I extends IntegrationList> {
    *   another payload), `event_too_large`, `invalid_input` (the job has another trigger)
    */
   invoke(job: string, payload: Json, options?: InvokeOptions): Promise<{ readonly id: string }>
+
+  /**
+   * Starts up to 1,000 runs of one job; their ids come in the order of the items. All are judged before any is started.
+   * Scope `jobs:write`. Throws what {@link invoke} throws, with `items[n]` before the message.
+   */
+  batchInvoke(job: string, items: readonly InvokeItem[]): Promise<readonly { readonly id: string }[]>
 
   /**
    * Live credentials of an account, refreshed when needed. Typed by the integration's id. Use them at once; never

@@ -41,7 +41,7 @@ const reaches = (id: string, state: string): Promise<true> =>
 
 before(async () => {
   const define = (id: string, run: Parameters<typeof server.defineJob>[0]['run']): void =>
-    server.defineJob({ id, name: id, version: '1.2.0', trigger: eventTrigger({ name: id }), run })
+    void server.defineJob({ id, name: id, version: '1.2.0', trigger: eventTrigger({ name: id }), run })
   define('quick', async (_, io) => {
     await io.logger.info('greetings', { from: 'the run' })
     await io.runTask('hop', () => io.logger.warn('from within'))

@@ -290,6 +290,7 @@ const apiRows: Readonly<Record<string, ApiRow>> = {
   'events.get': { keys: ['jobs', 'jobsRead'], input: { id: 'no-such-event' } },
   'events.cancel': { keys: ['jobs'], input: { id: 'no-such-event' } },
   'jobs.invoke': { keys: ['jobs'], input: { job: 'no-such-job', payload: null } },
+  'jobs.batchInvoke': { keys: ['jobs'], input: { job: 'no-such-job', items: [] } },
   'runs.list': { keys: ['jobs', 'jobsRead'], input: {} },
   'runs.get': { keys: ['jobs', 'jobsRead'], input: { id: 'no-such-run' } },
   'runs.log': { keys: ['jobs', 'jobsRead'], input: { id: 'no-such-run' } },

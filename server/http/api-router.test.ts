@@ -27,6 +27,7 @@ const calls: Readonly<Record<string, { readonly input: unknown; readonly keys: r
   'connections.disconnect': { input: one, keys: ['connections'] },
   'events.send': { input: { event: { name: 'nothing.listens', payload: null } }, keys: ['jobs'] },
   'events.sendMany': { input: { events: [] }, keys: ['jobs'] },
+  'jobs.batchInvoke': { input: { job: 'no-such-job', items: [] }, keys: ['jobs'] },
   'events.get': { input: { id: 'no-such-event' }, keys: ['jobs'] },
   'events.cancel': { input: { id: 'no-such-event' }, keys: ['jobs'] },
   'jobs.invoke': { input: { job: 'no-such-job', payload: null }, keys: ['jobs'] },

@@ -21,6 +21,7 @@ import {
   eventInput,
   eventNameInput,
   eventsInput,
+  batchInvokeInput,
   invokeInput,
   metadataInput,
   noInput,
@@ -177,6 +178,9 @@ export const apiRouter = router({
       .mutation(({ ctx, input: { id, ...scope } }) => ctx.engine.cancelEvent(id, scope)),
   }),
   jobs: router({
+    batchInvoke: scoped('jobs:write')
+      .input(batchInvokeInput)
+      .mutation(({ ctx, input: { job, items } }) => ctx.engine.batchInvoke(job, items)),
     invoke: scoped('jobs:write')
       .input(invokeInput)
       .mutation(({ ctx, input: { job, payload, ...options } }) => ctx.engine.invoke(job, payload, options)),

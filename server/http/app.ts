@@ -123,6 +123,7 @@ const bodyLimits: ReadonlyMap<string, number> = new Map([
   ['events.send', payloadBodyLimit],
   ['events.sendMany', manyEventsBodyLimit],
   ['jobs.invoke', payloadBodyLimit],
+  ['jobs.batchInvoke', manyEventsBodyLimit],
   ['store.set', payloadBodyLimit],
 ])
 

@@ -235,13 +235,20 @@ export const eventInput = z.strictObject({ event, ...sendOptions })
 /** `events.sendMany`. */
 export const eventsInput = z.strictObject({ events: z.array(event).max(1000).readonly(), ...sendOptions })
 
-/** `jobs.invoke`. */
-export const invokeInput = z.strictObject({
-  job: name,
+const invocation = {
   payload,
   accountId: accountId.exactOptional(),
   idempotencyKey: eventText.exactOptional(),
   context: payload.exactOptional(),
+}
+
+/** `jobs.invoke`. */
+export const invokeInput = z.strictObject({ job: name, ...invocation })
+
+/** `jobs.batchInvoke`. */
+export const batchInvokeInput = z.strictObject({
+  job: name,
+  items: z.array(z.strictObject(invocation)).max(1000).readonly(),
 })
 
 /** `events.get` and `events.cancel`. */

@@ -71,6 +71,13 @@ export function currentRun(): RunFacts | undefined {
   return { ...facts, task: frame.path, ...(frame.attempt === undefined ? {} : { attempt: frame.attempt }) }
 }
 
+/** Where the calling code runs: in the code of a run, in one of its tasks, or outside of runs. */
+export function currentPlace(): 'outside' | 'run' | 'task' {
+  const scope = scopes.getStore()
+  if (scope === undefined) return 'outside'
+  return scope.frame.path === '' ? 'run' : 'task'
+}
+
 /** Plain awaits that run beside sleeping branches get this long to come back to `io`, in ms. */
 const graceMs = 50
 /** Longer ones are not waited for in memory; the pass looks again. */

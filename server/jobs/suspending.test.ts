@@ -141,6 +141,7 @@ const calls: Readonly<Record<string, Suspending>> = {
 
 const auth: OAuth2Auth = {
   type: 'oauth2',
+  connectionId: 'c1',
   accessToken: 'token-1',
   tokenHash: 'hash-1',
   identity: { id: 'U1', label: 'Ada' },
