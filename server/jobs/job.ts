@@ -102,6 +102,7 @@ export interface ParallelOptions {
 
 /** What {@link IO.createStatus} begins with. */
 export interface StatusOptions extends StatusChange {
+  /** For people, 1 to 256 characters. */
   readonly label: string
 }
 
@@ -353,6 +354,11 @@ export interface JobOptions<
    * The highest version decides.
    */
   readonly onVersionGone?: 'wait' | 'latest'
+  /**
+   * How long a run may take from its start (`ctx.run.startedAt`, or its being resumed) to its end, waits included: 1 ms to 366
+   * days. Then what is under way is aborted, and it fails with `run_timed_out`. Default: as long as it takes.
+   */
+  readonly timeoutInMs?: number
   /**
    * How many of its runs may run at a time, over all processes and versions: a number, `{ limit, perAccount }`, or a limit
    * that it shares with other jobs (`client.defineConcurrencyLimit`). The others are `blocked` and take turns: one run of

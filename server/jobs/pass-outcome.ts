@@ -38,6 +38,8 @@ export interface Ending {
   readonly seen: number
   /** Tasks that may not be repeated and are asleep inside. */
   readonly suspended: Readonly<Record<string, number>> | undefined
+  /** It has to be over by then, in ms; Infinity is no limit. */
+  readonly deadline: number
   /** See {@link RunDocument.tickets}. */
   readonly tickets: RunDocument['tickets']
   /** To be cut out of error messages. */
@@ -131,7 +133,7 @@ class OutcomeWriter {
   /** Falls asleep, unless something happened that this pass has not seen: then the run is due at once. */
   async #sleep(due: number, lacking: Lacking | undefined): Promise<void> {
     const { now } = this.#ending.core
-    const dueAt = Math.max(0, Math.ceil(due))
+    const dueAt = Math.max(0, Math.ceil(Math.min(due, this.#ending.deadline)))
     const { suspended, tickets } = this.#ending
     const set = {
       ...(lacking === undefined ? {} : { parkedAt: lacking.since }),

@@ -2,7 +2,7 @@
 // own record, and workers. Payloads, outputs, errors and log lines are sealed for the run they belong to.
 
 import { hash, randomUUID } from 'node:crypto'
-import { defineSet, type StoredDocument } from '../store/store.ts'
+import { defineSet, type NewDocument, type StoredDocument } from '../store/store.ts'
 import type { EventFilter, ScheduleRule } from './job.ts'
 import { gates, type Ticket } from './gates.ts'
 import { lanes, waits, type LimitRule, type WaitDocument } from './lane-records.ts'
@@ -162,6 +162,8 @@ export interface RunDocument extends StoredDocument {
   readonly identities?: Readonly<Record<string, string>>
   /** Since when it has not been able to act as the account. */
   readonly parkedAt?: number
+  /** Since when its time is counted, where that is not its start: it was resumed. */
+  readonly timedFrom?: number
   /** Slots of concurrency limits that it has: the token by the lane. They stay with it until it ends or falls asleep. */
   readonly slots?: Readonly<Record<string, number>>
   /** By path: times at which tasks that wait for a rate limit may go on. */

@@ -12,6 +12,7 @@ import type { Integrations, JobOptions, Json, PayloadSchema, RunContext, Trigger
 import type { ScheduledJob } from './engine.ts'
 import type { LimitRule } from './lane-records.ts'
 import type { PublishedJob } from './records.ts'
+import { checkTimeout } from './run-deadline.ts'
 import { ioClassOf, type RunIO, type RunIOOptions } from './run-io.ts'
 
 /** Where events come from unless the sender says otherwise. */
@@ -41,6 +42,7 @@ export interface JobDefinition {
   readonly createIO: (options: RunIOOptions) => RunIO
   /** The user's `run`, with the payload parsed. */
   readonly run: (payload: Json, io: RunIO, context: RunContext) => unknown
+  readonly timeoutMs: number | undefined
   readonly onSuccess: JobOptions<never>['onSuccess'] | undefined
   readonly onFailure: JobOptions<never>['onFailure'] | undefined
 }
@@ -100,6 +102,7 @@ export class JobRegistry {
       if (options[hook] === undefined || typeof options[hook] === 'function') continue
       throw new AuthFlowError('invalid_input', `${hook} of job ${id} must be a function.`)
     }
+    checkTimeout(id, options.timeoutInMs)
     const name = nameOf(id, version)
     if (this.#own.has(name)) {
       throw new AuthFlowError(
@@ -240,6 +243,7 @@ function createDefinition<Payload, Used extends Integrations, Output extends Jso
     createIO: (parts) => new IOClass(parts),
     // The class was made with exactly the members of `Used`.
     run: (payload, io, context) => run(parse(payload), io as RunIO & Used, context),
+    timeoutMs: options.timeoutInMs,
     onSuccess: options.onSuccess,
     onFailure: options.onFailure,
   }

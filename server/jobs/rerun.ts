@@ -93,7 +93,7 @@ export async function resumeRun(core: EngineCore, run: RunDocument): Promise<Run
     id,
     { state: 'failed', version },
     {
-      set: { state: 'queued', place: places.queued, dueAt, journal },
+      set: { state: 'queued', place: places.queued, dueAt, journal, timedFrom: dueAt },
       unset: [...leftAtTheEnd],
       increment: { signalSeq: 1 },
     },

@@ -14,6 +14,7 @@ import { events, type EventDocument, type RunDocument, type TaskDocument } from 
 import type { JobDefinition } from './registry.ts'
 import { tellEnd } from './run-end.ts'
 import { RunConnections } from './run-connections.ts'
+import { deadlineOf, timedOut, watchDeadline } from './run-deadline.ts'
 import { factsOf } from './run-facts.ts'
 import type { RunIO } from './run-io.ts'
 import type { SignalSeat } from './signals.ts'
@@ -49,6 +50,7 @@ export class RunPass {
   readonly #claimed: ClaimedRun
   readonly #listener: PassListener
   readonly #execution: Execution
+  readonly #deadline: number
   #controller: AbortController | undefined
   #traced: Traced | undefined
   #begunAt = 0
@@ -62,6 +64,7 @@ export class RunPass {
     this.#core = core
     this.#claimed = claimed
     this.#listener = listener
+    this.#deadline = deadlineOf(claimed.run, claimed.definition)
     this.#execution = new Execution({
       now: core.now,
       onIdle: listener.onIdle,
@@ -137,6 +140,8 @@ export class RunPass {
 
   async #outcome(): Promise<Outcome> {
     if (this.#claimed.run.cancelRequested === true) return { type: 'cancelled' }
+    if (this.#core.now() >= this.#deadline)
+      return { type: 'failed', error: timedOut(this.#claimed.definition) }
     try {
       const event = this.#claimed.event ?? (await this.#loadEvent())
       if (event === undefined) throw new AuthFlowError('internal', 'The event of the run is gone.')
@@ -170,6 +175,7 @@ export class RunPass {
     const context = this.#context(event)
     const io = this.#createIO(journal, context)
     execution.io = io
+    watchDeadline(execution, definition, { deadline: this.#deadline, now: this.#core.now })
     const call = (): unknown => definition.run(event.content.payload, io, context)
     const begin = (): unknown => execution.within(execution.root, call)
     try {
@@ -191,6 +197,7 @@ export class RunPass {
       journal: this.#journal,
       seen: this.#seat?.seen ?? run.signalSeq ?? 0,
       suspended: this.#runner?.unrepeatable,
+      deadline: this.#deadline,
       tickets: this.#connections?.tickets,
       secrets: this.#connections?.secrets ?? [],
     }
