@@ -1,26 +1,43 @@
-// Claiming due runs out of many: `claims.js sqlite|mongo COUNT`. For each line on its standard input, a number of claims,
-// it takes so many runs, one after the other, from the look for a hint to the stored end, and prints the median in ms.
+// Claiming due runs out of many: `claims.js sqlite|mongo COUNT [lane]`. For each line on its standard input, a number of
+// claims, it takes so many runs, one after the other, from the look for a hint to the stored end, and prints the median in
+// ms. With `lane` all but one of them wait for the one slot of a lane, and the end of a run includes passing it on.
 
 import { randomBytes } from 'node:crypto'
 import { createInterface } from 'node:readline'
-import { places, runs, jobSets, runIdOf, type RunDocument } from '../../server/jobs/records.ts'
+import { claimRun } from '../../server/jobs/claim-run.ts'
+import { lanesOf, waits, type LimitRule, type WaitDocument } from '../../server/jobs/lane-records.ts'
+import { Lanes } from '../../server/jobs/lanes.ts'
+import { newBlockedRun, newRun, type RunOrigin } from '../../server/jobs/new-run.ts'
+import { jobSets, retentionMs, runIdOf, runs } from '../../server/jobs/records.ts'
 import { createStoreQueue, queueSets } from '../../server/queue/store-queue.ts'
 import { openStore } from '../../server/store/open-store.ts'
 import type { NewDocument } from '../../server/store/store.ts'
 import { median } from '../result.ts'
 import { createBenchStore } from './bench-store.ts'
 
-const [kind = 'sqlite', countText = '1000'] = process.argv.slice(2)
+const [kind = 'sqlite', countText = '1000', shape] = process.argv.slice(2)
 const count = Number(countText)
 const together = 500
 const job = 'bench'
 const version = '1.0.0'
-const retentionMs = 30 * 24 * 3_600_000
+const accounts = 100
+const owner = 'bench'
+const limit: LimitRule | undefined =
+  shape === 'lane' ? { name: 'job/bench', limit: 1, since: Date.now() } : undefined
 
 const place = createBenchStore(kind)
 const store = await openStore(place.url)
 await store.migrate([...jobSets, ...queueSets], 'bench')
 const queue = createStoreQueue(store)
+const tell = (): void => undefined
+const now = (): number => store.now()
+const lanes = new Lanes({
+  store,
+  queue,
+  now,
+  log: { debug: tell, info: tell, warn: console.error, error: tell },
+})
+const core = { store, queue, lanes, now }
 await fill(count)
 
 process.on('SIGTERM', () => {
@@ -41,30 +58,36 @@ for await (const line of createInterface({ input: process.stdin })) {
   console.log(JSON.stringify({ medianMs: median(times) }))
 }
 
-/** Adds runs that are due, as the intake stores them. */
+/** Adds runs as the intake stores them: due, or waiting for the lane. */
 async function fill(size: number): Promise<void> {
   for (let from = 0; from < size; from += together) {
-    const due = Array.from({ length: Math.min(together, size - from) }, createRun)
-    await queue.add(due.map((run) => ({ runId: run.id, job, version, dueAt: run.createdAt })))
-    await Promise.all(due.map((run) => store.insert(runs, run)))
+    const origins = Array.from({ length: Math.min(together, size - from) }, (_, at) =>
+      createOrigin(from + at),
+    )
+    const entered: NewDocument<WaitDocument>[] = []
+    await Promise.all(
+      origins.map(async (origin) => {
+        const blocked = newBlockedRun(origin, lanesOf(limit, origin.event.accountId))
+        if (blocked === undefined) {
+          await queue.add([{ runId: origin.target.runId, job, version, dueAt: origin.createdAt }])
+          return store.insert(runs, newRun(origin))
+        }
+        entered.push(blocked.wait)
+        return Promise.all([store.insert(runs, blocked.run), store.insert(waits, blocked.wait)])
+      }),
+    )
+    await lanes.admit(entered)
   }
 }
 
-function createRun(): NewDocument<RunDocument> & { readonly createdAt: number } {
-  const now = store.now()
-  const event = `${now.toString(16).padStart(12, '0')}${randomBytes(24).toString('base64url')}`
+function createOrigin(index: number): RunOrigin {
+  const createdAt = now()
+  const id = `${createdAt.toString(16).padStart(12, '0')}${randomBytes(24).toString('base64url')}`
+  const common = { eventId: id, name: 'bench', source: 'bench', body: '', targets: [], timestamp: createdAt }
   return {
-    id: runIdOf(event, job),
-    scope: 'run',
-    job,
-    jobName: 'Bench',
-    jobVersion: version,
-    accountId: null,
-    event,
-    createdAt: now,
-    state: 'queued',
-    place: places.queued,
-    dueAt: now,
+    event: { ...common, id, createdAt, accountId: `account-${index % accounts}` },
+    target: { runId: runIdOf(id, job), job, jobName: 'Bench', version },
+    createdAt,
   }
 }
 
@@ -73,31 +96,17 @@ async function claimOne(): Promise<number> {
   const started = performance.now()
   const [hint] = await queue.claim([{ job, version }], 1)
   if (hint === undefined) throw new Error('nothing is due')
-  const owner = 'bench'
-  const run = await store.updateAndGet(
-    runs,
-    hint.runId,
-    { state: { in: ['queued', 'waiting'] }, dueAt: { lessThan: store.now() + 1 } },
-    {
-      set: { state: 'running', owner, place: places.ownedBy(owner) },
-      increment: { fence: 1 },
-      unset: ['dueAt'],
-    },
-  )
+  const run = await claimRun(core, hint, { owner, limit })
   if (run === undefined) throw new Error('the run of a hint could not be claimed')
-  const endedAt = store.now()
+  const endedAt = now()
+  const set = { state: 'succeeded' as const, endedAt, expireAt: endedAt + retentionMs }
+  const unset = ['owner' as const, 'place' as const, 'slots' as const]
   const [isOurs] = await Promise.all([
-    store.update(
-      runs,
-      run.id,
-      { owner, fence: run.fence ?? null },
-      {
-        set: { state: 'succeeded', endedAt, expireAt: endedAt + retentionMs },
-        unset: ['owner', 'place'],
-      },
-    ),
+    store.update(runs, run.id, { owner, fence: run.fence ?? null }, { set, unset }),
     queue.settle(hint),
   ])
   if (!isOurs) throw new Error('the run was lost')
+  lanes.leave(run)
+  await lanes.settled()
   return performance.now() - started
 }

@@ -2,6 +2,7 @@
 // goes there instead, and comes back when it has them.
 
 import type { ClaimedWakeup } from '../queue/queue.ts'
+import type { Match, Store } from '../store/store.ts'
 import type { EngineCore } from './core.ts'
 import { lanesOf, type LimitRule } from './lane-records.ts'
 import { places, runs, type RunDocument } from './records.ts'
@@ -17,14 +18,14 @@ const secondLookMs = 50
 
 /** The run, now the owner's; undefined when it is not to be had, and then the hint is dealt with. */
 export async function claimRun(
-  core: EngineCore,
+  core: Pick<EngineCore, 'store' | 'queue' | 'lanes' | 'now'>,
   hint: ClaimedWakeup,
   { owner, limit }: { owner: string; limit: LimitRule | undefined },
 ): Promise<RunDocument | undefined> {
   const { store, now } = core
   const due = { state: { in: claimableStates }, dueAt: { lessThan: now() + 1 } } as const
   if (limit === undefined) {
-    const run = await store.updateAndGet(runs, hint.runId, due, claimOf(owner))
+    const run = await take(store, hint.runId, due, owner)
     if (run === undefined) await drop(core, hint)
     return run
   }
@@ -46,6 +47,22 @@ export async function claimRun(
   return undefined
 }
 
+/**
+ * Where a write that answers with the record goes by itself, it is written and read in two steps, which go together with
+ * those of other runs. In between the record is this owner's, who claims each run once at a time.
+ */
+async function take(
+  store: Store,
+  id: string,
+  due: Match<RunDocument>,
+  owner: string,
+): Promise<RunDocument | undefined> {
+  if (store.capabilities.cheapTransactions) return store.updateAndGet(runs, id, due, claimOf(owner))
+  if (!(await store.update(runs, id, due, claimOf(owner)))) return undefined
+  const run = await store.get(runs, id)
+  return run?.owner === owner ? run : undefined
+}
+
 const isClaimable = ({ state }: RunDocument): boolean => claimableStates.some((each) => each === state)
 
 const claimOf = (owner: string) => ({
@@ -55,7 +72,10 @@ const claimOf = (owner: string) => ({
 })
 
 /** The hint led nowhere: its run is over, taken or due later, or not stored yet. */
-async function drop({ store, queue, now }: EngineCore, hint: ClaimedWakeup): Promise<void> {
+async function drop(
+  { store, queue, now }: Pick<EngineCore, 'store' | 'queue' | 'now'>,
+  hint: ClaimedWakeup,
+): Promise<void> {
   const exists = (await store.get(runs, hint.runId)) !== undefined
   if (exists || hint.postponements >= missingRunLooks) await queue.settle(hint)
   else await queue.postpone(hint, now() + missingRunPauseMs)

@@ -107,14 +107,28 @@ for (const backend of backends) {
 
     it('keep to a pace that is known, over processes', async () => {
       const paced = keyGate({ scope: 'app', name: 'base', pace: { requests: 5, perMs: 1000 } }, ada)
-      const asked = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? here : there).ask([paced]))
-      const times = timesOf(await Promise.all(asked))
-      assert.equal(times[0], clock.now())
-      for (let at = 5; at < times.length; at += 1)
+      const sent: number[] = []
+      let waiting = Array.from({ length: 20 }, (_, index) => ({
+        gates: index % 2 === 0 ? here : there,
+        ticket: undefined as Ticket | undefined,
+      }))
+      while (waiting.length > 0) {
+        // All whose time has come ask at once, as they would.
+        const due = waiting.filter(({ ticket }) => ticket === undefined || ticket.at <= clock.now())
+        await Promise.all(due.map(async (one) => (one.ticket = await one.gates.ask([paced], one.ticket))))
+        const now = clock.now()
+        for (const { ticket } of due) if ((ticket?.at ?? Infinity) <= now) sent.push(now)
+        waiting = waiting.filter((one) => !due.includes(one) || (one.ticket?.at ?? 0) > now)
+        const next = Math.min(...waiting.map(({ ticket }) => ticket?.at ?? now))
+        // Everybody comes late now and then.
+        if (next > now && waiting.length > 0) clock.advance(next - now + (sent.length === 7 ? 900 : 0))
+      }
+      for (let at = 5; at < sent.length; at += 1)
         assert.ok(
-          (times[at] ?? 0) - (times[at - 5] ?? 0) >= 1000,
-          times.map((time) => time - clock.now()).join(),
+          (sent[at] ?? 0) - (sent[at - 5] ?? 0) >= 1000,
+          sent.map((time) => time - (sent[0] ?? 0)).join(),
         )
+      assert.equal(sent.length, 20)
     })
 
     it('have to be open all, where a request passes several', async () => {
@@ -135,7 +149,9 @@ for (const backend of backends) {
       clock.advance(second.at - clock.now())
       // Others use the pace up meanwhile.
       for (let count = 0; count < 30; count += 1) await there.ask([paced])
-      assert.equal((await here.ask([paced, gate], second)).at, clock.now())
+      const { at } = await here.ask([paced, gate], second)
+      // Not behind those thirty.
+      assert.ok(at - clock.now() <= 250, `${at - clock.now()} ms`)
     })
   })
 }

@@ -16,6 +16,8 @@ export interface GateDocument extends StoredDocument {
   readonly next: number
   /** Between two that were waiting, in ms. */
   readonly spacing: number
+  /** Where there is a pace: when the last request that was let through may be sent. */
+  readonly sentAt?: number
 }
 
 /** Gates. */
@@ -34,6 +36,8 @@ export interface Ticket {
   readonly at: number
   /** Ids of the gates in whose lines it has a place. */
   readonly gates: readonly string[]
+  /** The request has to be sent then, neither before nor much later; what it waits for is a pace. */
+  readonly isSlot?: true
 }
 
 /** The gate under the key that its scope asks for. */
@@ -51,8 +55,10 @@ const defaultSpacingMs = 100
 const keptMs = 24 * 3_600_000
 const maxRemembered = 10_000
 const maxTries = 50
+/** Who comes later than this to the time at which it was to send takes another one. */
+const freshMs = 50
 /** A known pace is kept to with so much to spare, as requests do not all travel equally fast. */
-const margin = 1.05
+const margin = 1.2
 
 /** Gates of one engine. */
 export class Gates {
@@ -85,8 +91,8 @@ export class Gates {
     return this.#inTurn([gate], async () => {
       const at = await this.#change(gate, (row) => {
         const closedUntil = Math.max(until, row?.closedUntil ?? 0)
-        const next = Math.max(closedUntil, row?.next ?? 0)
-        return { at: next, closedUntil, spacing }
+        const first = Math.max(closedUntil, row?.next ?? 0)
+        return { ...keptOf(row), at: first, next: first + gapOf(gate, spacing), closedUntil, spacing }
       })
       return { at, gates: [gate.id] }
     })
@@ -108,35 +114,42 @@ export class Gates {
     // It lines up where it has to wait for longest, and looks at the others when that is over.
     if (last !== undefined)
       return { at: await this.#reserve(last.gate, last.from), gates: [...held, last.gate.id] }
-    const free = [...held]
-    for (const gate of passed) {
-      if (gate.pace === undefined || free.includes(gate.id)) continue
-      const at = await this.#reserve(gate, now)
-      free.push(gate.id)
-      if (at > now) return { at, gates: free }
-    }
-    return { at: now, gates: free }
+    // Who comes to its time late must not meet those who come to theirs: a pace is kept to when requests are sent.
+    const isSlotFresh = before?.isSlot === true && held.length > 0 && now - before.at <= freshMs
+    let at = now
+    if (!isSlotFresh)
+      for (const gate of passed)
+        if (gate.pace !== undefined) at = Math.max(at, await this.#takeSlot(gate, now))
+    return at === now ? { at, gates: held } : { at, gates: ids, isSlot: true }
   }
 
-  /** Takes the first time that is free from the given one on. */
+  /** Takes the first time of the line that is free from the given one on. */
   #reserve(gate: KeyedGate, from: number): Promise<number> {
     return this.#change(gate, (row) => {
-      const { closedUntil = 0, spacing = defaultSpacingMs } = row ?? {}
-      return { at: Math.max(from, row?.next ?? 0), closedUntil, spacing }
+      const at = Math.max(from, row?.next ?? 0)
+      return { ...keptOf(row), at, next: at + gapOf(gate, row?.spacing) }
+    })
+  }
+
+  /** Takes the first time at which a request may be sent. */
+  #takeSlot(gate: KeyedGate, now: number): Promise<number> {
+    return this.#change(gate, (row) => {
+      const gap = gapOf(gate, row?.spacing)
+      const at = Math.max(now, (row?.sentAt ?? 0) + gap)
+      return { ...keptOf(row), at, next: Math.max(row?.next ?? 0, at + gap), sentAt: at }
     })
   }
 
   /** Stores what is planned, and that nobody is given the time again. */
   async #change(
     gate: KeyedGate,
-    plan: (row: GateDocument | undefined) => { at: number; closedUntil: number; spacing: number },
+    plan: (row: GateDocument | undefined) => Times & { at: number },
   ): Promise<number> {
     const { id, name } = gate
     for (let tries = 1; ; tries += 1) {
       const before = await this.#store.get(gates, id)
       const { at, ...row } = plan(before)
-      const next = at + gapOf(gate, row.spacing)
-      const set = { ...row, next, expireAt: Math.ceil(next) + keptMs }
+      const set = { ...row, expireAt: Math.ceil(row.next) + keptMs }
       const isDone = before
         ? await this.#store.update(gates, id, { version: before.version }, { set })
         : await this.#store.insert(gates, { id, name, ...set })
@@ -171,5 +184,13 @@ export class Gates {
   }
 }
 
-const gapOf = ({ pace }: KeyedGate, spacing: number): number =>
+type Times = Pick<GateDocument, 'closedUntil' | 'next' | 'spacing' | 'sentAt'>
+
+const keptOf = (row: GateDocument | undefined): Omit<Times, 'next'> => ({
+  closedUntil: row?.closedUntil ?? 0,
+  spacing: row?.spacing ?? defaultSpacingMs,
+  ...(row?.sentAt === undefined ? {} : { sentAt: row.sentAt }),
+})
+
+const gapOf = ({ pace }: KeyedGate, spacing = defaultSpacingMs): number =>
   pace === undefined ? spacing : Math.max(1, Math.ceil((pace.perMs / pace.requests) * margin))

@@ -72,12 +72,12 @@ interface Plan {
 
 /** Lanes of one engine. */
 export class Lanes {
-  readonly #core: Omit<EngineCore, 'lanes' | 'raise' | 'calls' | 'signals'>
+  readonly #core: Pick<EngineCore, 'store' | 'queue' | 'now' | 'log'>
   readonly #lines = new Map<string, Line>()
   #rowCursor = '!'
   #waitCursor = '!'
 
-  constructor(core: Omit<EngineCore, 'lanes' | 'raise' | 'calls' | 'signals'>) {
+  constructor(core: Pick<EngineCore, 'store' | 'queue' | 'now' | 'log'>) {
     this.#core = core
   }
 

@@ -71,7 +71,8 @@ export class PassGates {
       const waitMs = ticket.at - core.now()
       if (waitMs <= 0) break
       this.#tickets.set(frame.path, ticket)
-      if (waitMs > inPlaceMs && !this.#sent.has(frame)) await execution.sleep(frame, ticket.at)
+      const sleeps = waitMs > inPlaceMs && ticket.isSlot !== true && !this.#sent.has(frame)
+      if (sleeps) await execution.sleep(frame, ticket.at)
       else if (waitMs <= longestInPlaceMs) await waitInPlace(waitMs, signal)
       else
         throw new AuthFlowError('rate_limited', 'The provider allows no more requests just now.', {
