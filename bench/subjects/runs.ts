@@ -54,24 +54,27 @@ async function sendAll(): Promise<string[]> {
   return ids
 }
 
-const tail = 200
+const page = 200
 
 /** Resolves when the last runs have succeeded in the store. */
 async function settle(ids: readonly string[]): Promise<void> {
-  for (const id of ids.slice(-tail)) {
-    while ((await client.runs.get({ id })).state !== 'succeeded') {
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
+  const last = ids.slice(-page)
+  for (;;) {
+    const found = await Promise.all(last.map((id) => client.runs.get({ id })))
+    if (found.every(({ state }) => state === 'succeeded')) return
+    await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 
 /** When the last run of all ended, in ms since 1970. Throws when one did not succeed. */
 async function lastEnd(ids: readonly string[]): Promise<number> {
   let last = 0
-  for (const id of ids) {
-    const { state, endedAt } = await client.runs.get({ id })
-    if (state !== 'succeeded' || endedAt === null) throw new Error(`run ${id} is ${state}`)
-    last = Math.max(last, Date.parse(endedAt))
+  for (let from = 0; from < ids.length; from += page) {
+    const found = await Promise.all(ids.slice(from, from + page).map((id) => client.runs.get({ id })))
+    for (const { id, state, endedAt } of found) {
+      if (state !== 'succeeded' || endedAt === null) throw new Error(`run ${id} is ${state}`)
+      last = Math.max(last, Date.parse(endedAt))
+    }
   }
   return last
 }

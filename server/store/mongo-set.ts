@@ -12,6 +12,7 @@ import type { Raw } from './mongo-document.ts'
 import { Lane } from './mongo-writes.ts'
 import { encodeCursor } from './page.ts'
 import type { PageQuery } from './page.ts'
+import { MongoReads } from './mongo-reads.ts'
 import type { CountQuery, DocumentSet, StoredDocument } from './store.ts'
 
 /** Enough to keep the connection busy while a reply travels; more would only make batches small. */
@@ -24,6 +25,7 @@ export class MongoSet {
   readonly inserts: Lane<InsertItem>
   readonly updates: Lane<UpdateItem>
   readonly removes: Lane<RemoveItem>
+  readonly reads: MongoReads
   readonly #indexed: ReadonlySet<string>
 
   constructor(
@@ -38,6 +40,7 @@ export class MongoSet {
     this.inserts = new Lane(bulksInFlight, (items) => bulk.insert(items))
     this.updates = new Lane(bulksInFlight, (items) => bulk.update(items))
     this.removes = new Lane(bulksInFlight, (items) => bulk.remove(items))
+    this.reads = new MongoReads(this, now)
   }
 
   /** The document, if its indexed fields can be. */

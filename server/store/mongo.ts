@@ -154,7 +154,7 @@ class MongoStore implements Store {
   async get<T extends StoredDocument>(set: DocumentSet<T>, id: string): Promise<T | undefined> {
     const target = this.#set(set.name)
     checkId(id)
-    return typed<T>(await this.#read(() => target.find(id, this.now())))
+    return typed<T>(await this.#read(() => target.reads.get(id)))
   }
 
   async getMany<T extends StoredDocument>(set: DocumentSet<T>, ids: readonly string[]): Promise<T[]> {
