@@ -78,6 +78,41 @@ describe('docs/jobs.md', () => {
     assert.equal(typeof (await world.client.store.global.get('looked at')), 'string')
   })
 
+  it('has runs that invoke runs', async () => {
+    const { defineReports } = await load('children')
+    defineReports?.(world.client)
+    assert.deepEqual((await outputOf('report')).output, ['page 0', 'page 1', 'page 2'])
+  })
+
+  it('has a run that waits for an event', async () => {
+    const { defineOrder, pay } = await load('approval')
+    defineOrder?.(world.client)
+    const order = outputOf('order', { order: 4 })
+    await pay?.(world.client, 3, '7')
+    await pay?.(world.client, 4, '8')
+    // Before the run waits, or while it does.
+    await until(
+      'the order is there',
+      async () => (await world.client.getRuns({ job: 'order' })).items.length === 1,
+    )
+    await pay?.(world.client, 4, '7')
+    assert.equal((await order).output, 995)
+  })
+
+  it('has a run that waits for a request', async () => {
+    const { defineApproval } = await load('approve')
+    const mails: string[] = []
+    defineApproval?.(world.client, async (url: unknown) => void mails.push(String(url)))
+    const approval = outputOf('approval')
+    const url = await until('the mail is there', () => mails[0])
+    const headers = { 'content-type': 'application/json' }
+    await until('it is taken', async () => {
+      const { status } = await fetch(url, { method: 'POST', headers, body: '{"yes":true}' })
+      return status === 200
+    })
+    assert.deepEqual((await approval).output, { yes: true })
+  })
+
   it('has a resolver that gives tokens', async () => {
     const { useOwnTokens } = await load('resolver')
     const [, slack] = world.integrations
