@@ -181,8 +181,8 @@ onEveryEngine((name, start) => {
       assert.match(await page.text('auth-status [role=status]'), /Continue in the .* window/)
       assert.ok(await page.offers('button', 'Cancel'))
       await expectAccessible(page)
-      await provider.press('Tab')
-      await provider.press('Enter')
+      // The page there is the provider's.
+      await provider.click('#allow')
       await inState(page, 'done')
       assert.match(await page.text('auth-status [role=status]'), /Connected as/)
       await expectAccessible(page)
