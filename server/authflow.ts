@@ -5,32 +5,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Middleware } from 'koa'
 import type { Auth } from '../shared/auth.ts'
 import { AuthFlowError, toAuthFlowError } from '../shared/errors.ts'
-import type { Page, RunSummary } from '../shared/flow.ts'
 import type { Logger } from '../shared/log.ts'
-import type { RunStatuses } from '../shared/run-status.ts'
 import { noTracing, type Tracing } from '../shared/tracing.ts'
-import { connectCalls, jobCalls } from './host-calls.ts'
+import { HostApi } from './host-api.ts'
 import { createApp, type HttpApp, type NextHandler, type Services } from './http/app.ts'
 import { Drain } from './http/drain.ts'
 import { listen, type Listening } from './http/listen.ts'
 import { ConcurrencyLimit, type ConcurrencyLimitOptions } from './jobs/concurrency.ts'
 import { AuthResolvers, type AuthResolver } from './jobs/auth-resolvers.ts'
-import type {
-  EventDetails,
-  EventInput,
-  EventRecord,
-  EventScope,
-  InvokeOptions,
-  JobEngine,
-  RunDetails,
-  SendEventOptions,
-  TaskPage,
-} from './jobs/engine.ts'
+import type { JobEngine } from './jobs/engine.ts'
 import type { Integration } from './integrations/integration.ts'
 import { currentRun } from './jobs/execution.ts'
 import type { Integrations, JobOptions, Json } from './jobs/job.ts'
 import { createJob, type Job, type OutputOf } from './jobs/job-handle.ts'
-import type { InvokeItem } from './jobs/outside-io.ts'
 import { JobRegistry } from './jobs/registry.ts'
 import { TriggerDefinitions } from './triggers/definitions.ts'
 import type { TriggerHost } from './triggers/host.ts'
@@ -44,15 +31,7 @@ import { issuerHash, redirectUriOf } from './oauth/authorize.ts'
 import { readOptions, type AuthFlowOptions, type Settings } from './options.ts'
 import { openRunning, type Running } from './running.ts'
 import { openTracing } from './tracing.ts'
-import type { Keys } from './vault/key-admin.ts'
-import type {
-  AuthFor,
-  GetAuthRequest,
-  IntegrationId,
-  IntegrationList,
-  RunsQuery,
-  ServerApi,
-} from './server-api.ts'
+import type { IntegrationId, IntegrationList } from './server-api.ts'
 
 /** Longest time that closing waits for requests and tasks: orchestrators kill after 30 s. */
 const drainMs = 25_000
@@ -76,37 +55,7 @@ const lingerMs = 1_000
  *
  * Every method that needs the store starts the server first; {@link close} ends it for good.
  */
-export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, TriggerHost {
-  declare readonly integrationTypes?: I
-  /** Mints connect tokens. */
-  readonly connectTokens: ServerApi<I>['connectTokens']
-  /** The secret keys of this server. */
-  readonly secretKeys: ServerApi<I>['secretKeys']
-  /** Makes links for mails and native apps. */
-  readonly connectLinks: ServerApi<I>['connectLinks']
-  /** Who is connected, and ending it. */
-  readonly connections: ServerApi<I>['connections']
-  /** Renames accounts. */
-  readonly accounts: ServerApi<I>['accounts']
-  /** Renames integrations. */
-  readonly integrations: ServerApi<I>['integrations']
-  /** Who did what, and when. */
-  readonly audit: ServerApi<I>['audit']
-  /** What became of runs. */
-  readonly runs: ServerApi<I>['runs']
-  /** What was sent, and taking back what is delayed. `send` is {@link sendEvent}. */
-  readonly events: ServerApi<I>['events']
-  /** What jobs keep from one run to the next. */
-  readonly store: ServerApi<I>['store']
-  /** `get` is {@link getAuth}. */
-  readonly auth: ServerApi<I>['auth']
-  /** What dynamic schedules keep. Use `DynamicSchedule`. */
-  readonly schedules: TriggerHost['schedules']
-  /** Registrations of dynamic triggers, by the triggers' ids. `DynamicTrigger` has the same with types. */
-  readonly registrations: TriggerHost['registrations']
-  /** Rotating and retiring encryption keys. */
-  readonly keys: Keys
-
+export class AuthFlow<const I extends IntegrationList> extends HostApi<I> implements TriggerHost {
   readonly #settings: Settings
   readonly #integrations: I
   readonly #log: Logger
@@ -135,7 +84,9 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
    *   `invalid_encryption_key`, `duplicate_integration`, `insecure_endpoint`
    */
   constructor(options: AuthFlowOptions<I>) {
-    this.#settings = readOptions(options)
+    const settings = readOptions(options)
+    super({ keys: settings.keys, services: () => this.#services() })
+    this.#settings = settings
     this.#integrations = options.integrations
     this.#registry = new JobRegistry(options.integrations)
     this.#resolvers = new AuthResolvers(options.integrations)
@@ -151,37 +102,6 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
       log: this.#log,
       tracing,
     })
-
-    const calls = connectCalls(this.#settings.keys, async () => (await this.#services()).connect)
-    this.connectTokens = calls.connectTokens
-    this.secretKeys = calls.secretKeys
-    this.connectLinks = calls.connectLinks
-    this.connections = calls.connections
-    this.accounts = calls.accounts
-    this.integrations = calls.integrations
-    this.audit = calls.audit
-    const { runs, events, store } = jobCalls(async () => (await this.#services()).engine)
-    this.runs = runs
-    this.events = events
-    this.store = store
-    this.auth = { get: (request) => this.getAuth(request) }
-    this.registrations = {
-      register: async (registration) => (await this.#registrations()).register(registration),
-      unregister: async (name) => (await this.#registrations()).unregister(name),
-      get: async (name) => (await this.#registrations()).get(name),
-      list: async (query) => (await this.#registrations()).list(query),
-      rotateSecret: async (name) => (await this.#registrations()).rotateSecret(name),
-    }
-    this.schedules = {
-      register: async (schedule) => (await this.#services()).schedules.register(schedule),
-      unregister: async (schedule, key) => (await this.#services()).schedules.unregister(schedule, key),
-      list: async (query) => (await this.#services()).schedules.list(query),
-    }
-    this.keys = {
-      list: async (query) => (await this.#services()).keys.list(query),
-      rotate: async (request) => (await this.#services()).keys.rotate(request),
-      retire: async (request) => (await this.#services()).keys.retire(request),
-    }
   }
 
   /** What this server is configured with, without secrets. Opens nothing. */
@@ -264,88 +184,6 @@ export class AuthFlow<const I extends IntegrationList> implements ServerApi<I>, 
    */
   defineTrigger(trigger: AnyDynamicTrigger): void {
     this.#definitions.define(trigger)
-  }
-
-  async #registrations(): Promise<Running['triggers']['registrations']> {
-    return (await this.#services()).triggers.registrations
-  }
-
-  /**
-   * Takes an event in and starts the runs of the jobs that it matches. The same `id` again starts nothing.
-   *
-   * @throws {@link AuthFlowError} `invalid_payload` (nothing was stored), `event_conflict`, `event_too_large`,
-   *   `invalid_input`
-   */
-  async sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord> {
-    return (await this.#services()).engine.sendEvent(event, options)
-  }
-
-  /** Takes up to 1,000 events in, all or none where one is refused. See `ServerApi.sendEvents`. */
-  async sendEvents(events: readonly EventInput[], options?: SendEventOptions): Promise<EventRecord[]> {
-    return (await this.#services()).engine.sendEvents(events, options)
-  }
-
-  /** See `ServerApi.getEvent`. */
-  getEvent(id: string, scope: EventScope = {}): Promise<EventDetails> {
-    return this.events.get({ ...scope, id })
-  }
-
-  /** See `ServerApi.cancelEvent`. */
-  cancelEvent(id: string, scope: EventScope = {}): Promise<EventDetails> {
-    return this.events.cancel({ ...scope, id })
-  }
-
-  /** See `ServerApi.getRun`. */
-  getRun(id: string, page: TaskPage = {}): Promise<RunDetails> {
-    return this.runs.get({ ...page, id })
-  }
-
-  /** See `ServerApi.getRuns`. */
-  getRuns(query: RunsQuery = {}): Promise<Page<RunSummary>> {
-    return this.runs.list(query)
-  }
-
-  /** See `ServerApi.getRunStatuses`. */
-  getRunStatuses(id: string): Promise<RunStatuses> {
-    return this.runs.statuses({ id })
-  }
-
-  /** See `ServerApi.cancelRun`. */
-  cancelRun(id: string): Promise<RunSummary> {
-    return this.runs.cancel({ id })
-  }
-
-  /** See `ServerApi.replayRun`. */
-  replayRun(id: string): Promise<RunSummary> {
-    return this.runs.replay({ id })
-  }
-
-  /** See `ServerApi.resumeRun`. */
-  resumeRun(id: string): Promise<RunSummary> {
-    return this.runs.resume({ id })
-  }
-
-  /** Starts a job that has an `invokeTrigger`. See `ServerApi.invoke`. */
-  async invoke(job: string, payload: Json, options?: InvokeOptions): Promise<{ readonly id: string }> {
-    return (await this.#services()).engine.invoke(job, payload, options)
-  }
-
-  /** Starts up to 1,000 runs of one job. See `ServerApi.batchInvoke`. */
-  async batchInvoke(job: string, items: readonly InvokeItem[]): Promise<readonly { readonly id: string }[]> {
-    return (await this.#services()).engine.batchInvoke(job, items)
-  }
-
-  /**
-   * Live credentials of an account, refreshed when needed: one refresh for any number of callers and processes. Typed
-   * by the integration's id. Use them at once; never store or log them.
-   *
-   * @throws {@link AuthFlowError} `not_connected`, `needs_reauth`, `insufficient_scope` (send the user through a
-   *   flow), `refresh_failed` (try again), `client_misconfigured`, `unknown_integration`, `invalid_input`
-   */
-  async getAuth<const Id extends IntegrationId<I>>(request: GetAuthRequest<Id>): Promise<AuthFor<I, Id>> {
-    const auth = await (await this.#services()).connect.getAuth(request)
-    // The integration's own type says which of the kinds it answers; its methods are what connections are made by.
-    return auth as AuthFor<I, Id>
   }
 
   /**

@@ -325,7 +325,9 @@ for (const backend of backends) {
           await io.first.post('one', 'a')
           await io.logger.info(`with ${canary}`, { canary })
           await io
-            .runTask('breaks', () => Promise.reject(new Error(`bad ${canary}`)))
+            .runTask('breaks', () => {
+              throw new Error(`bad ${canary}`)
+            })
             .catch((error: unknown) => told.push(error))
           throw new Error(`worse ${canary}`)
         },

@@ -98,7 +98,8 @@ export class AuthResolvers {
       )
     }
     if (typeof resolver !== 'function') throw refuse(id, 'needs a function that gives the credentials.')
-    if (this.#resolvers.has(id)) throw refuse(id, 'has a resolver already. Let one resolver judge all accounts.')
+    if (this.#resolvers.has(id))
+      throw refuse(id, 'has a resolver already. Let one resolver judge all accounts.')
     this.#resolvers.set(id, (ctx) => resolver(ctx, integration))
   }
 
@@ -127,7 +128,8 @@ export class AuthResolvers {
     try {
       answer = await inTime(() => resolver(ctx))
     } catch (error) {
-      if (error === late) throw fail('did not answer within 30 s. Keep what it needs at hand, then resume the run')
+      if (error === late)
+        throw fail('did not answer within 30 s. Keep what it needs at hand, then resume the run')
       if (isAuthFlowError(error) && error.retryable) throw error
       // Its message is for whoever runs the server; the run's is shown to the account.
       core.log.error({ run: run.id, job: job.id, integration: id, err: error }, 'an auth resolver threw')
@@ -170,9 +172,15 @@ function readAnswer(answer: unknown, reading: Reading): Resolved {
   const { fail, account } = reading
   if (typeof answer !== 'object' || answer === null)
     throw fail('gave nothing. Give { type, token } for every account that its jobs act as')
-  const { type, token, username, password, additionalFields = {}, scopes = [], identity } = answer as Partial<
-    Record<keyof ResolvedLogin | 'token', unknown>
-  >
+  const {
+    type,
+    token,
+    username,
+    password,
+    additionalFields = {},
+    scopes = [],
+    identity,
+  } = answer as Partial<Record<keyof ResolvedLogin | 'token', unknown>>
   const secret = type === 'basic' ? password : token
   if (type !== 'oauth2' && type !== 'oauth' && type !== 'apiKey' && type !== 'basic')
     throw fail('gave another type than oauth2, apiKey or basic')
@@ -189,7 +197,10 @@ function readAnswer(answer: unknown, reading: Reading): Resolved {
     identity: identity ?? { id: account, label: account },
     tokenHash: hash('sha256', secret, 'base64url'),
   }
-  return { auth: { ...base, ...secretsOf(type, { secret, username: String(username) }) }, identity: identity?.id }
+  return {
+    auth: { ...base, ...secretsOf(type, { secret, username: String(username) }) },
+    identity: identity?.id,
+  }
 }
 
 type Secrets =

@@ -117,7 +117,11 @@ describe('errors in the code of a job', () => {
       name: 'text',
       version: '1.0.0',
       trigger: eventTrigger({ name: 'text' }),
-      run: () => Promise.reject('only text'),
+      // Not an error: what a library may do.
+      run: () => {
+        const thrown: unknown = 'only text'
+        throw thrown
+      },
       onFailure: ({ error }) => void told.push(error),
     })
     const [runId] = (await fixture.engine.sendEvent({ name: 'text', payload: null })).runIds

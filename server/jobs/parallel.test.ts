@@ -6,6 +6,10 @@ import { createDirectory, openEngine, reaches, until, type EngineFixture } from 
 import type { IO, Json } from './job.ts'
 import { isTriggerError } from './trigger-error.ts'
 
+const fail = (): never => {
+  throw new Error('always')
+}
+
 for (const backend of backends) {
   describe(`io.parallel and io.try, on ${backend.name}`, { skip: backend.skip }, () => {
     let directory: ReturnType<typeof createDirectory>
@@ -106,7 +110,7 @@ for (const backend of backends) {
               if (isBroken && inner > 1) throw new Error('down')
             }),
           )
-          await io.runTask('caught', () => Promise.reject(new Error('always'))).catch(() => undefined)
+          await io.runTask('caught', fail).catch(() => undefined)
           return null
         }),
       )

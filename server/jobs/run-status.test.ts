@@ -51,7 +51,7 @@ for (const backend of backends) {
       assert.deepEqual(run, { id, state: 'succeeded' })
       const seen = statuses.map(({ createdAt, updatedAt, history, ...rest }) => {
         assert.ok(createdAt <= updatedAt)
-        return { ...rest, history: history.map(({ updatedAt: _, ...before }) => before) }
+        return { ...rest, history: history.map((before) => [before.label, before.state, before.data]) }
       })
       assert.deepEqual(seen, [
         {
@@ -60,8 +60,8 @@ for (const backend of backends) {
           state: 'success',
           data: { done: 5 },
           history: [
-            { label: 'Importing', state: 'loading', data: { done: 0 } },
-            { label: 'Importing', state: 'loading', data: { done: 5 } },
+            ['Importing', 'loading', { done: 0 }],
+            ['Importing', 'loading', { done: 5 }],
           ],
         },
         { id: 'next', label: 'Sending', state: 'failure', data: null, history: [] },

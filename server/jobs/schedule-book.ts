@@ -37,10 +37,15 @@ export interface ScheduleRegistration {
 
 /** What is to be registered. */
 export interface NewSchedule {
+  /** Id of the dynamic schedule. */
   readonly schedule: string
+  /** Unique in the schedule; 1 to 256 characters. */
   readonly key: string
+  /** When it fires. Judged once more where it is stored. */
   readonly rule: ScheduleRule
+  /** The account its runs act as (default: the product itself). */
   readonly accountId?: string | undefined
+  /** Given to its runs as `ctx.source.metadata`. JSON of at most 16 KB. */
   readonly metadata?: Json | undefined
 }
 
