@@ -40,6 +40,7 @@ export default defineConfig({
           { text: 'Connections', link: '/connections' },
           { text: 'Refreshing', link: '/refresh' },
           { text: 'Inside a run', link: '/jobs' },
+          { text: 'Limits', link: '/limits' },
           { text: 'Schedules and webhooks', link: '/triggers' },
           { text: 'Providers', link: '/providers' },
           { text: 'Triggers', link: '/triggers' },
