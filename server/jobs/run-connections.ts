@@ -17,6 +17,8 @@ const longestParkMs = 30 * 24 * 3_600_000
 /** How long a provider may fail to refresh before the run fails, in ms. */
 const longestTroubleMs = 24 * 3_600_000
 const troublePauseMs = 5000
+/** A connection that was ended is noticed by the next call after so long, whichever process ended it. */
+const lookAgainMs = 500
 
 /** What the connections of one pass need. */
 export interface RunConnectionsOptions {
@@ -50,6 +52,8 @@ export class RunConnections {
   readonly #tokenHash = new Map<string, string>()
   readonly #rejected = new Map<string, string>()
   readonly #secrets = new Set<string>()
+  /** By key: when credentials were asked for, by a clock that nobody sets. */
+  readonly #askedAt = new Map<string, number>()
   #identities: Readonly<Record<string, string>>
 
   constructor(options: RunConnectionsOptions) {
@@ -163,8 +167,8 @@ export class RunConnections {
     const { execution, core } = this.#options
     for (;;) {
       let pending = this.#acquired.get(key)
-      if (pending === undefined) {
-        pending = this.#resolve(key)
+      if (pending === undefined || this.#isOld(key)) {
+        pending = this.#resolve(key, pending)
         this.#acquired.set(key, pending)
       }
       try {
@@ -195,10 +199,19 @@ export class RunConnections {
     return execution.sleep(frame, core.now() + Math.round(troublePauseMs * (1 + core.random())), { since })
   }
 
-  async #resolve(key: string): Promise<Acquired> {
+  /** True when the connection has to be looked at again. A resolver is asked once a pass. */
+  #isOld(key: string): boolean {
+    if (performance.now() - (this.#askedAt.get(key) ?? 0) < lookAgainMs) return false
+    return this.#identities[resolvedBy(this.#integration(key).id)] === undefined
+  }
+
+  async #resolve(key: string, before?: Promise<Acquired>): Promise<Acquired> {
     const { io } = this.#options
     const integration = this.#integration(key)
+    this.#askedAt.set(key, performance.now())
+    const last = await before?.catch(() => undefined)
     const auth = (await this.#connected(key, integration)) ?? (await this.#ownAuth(integration))
+    if (last?.tokenHash === auth.tokenHash) return last
     for (const secret of secretsOf(auth)) this.#secrets.add(secret)
     this.#tokenHash.set(key, auth.tokenHash)
     const bound = this.#gates.guard(integration.cloneForRun(io, key, auth), auth.identity.id)

@@ -1,0 +1,252 @@
+// X18: the engine and the credentials against a model. Sequences of commands by chance: send, work, crash, start a
+// process, cancel, connect, disconnect, expire, ask (which refreshes), rotate the keys. Whatever the order, no step runs
+// again once its result is stored, every run ends as the model allows with each of its results once, and nobody gets
+// credentials that are not the account's current ones.
+
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { printFigure } from '../../scripts/figure.ts'
+import { isAuthFlowError } from '../../shared/errors.ts'
+import { connectionIdOf } from '../connect/connection-id.ts'
+import { isLong } from '../connect/fixtures/backends.ts'
+import { startRotating, type Rotating } from '../connect/fixtures/rotating.ts'
+import { connectDirectly } from '../connect/fixtures/workbench.ts'
+import { connectionSet } from '../connect/sets.ts'
+import { until } from './fixtures/engine-fixture.ts'
+import { begunAfterStored } from './fixtures/history.ts'
+import { Model } from './fixtures/model.ts'
+import { ModelWorld } from './fixtures/model-world.ts'
+import { runs } from './records.ts'
+
+const sequences = isLong ? 2000 : 100
+const longest = 50
+const longestMs = isLong ? 2_700_000 : 60_000
+const integration = 'rotating'
+const accounts = ['ada', 'bob'] as const
+const mostProcesses = 3
+
+type Real = ModelWorld
+
+/** One command: what it asks of the model before, and what it does to both. */
+function command(
+  name: string,
+  run: (model: Model, world: Real) => Promise<void>,
+  check: (model: Model) => boolean = () => true,
+): fc.AsyncCommand<Model, Real> {
+  return { check, run, toString: () => name }
+}
+
+const account = fc.constantFrom(...accounts)
+const event = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f')
+const counts = { sequences: 0, commands: 0, crashes: 0, steps: 0, refreshes: 0, rotations: 0 }
+
+const eventOf = (world: Real, run: string): string =>
+  [...world.runIds].find(([, id]) => id === run)?.[0] ?? assert.fail('no event')
+
+async function connect(model: Model, world: Real, accountId: string): Promise<void> {
+  assert.equal((await connectDirectly(world.service.connect, { integration, accountId })).result, 'done')
+  model.connect(accountId)
+  await world.processes[0]?.fixture.engine.connectionChanged({ type: 'connected', integration, accountId })
+}
+
+/** Whatever is asked, the answer is the current token of the connection, or that there is none. */
+async function ask(model: Model, world: Real, accountId: string): Promise<void> {
+  const before = world.provider.refreshes
+  try {
+    const auth = await world.service.connect.getAuth({ id: integration, accountId })
+    assert.ok(model.isConnected(accountId), 'credentials without a connection')
+    assert.ok(auth.type === 'oauth2' && world.provider.isCurrent(auth.accessToken), 'the current token')
+    assert.ok(world.provider.refreshes - before <= (model.accounts.get(accountId)?.isExpired ? 1 : 0))
+    counts.refreshes += world.provider.refreshes - before
+    model.refreshed(accountId)
+  } catch (error) {
+    if (!isAuthFlowError(error)) throw error
+    assert.equal(error.code, 'not_connected')
+    assert.ok(!model.isConnected(accountId), 'a connection without credentials')
+  }
+}
+
+async function send(
+  model: Model,
+  world: Real,
+  given: { id: string; accountId: string; steps: number },
+): Promise<void> {
+  const { id, accountId, steps } = given
+  const known = model.runs.get(id)
+  const sent = { id, name: 'act', payload: { steps: known?.steps ?? steps } }
+  const to = known?.account ?? accountId
+  const { runIds } =
+    (await world.processes[0]?.fixture.engine.sendEvent(sent, { accountId: to })) ?? assert.fail()
+  if (model.send(id, to, steps)) world.runIds.set(id, runIds[0] ?? '')
+  assert.deepEqual(runIds, [world.runIds.get(id)], 'one run of an event')
+}
+
+async function disconnect(model: Model, world: Real, accountId: string): Promise<void> {
+  await world.service.connect.disconnect({ integration, accountId }, 'test')
+  model.disconnect(accountId)
+  await world.processes[0]?.fixture.engine.connectionChanged({ type: 'disconnected', integration, accountId })
+}
+
+async function cancel(model: Model, world: Real, id: string): Promise<void> {
+  const run = world.runIds.get(id) ?? ''
+  const { endedAt } = (await world.store.get(runs, run)) ?? assert.fail()
+  await world.processes[0]?.fixture.engine.cancelRun(run)
+  if (endedAt === undefined) model.cancel(id)
+}
+
+async function crash(model: Model, world: Real, choice: number): Promise<void> {
+  const victim = world.processes[choice % world.processes.length] ?? assert.fail()
+  await world.crash(victim)
+  model.crash()
+  model.processes -= 1
+  counts.crashes += 1
+  if (model.processes > 0) return world.sweep()
+  await world.startProcess()
+  model.processes = 1
+}
+
+const commands = fc.commands(
+  [
+    fc
+      .record({ id: event, accountId: account, steps: fc.integer({ min: 1, max: 4 }) })
+      .map((given) => command(`send ${given.id}`, (model, world) => send(model, world, given))),
+    ...[1, 2, 3].map(() =>
+      fc.nat(20).map((choice) =>
+        command(
+          'work',
+          async (model, world) => {
+            const run = await world.work(choice)
+            if (run === undefined) return
+            counts.steps += 1
+            model.step(eventOf(world, run))
+          },
+          (model) => model.runs.size > 0,
+        ),
+      ),
+    ),
+    fc.nat(2).map((choice) => command('crash', (model, world) => crash(model, world, choice))),
+    fc.constant(
+      command(
+        'start',
+        async (model, world) => {
+          await world.startProcess()
+          model.processes += 1
+        },
+        (model) => model.processes < mostProcesses,
+      ),
+    ),
+    event.map((id) =>
+      command(
+        `cancel ${id}`,
+        (model, world) => cancel(model, world, id),
+        (model) => model.runs.has(id),
+      ),
+    ),
+    account.map((id) =>
+      command(
+        `connect ${id}`,
+        (model, world) => connect(model, world, id),
+        (model) => !model.isConnected(id),
+      ),
+    ),
+    account.map((id) =>
+      command(
+        `disconnect ${id}`,
+        (model, world) => disconnect(model, world, id),
+        (model) => model.isConnected(id),
+      ),
+    ),
+    account.map((id) =>
+      command(
+        `expire ${id}`,
+        async (model, world) => {
+          const expiresAt = world.store.now() - 1
+          await world.store.update(connectionSet, connectionIdOf(integration, id), {}, { set: { expiresAt } })
+          model.expire(id)
+        },
+        (model) => model.isConnected(id),
+      ),
+    ),
+    account.map((id) => command(`ask ${id}`, (model, world) => ask(model, world, id))),
+    fc.constant(
+      command(
+        'rotate',
+        async (model, world) => {
+          await world.rotate()
+          model.rotations += 1
+          counts.rotations += 1
+        },
+        (model) => model.rotations < 2,
+      ),
+    ),
+  ],
+  { maxCommands: longest, size: 'max' },
+)
+
+/** Lets everything come to its end, and looks at what it came to. */
+async function settle(model: Model, world: Real): Promise<void> {
+  for (const id of accounts) if (!model.isConnected(id)) await connect(model, world, id)
+  const ids = [...world.runIds.values()]
+  const told = [...model.runs].filter(([, run]) => run.isSettled).map(([id]) => world.runIds.get(id) ?? '')
+  await until('the tasks of cancelled runs are aborted', () => !told.some((id) => world.isHeld(id)), 30_000)
+  await until(
+    'all runs are over',
+    async () => {
+      await world.work(0)
+      await world.sweep()
+      return (await world.store.getMany(runs, ids)).every(({ endedAt }) => endedAt !== undefined)
+    },
+    60_000,
+  )
+  for (const [id, { steps, ends }] of model.runs) {
+    const { state, journal } = (await world.store.get(runs, world.runIds.get(id) ?? '')) ?? assert.fail()
+    assert.ok(ends.has(state), `${id} is ${state}, the model allows ${[...ends].join()}`)
+    const paths = (journal?.flat() ?? [])
+      .filter((entry) => entry.state === 'succeeded')
+      .map(({ path }) => path)
+    assert.equal(new Set(paths).size, paths.length, 'each result once')
+    if (state === 'succeeded') assert.equal(paths.length, steps)
+  }
+  assert.deepEqual(begunAfterStored(world.history), [])
+}
+
+async function play(provider: Rotating, sequence: Iterable<fc.AsyncCommand<Model, Real>>): Promise<void> {
+  const model = new Model()
+  const world = await ModelWorld.open(provider)
+  try {
+    for (const id of accounts) await connect(model, world, id)
+    await fc.asyncModelRun(() => ({ model, real: world }), sequence)
+    await settle(model, world)
+  } finally {
+    await world.close()
+  }
+}
+
+describe('X18: the engine and its credentials, against a model', { timeout: 3_000_000 }, () => {
+  it('do nothing that the model does not allow', async () => {
+    const provider = await startRotating()
+    provider.grace = true
+    try {
+      const end = performance.now() + longestMs
+      const property = fc.asyncProperty(commands, async (sequence) => {
+        // A machine with other work plays fewer, and the figure says how many.
+        if (performance.now() > end) return
+        await play(provider, sequence)
+        counts.sequences += 1
+        counts.commands += [...sequence].length
+      })
+      await fc.assert(property, { numRuns: sequences })
+    } finally {
+      await provider.close()
+    }
+    const figure = (name: string, value: number): void => printFigure({ requirement: 'X18', name, value })
+    figure('sequences', counts.sequences)
+    figure('commands', counts.commands)
+    figure('steps of runs', counts.steps)
+    figure('crashes', counts.crashes)
+    figure('refreshes', counts.refreshes)
+    figure('rotations of keys', counts.rotations)
+    figure('results that the model does not allow', 0)
+  })
+})
