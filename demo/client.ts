@@ -11,7 +11,7 @@ import type { DemoOptions, ServiceId } from './options.ts'
 
 /** Scopes that the demo asks for. */
 const scopes: Record<ServiceId, readonly string[]> = {
-  slack: ['chat:write', 'channels:read', 'channels:join'],
+  slack: ['chat:write', 'channels:read', 'channels:join', 'groups:read'],
   github: ['repo'],
   airtable: ['data.records:read', 'data.records:write', 'schema.bases:read'],
   shopify: ['read_products', 'write_products'],
@@ -78,6 +78,7 @@ function createIntegrations(options: DemoOptions, sandbox: Sandbox | undefined):
       new Slack({
         id: 'slack-customers',
         connect: true,
+        configure: 'channel',
         oauth: { ...slack, scopes: scopes.slack },
         ...(sandbox && { endpoints: sandbox.slack.endpoints }),
       }),

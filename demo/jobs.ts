@@ -9,8 +9,7 @@ import type { DemoClient, DemoIntegrations } from './client.ts'
 type Service<Name extends keyof DemoIntegrations> = NonNullable<DemoIntegrations[Name]>
 type Client = DemoClient['client']
 
-/** Where the jobs write at real providers; stand-ins have these places. */
-const slackChannel = 'general'
+/** Where the job writes at the real provider; the stand-in has this place. */
 const airtableTable = 'Leads'
 
 /** Defines every job whose integration is there. */
@@ -38,14 +37,11 @@ function defineSlackJob(client: Client, slack: Service<'slack'>): void {
     run: async ({ message, pauseSeconds }, io, ctx) => {
       const sender = ctx.account?.id ?? 'nobody'
       await io.logger.info(`account ${sender}`)
-      const first = await io.slack.postMessage('notify', {
-        channel: slackChannel,
-        text: `${message} (sent for ${sender})`,
-      })
+      // No channel: it goes where the account chose when it connected.
+      const first = await io.slack.postMessage('notify', { text: `${message} (sent for ${sender})` })
       if (pauseSeconds === 0) return
       await io.wait('pause', pauseSeconds)
       await io.slack.postMessage('reply', {
-        channel: slackChannel,
         thread_ts: first.ts,
         text: `Done after ${pauseSeconds} s (sent for ${sender})`,
       })

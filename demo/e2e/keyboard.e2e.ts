@@ -49,6 +49,11 @@ describe('the demo by keyboard', () => {
       const [popup] = await Promise.all([page.waitForEvent('popup'), page.keyboard.press('Enter')])
       await popup.getByTestId('sandbox-consent').waitFor()
       await allowAs(popup, 'ada')
+      // The focus is at the choice of the channel; typing finds it.
+      await page.locator('select[name=channel]:focus').waitFor()
+      await page.keyboard.type('#ran')
+      await page.keyboard.press('Tab')
+      await page.keyboard.press('Enter')
       await waitForConnection(page, 'slack', 'active')
       await waitForFocus(page, 'Disconnect')
       await page.keyboard.press('Enter')

@@ -45,7 +45,15 @@ export async function allowAs(popup: Page, person: string): Promise<void> {
 export async function connect(page: Page, service: string, person: string): Promise<void> {
   const popup = await openConsent(page, flowOf(page, service).locator('auth-trigger button'))
   await allowAs(popup, person)
+  if (service === 'slack') await chooseChannel(page, '#general')
   await waitForConnection(page, service, 'active')
+}
+
+/** Answers what Slack's flow asks after consent. */
+export async function chooseChannel(page: Page, label: string): Promise<void> {
+  const flow = flowOf(page, 'slack')
+  await flow.locator('select[name=channel]').selectOption({ label })
+  await flow.locator('auth-form [type=submit]').click()
 }
 
 /** Waits until a flow shows its connection in the given state. */

@@ -8,6 +8,7 @@ import { createDataDirectory, findFreePorts, startDemo, type DemoProcess } from 
 import {
   allowAs,
   card,
+  chooseChannel,
   connect,
   disconnect,
   flowOf,
@@ -58,6 +59,34 @@ describe('the demo', () => {
     await disconnect(page, 'slack')
     await page.reload()
     await waitForConnection(page, 'slack', 'none')
+    assert.deepEqual(problems, [])
+    await context.close()
+  })
+
+  it('asks for the channel after consent, posts there, and nowhere else', async () => {
+    const { context, page, problems } = await visit()
+    const flow = flowOf(page, 'slack')
+    const popup = await openConsent(page, flow.locator('auth-trigger button'))
+    await allowAs(popup, 'ada')
+    const choice = flow.getByRole('combobox', { name: 'Channel' })
+    await choice.waitFor()
+    assert.deepEqual(await choice.locator('option').allInnerTexts(), [
+      'Choose a channel',
+      '#general',
+      '#random',
+      '🔒 orders',
+    ])
+    // Nothing is connected before the answer, and a reload takes it up where it was.
+    await page.reload()
+    await choice.waitFor()
+    assert.equal(await flow.getAttribute('data-connection'), 'none')
+    await chooseChannel(page, '🔒 orders')
+    await waitForConnection(page, 'slack', 'active')
+    await card(page, 'slack').getByRole('button', { name: 'Post a message' }).click()
+    await card(page, 'slack').locator('.activity-run[data-state=succeeded]').waitFor()
+    const arrived = card(page, 'slack').getByRole('list', { name: 'Arrived in Slack' })
+    await arrived.getByText('#orders of Acme').waitFor()
+    await disconnect(page, 'slack')
     assert.deepEqual(problems, [])
     await context.close()
   })

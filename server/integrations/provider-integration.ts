@@ -54,6 +54,7 @@ export abstract class ProviderIntegration<Id extends string, A extends Auth, Cli
   #fetch: GuardedFetch | undefined
   #gate: RequestGate | undefined
   #binding: Binding<Client> | undefined
+  #fields: Auth['fields'] = {}
 
   constructor(setup: ProviderSetup<Id>) {
     this.id = setup.id
@@ -62,6 +63,11 @@ export abstract class ProviderIntegration<Id extends string, A extends Auth, Cli
     if (setup.connect) this.connect = setup.connect
     this.endpointOverrides = setup.endpoints
     this.rateLimits = setup.limits ?? standardLimits
+  }
+
+  /** In the call of a job: values of the connection that are not secret. Empty for the product's own credentials. */
+  protected get fields(): Auth['fields'] {
+    return this.#fields
   }
 
   /** Set once by the server: what the SDK's client must use. Without a server only public https hosts are reached. */
@@ -134,6 +140,7 @@ export abstract class ProviderIntegration<Id extends string, A extends Auth, Cli
     auth: A | undefined,
   ): this {
     this.#fetch = original.#fetch
+    this.#fields = auth?.fields ?? {}
     this.#binding = { io, connectionKey, makeClient: () => this.createClient(auth), client: undefined }
     return this
   }

@@ -127,6 +127,16 @@ describe('Slack', () => {
       )
     })
 
+    it('posts to the channel that the account chose, where none is named', async () => {
+      const auth = { ...ada.auth, fields: { ...ada.auth.fields, channel: 'C0ACMERAN' } }
+      const posted = await acting(createDirectIO('key-chosen'), auth).postMessage('notify', { text: 'there' })
+      assert.equal(posted.channel, 'C0ACMERAN')
+      await assert.rejects(
+        acting(createDirectIO('key-none')).postMessage('notify', { text: 'nowhere' }),
+        (error) => code(error) === 'invalid_input',
+      )
+    })
+
     it('is one message however often it is repeated with one idempotency key', async () => {
       const io = createDirectIO('key-repeat')
       const before = sandbox.slack.messages().length

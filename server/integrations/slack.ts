@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import type { ErrorCode, WebClient } from '@slack/web-api'
 import { z } from 'zod'
 import type { OAuth2Auth } from '../../shared/auth.ts'
-import { isAuthFlowError, type AuthFlowError } from '../../shared/errors.ts'
+import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { IO, Json, TaskOptions } from '../jobs/job.ts'
 import { checkAuthSource, checkCredential, checkId, type Complainant } from './checked-options.ts'
 import { readAs } from './json-request.ts'
@@ -57,8 +57,8 @@ export interface SlackOptions<Id extends string = string> {
 
 /** A message to post, by Slack's own names. One of `text`, `blocks` and `attachments` is needed. */
 export type SlackMessage = {
-  /** Id, or the name of a public channel: `C024BE91L`, `#general`. */
-  readonly channel: string
+  /** Id, or the name of a public channel: `C024BE91L`, `#general` (default: the one that the account chose, if it did). */
+  readonly channel?: string
   /** Slack's markdown; what notifications show where there are blocks. */
   readonly text?: string
   /** Block Kit, as Slack documents it. */
@@ -150,8 +150,10 @@ export class Slack<const Id extends string = string> extends ProviderIntegration
     return this.runTask(
       key,
       async (client, task) => {
+        const channel = message.channel ?? this.fields['channel']
+        if (channel === undefined) throw noChannel(self)
         const post = async (): Promise<SlackPosted> => {
-          const values = { ...message, client_msg_id: messageId(task.idempotencyKey) }
+          const values = { ...message, channel, client_msg_id: messageId(task.idempotencyKey) }
           const reply = readAs(self, postedReply, await client.apiCall('chat.postMessage', values))
           return { ...reply, message: { text: reply.message?.text ?? '', user: reply.message?.user ?? null } }
         }
@@ -160,7 +162,7 @@ export class Slack<const Id extends string = string> extends ProviderIntegration
         } catch (error) {
           if (member(error, 'data', 'error') !== 'not_in_channel') throw error
           await client.apiCall('conversations.join', {
-            channel: await channelId(self, client, message.channel),
+            channel: await channelId(self, client, channel),
           })
           return await post()
         }
@@ -250,6 +252,11 @@ const listReply = z.object({
   channels: z.array(channel),
   response_metadata: z.object({ next_cursor: z.string().optional() }).optional(),
 })
+
+const noChannel = ({ id }: Complainant): AuthFlowError =>
+  new AuthFlowError('invalid_input', 'The message names no channel, and the account chose none.', {
+    details: { integration: id },
+  })
 
 /** Joining takes ids only, posting names too. */
 async function channelId(self: Complainant, client: WebClient, given: string): Promise<string> {
