@@ -3,13 +3,14 @@
 import type { Auth } from '../../shared/auth.ts'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
-import type { Page, RunState, RunSummary } from '../../shared/flow.ts'
+import type { Page, RunSummary } from '../../shared/flow.ts'
 import type { RunStatuses } from '../../shared/run-status.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
 import { noTracing, type Tracing } from '../../shared/tracing.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { AuthResolvers, type AuthResolver } from './auth-resolvers.ts'
 import { cancelRun, heedCancels } from './cancel.ts'
+import { continueRun } from './continue-run.ts'
 import { takeCensus } from './census.ts'
 import type { EngineCalls, EngineCore } from './core.ts'
 import { cancelEvent, DelayedEvents, describeEvent } from './delayed-events.ts'
@@ -42,6 +43,7 @@ import { defaultSource, invokeSource, JobRegistry } from './registry.ts'
 import { receiveRequest } from './request-waits.ts'
 import { replayRun, resumeRun } from './rerun.ts'
 import { readStatuses } from './run-status.ts'
+import { findRuns, type RunListQuery } from './run-list.ts'
 import { readRunLog } from './run-log.ts'
 import { describe, summarise, type SummaryOptions } from './run-summary.ts'
 import { Signals } from './signals.ts'
@@ -51,16 +53,12 @@ import { createHostValues } from './value-records.ts'
 import { Worker } from './worker.ts'
 
 const defaultConcurrency = 50
-const defaultPageSize = 20
-const maxPageSize = 100
 /** Most tasks of a run in one answer. */
 const maxTasks = 1000
 /** The same for each run of a listing. */
 const listedTasks = 100
 /** A delayed event is looked for so often by every worker: with each heartbeat. */
 const beatMs = 1000
-/** Most runs that a listing by two conditions looks at for one page. */
-const maxLookedAt = 1000
 
 /** Options of {@link createEngine}. */
 export interface EngineOptions extends Omit<
@@ -135,6 +133,7 @@ class Engine implements JobEngine {
     }
     const calls: EngineCalls = {
       invokeChild: (request) => this.#invoke(request),
+      continueRun: (run, payload) => this.#continueRun(run, payload),
       sendEvents: (all, sendOptions) => this.sendEvents(all, sendOptions),
       getEvent: (id, scope) => this.getEvent(id, scope),
       cancelEvent: (id, scope) => this.cancelEvent(id, scope),
@@ -216,6 +215,13 @@ class Engine implements JobEngine {
     return this.#intake.invoke(request)
   }
 
+  #continueRun(run: RunDocument, payload: Json): Promise<string> {
+    const job = this.#registry.highest(run.job)
+    const check = (given: Json): void => this.#registry.find(run.job, job?.version ?? '')?.check(given)
+    const dispatch: EventIntake['dispatch'] = (event) => this.#intake.dispatch(event)
+    return continueRun(this.#core, run, { payload, next: { job, check, dispatch } })
+  }
+
   receiveRequest(token: string, read: () => Promise<Json>): Promise<void> {
     return receiveRequest(this.#core, token, read)
   }
@@ -249,21 +255,10 @@ class Engine implements JobEngine {
     return this.#registry.scheduled
   }
 
-  async listRuns(query: {
-    accountId?: string
-    job?: string
-    state?: RunState
-    limit?: number
-    cursor?: string
-  }): Promise<Page<RunSummary>> {
-    const { accountId, job, state, limit = defaultPageSize, cursor } = query
-    if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize) {
-      throw new AuthFlowError('invalid_input', `limit must be an integer from 1 to ${maxPageSize}.`)
-    }
-    if (accountId !== undefined) checkAccountId(accountId)
-    const page = await this.#listRuns({ accountId, job, state, limit, cursor })
+  async listRuns(query: RunListQuery): Promise<Page<RunSummary>> {
+    const page = await findRuns(this.#core.store, query)
     const items = await Promise.all(page.items.map((run) => this.#summarise(run, listedTasks)))
-    return page.cursor === undefined ? { items } : { items, cursor: page.cursor }
+    return { ...page, items }
   }
 
   async getRun(id: string, accountId?: string): Promise<RunSummary> {
@@ -356,41 +351,6 @@ class Engine implements JobEngine {
       for (const pass of this.#worker.passes) if (pass.runId === run.id) underWay = pass.underWay
     }
     return { core: this.#core, underWay }
-  }
-
-  /** By account or job, by an index; what else is asked for is looked for among these, a bounded number at a time. */
-  async #listRuns(query: {
-    accountId: string | undefined
-    job: string | undefined
-    state: RunState | undefined
-    limit: number
-    cursor: string | undefined
-  }): Promise<{ items: RunDocument[]; cursor?: string }> {
-    const { accountId, job, state, limit } = query
-    const by =
-      accountId !== undefined
-        ? { index: 'account', equals: accountId }
-        : job !== undefined
-          ? { index: 'job', equals: job }
-          : { index: 'all', equals: 'run' }
-    const isMeant = (run: RunDocument): boolean =>
-      (job === undefined || run.job === job) && (state === undefined || run.state === state)
-    const items: RunDocument[] = []
-    let { cursor } = query
-    for (let looked = 0; looked < maxLookedAt; looked += limit) {
-      const from = cursor === undefined ? {} : { cursor }
-      // One page more might bring more than fits; what does not fit is looked at again by the next call.
-      const page = await this.#core.store.list(runs, {
-        ...by,
-        order: 'desc',
-        limit: limit - items.length,
-        ...from,
-      })
-      items.push(...page.items.filter(isMeant))
-      cursor = page.cursor
-      if (cursor === undefined || items.length >= limit) break
-    }
-    return cursor === undefined ? { items } : { items, cursor }
   }
 }
 
