@@ -232,7 +232,7 @@ describe('tracing', () => {
   })
 
   it('keeps to one trace after a restart, and shows a task that was done only once', async () => {
-    const define = (client: TestClient): void =>
+    const define = (client: TestClient): void => {
       client.defineJob({
         id: 'long',
         name: 'Long',
@@ -244,6 +244,7 @@ describe('tracing', () => {
           await io.runTask('after', () => 2)
         },
       })
+    }
     define(server.client)
     const { runIds } = await server.client.sendEvent({ name: 'long', payload: null })
     const [id = ''] = runIds

@@ -39,13 +39,13 @@ describe('H3: createMetrics', () => {
       'authflow_queue_lag_seconds_bucket{le="0.1"} 0',
       'authflow_queue_lag_seconds_bucket{le="0.5"} 1',
       'authflow_webhook_deliveries_total{integration="github-customers",outcome="duplicate"} 1',
-      'authflow_runs_total{job="notify",outcome="failed"} 1',
-      'authflow_run_seconds_bucket{le="5",job="notify"} 0',
-      'authflow_run_seconds_bucket{le="15",job="notify"} 1',
-      'authflow_executions_total{job="notify",outcome="asleep"} 1',
-      'authflow_execution_seconds_sum{job="notify"} 0.03',
-      'authflow_task_attempts_total{job="notify",outcome="retrying"} 1',
-      'authflow_task_attempt_seconds_count{job="notify"} 1',
+      'authflow_runs_total{job_id="notify",outcome="failed"} 1',
+      'authflow_run_seconds_bucket{le="5",job_id="notify"} 0',
+      'authflow_run_seconds_bucket{le="15",job_id="notify"} 1',
+      'authflow_executions_total{job_id="notify",outcome="asleep"} 1',
+      'authflow_execution_seconds_sum{job_id="notify"} 0.03',
+      'authflow_task_attempts_total{job_id="notify",outcome="retrying"} 1',
+      'authflow_task_attempt_seconds_count{job_id="notify"} 1',
       'authflow_gate_wait_seconds_sum{integration="slack-customers"} 2',
       'authflow_webhook_reading_seconds_count{integration="github-customers"} 1',
       'authflow_store_flush_writes_bucket{le="25"} 0',
@@ -95,7 +95,7 @@ describe('H3: createMetrics', () => {
     const labels = new Set(
       own.flatMap((line) => [...line.matchAll(/[{,]([a-z_]+)="/g)].map(([, name]) => name)),
     )
-    assert.deepEqual([...labels].toSorted(), ['integration', 'job', 'kind', 'le', 'outcome', 'state'])
+    assert.deepEqual([...labels].toSorted(), ['integration', 'job_id', 'kind', 'le', 'outcome', 'state'])
   })
 })
 
@@ -132,7 +132,7 @@ describe('gauges', () => {
     metrics.watch(() => Promise.reject(new Error('the store is away')))
     metrics.runEnded('notify', 'succeeded', 1)
     const { text } = await metrics.read()
-    assert.match(text, /authflow_runs_total\{job="notify",outcome="succeeded"\} 1/)
+    assert.match(text, /authflow_runs_total\{job_id="notify",outcome="succeeded"\} 1/)
     assert.doesNotMatch(text, /authflow_runs_waiting\{/)
   })
 })
@@ -145,7 +145,7 @@ describe('labels', () => {
       .split('\n')
       .filter((line) => line.startsWith('authflow_task_attempts_total{'))
     assert.equal(series.length, 501)
-    assert(series.includes('authflow_task_attempts_total{job="other",outcome="succeeded"} 100'))
+    assert(series.includes('authflow_task_attempts_total{job_id="other",outcome="succeeded"} 100'))
   })
 })
 

@@ -142,44 +142,44 @@ function countConnections(of: Instruments): ConnectionMetrics {
 
 type RunMetrics = Pick<Metrics, 'queueLag' | 'runEnded' | 'executionEnded' | 'taskEnded'>
 
-/** Runs, their executions and tasks. */
+/** Runs, their executions and tasks. The label is not `job`, which Prometheus gives every series itself. */
 function countRuns(of: Instruments): RunMetrics {
   const bound = createBound()
   const lag = of.histogram('queue_lag_seconds', 'From the time a run was due to its beginning.', {
     labelNames: [],
     buckets: lagBuckets,
   })
-  const runs = of.counter('runs_total', 'Runs by their end.', ['job', 'outcome'])
+  const runs = of.counter('runs_total', 'Runs by their end.', ['job_id', 'outcome'])
   const lives = of.histogram('run_seconds', 'From the making of a run to its end, waits included.', {
-    labelNames: ['job'],
+    labelNames: ['job_id'],
     buckets: runBuckets,
   })
-  const executions = of.counter('executions_total', 'Executions of runs by their end.', ['job', 'outcome'])
+  const executions = of.counter('executions_total', 'Executions of runs by their end.', ['job_id', 'outcome'])
   const working = of.histogram('execution_seconds', 'How long an execution of a run took.', {
-    labelNames: ['job'],
+    labelNames: ['job_id'],
     buckets: workBuckets,
   })
-  const tasks = of.counter('task_attempts_total', 'Attempts of tasks by their end.', ['job', 'outcome'])
+  const tasks = of.counter('task_attempts_total', 'Attempts of tasks by their end.', ['job_id', 'outcome'])
   const trying = of.histogram('task_attempt_seconds', 'How long an attempt of a task took.', {
-    labelNames: ['job'],
+    labelNames: ['job_id'],
     buckets: workBuckets,
   })
   return {
     queueLag: (ms) => lag.observe(toSeconds(ms)),
     runEnded(id, outcome, ms) {
-      const job = bound(id)
-      runs.inc({ job, outcome })
-      lives.observe({ job }, toSeconds(ms))
+      const labels = { job_id: bound(id) }
+      runs.inc({ ...labels, outcome })
+      lives.observe(labels, toSeconds(ms))
     },
     executionEnded(id, outcome, ms) {
-      const job = bound(id)
-      executions.inc({ job, outcome })
-      working.observe({ job }, toSeconds(ms))
+      const labels = { job_id: bound(id) }
+      executions.inc({ ...labels, outcome })
+      working.observe(labels, toSeconds(ms))
     },
     taskEnded(id, outcome, ms) {
-      const job = bound(id)
-      tasks.inc({ job, outcome })
-      trying.observe({ job }, toSeconds(ms))
+      const labels = { job_id: bound(id) }
+      tasks.inc({ ...labels, outcome })
+      trying.observe(labels, toSeconds(ms))
     },
   }
 }

@@ -45,6 +45,7 @@ export default defineConfig({
           { text: 'Providers', link: '/providers' },
           { text: 'Triggers', link: '/triggers' },
           { text: 'Keys and backups', link: '/keys' },
+          { text: 'Watching it', link: '/observability' },
           { text: 'Command line', link: '/cli' },
           { text: 'Connections', link: '/connections' },
           { text: 'Refreshing', link: '/refresh' },

@@ -8,6 +8,7 @@ export type RunFacts = {
   readonly run: string
   /** Id of the job. */
   readonly job: string
+  /** Version of the job that the run keeps to. */
   readonly version: string
   /** The account that it acts as; absent where it acts as none. */
   readonly account?: string
