@@ -20,6 +20,8 @@ export type {
   ServerApi,
 } from './server-api.ts'
 export type { IntegrationInspection, ServerCheck, ServerInspection } from './inspection.ts'
+export type { JobVersion } from './queue/queue.ts'
+export type { QueueOption, RedisServers } from './queue/redis-options.ts'
 export type { NextHandler } from './http/app.ts'
 export type { TrustedProxies } from './http/client-address.ts'
 export type { MetricsAccess } from './http/metrics-route.ts'
@@ -114,6 +116,7 @@ export type {
   EventScope,
   InvokeOptions,
   RunDetails,
+  RunLogLine,
   SendEventOptions,
   TaskPage,
 } from './jobs/engine.ts'

@@ -46,6 +46,7 @@ export default defineConfig({
           { text: 'Triggers', link: '/triggers' },
           { text: 'Keys and backups', link: '/keys' },
           { text: 'Watching it', link: '/observability' },
+          { text: 'Operations', link: '/operations' },
           { text: 'Command line', link: '/cli' },
           { text: 'Connections', link: '/connections' },
           { text: 'Refreshing', link: '/refresh' },
