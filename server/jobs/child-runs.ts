@@ -3,6 +3,7 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import { canonicalJson } from './canonical-json.ts'
+import { lastOf } from './continue-run.ts'
 import type { Json } from './job.ts'
 import type { InvokeItem, RunResult } from './outside-io.ts'
 import { wrongCall } from './journal-step.ts'
@@ -12,7 +13,6 @@ import {
   eventKey,
   namedAt,
   runIdOf,
-  runs,
   type JournalEntry,
   type ParentLink,
   type RunDocument,
@@ -57,9 +57,8 @@ export async function awaitChild(
   call: ChildCall,
   timeoutInSeconds: number | undefined,
 ): Promise<RunResult<Json>> {
-  const { store } = parts.core
   const find = ({ children = [] }: JournalEntry): Promise<RunDocument | undefined> =>
-    store.get(runs, children[0] ?? '')
+    lastOf(parts.core, children[0] ?? '')
   const resultOf = (child: RunDocument | undefined): string | undefined =>
     child?.endedAt === undefined ? undefined : resultText(parts, child)
   const result = await waitOutside(parts, {

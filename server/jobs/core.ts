@@ -15,7 +15,7 @@ import type { Json } from './job.ts'
 import type { Gates } from './gates.ts'
 import type { HostBreaker } from './host-breaker.ts'
 import type { Lanes } from './lanes.ts'
-import type { ParentLink } from './records.ts'
+import type { ParentLink, RunDocument } from './records.ts'
 import type { Signals } from './signals.ts'
 
 /**
@@ -48,6 +48,8 @@ export interface EngineCalls extends Pick<
 > {
   /** Like `JobEngine.invoke`, for a run. */
   invokeChild(request: ChildRequest): Promise<{ readonly id: string }>
+  /** Starts the run that goes on after the given one; gives its id. */
+  continueRun(run: RunDocument, payload: Json): Promise<string>
 }
 
 /** Parts and settings of an engine. */

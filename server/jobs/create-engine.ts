@@ -12,9 +12,11 @@ import { AuthResolvers, type AuthResolver } from './auth-resolvers.ts'
 import { cancelRun, heedCancels } from './cancel.ts'
 import { continueRun } from './continue-run.ts'
 import { takeCensus } from './census.ts'
+import { cancelMany, type CancelledRuns } from './cancel-many.ts'
 import type { EngineCalls, EngineCore } from './core.ts'
 import { cancelEvent, DelayedEvents, describeEvent } from './delayed-events.ts'
 import type {
+  CancelRunsOptions,
   EventDetails,
   EventInput,
   EventOrigin,
@@ -53,6 +55,8 @@ import { createHostValues } from './value-records.ts'
 import { Worker } from './worker.ts'
 
 const defaultConcurrency = 50
+/** Most runs that one call cancels. */
+const maxCancelled = 1000
 /** Most tasks of a run in one answer. */
 const maxTasks = 1000
 /** The same for each run of a listing. */
@@ -295,6 +299,24 @@ class Engine implements JobEngine {
     const run = runIdPattern.test(id) ? await this.#core.store.get(runs, id) : undefined
     if (run === undefined || (accountId !== undefined && run.accountId !== accountId)) throw noSuchRun()
     return run
+  }
+
+  async cancelRunsForEvent(id: string, scope?: EventScope): Promise<CancelledRuns> {
+    const { store } = this.#core
+    const event = await store.get(events, this.#eventKey(id, scope))
+    if (event === undefined) throw noSuchEvent(id)
+    const ids = event.targets.slice(0, maxCancelled).map(({ runId }) => runId)
+    return cancelMany(await store.getMany(runs, ids), (run) => this.cancelRun(run))
+  }
+
+  async cancelRunsForJob(job: string, { accountId, cursor }: CancelRunsOptions = {}): Promise<CancelledRuns> {
+    if (accountId !== undefined) checkAccountId(accountId)
+    const from = cursor === undefined ? {} : { cursor }
+    const query = { index: 'job', equals: job, order: 'desc', limit: maxCancelled, ...from } as const
+    const page = await this.#core.store.list(runs, query)
+    const meant = page.items.filter((run) => accountId === undefined || run.accountId === accountId)
+    const done = await cancelMany(meant, (run) => this.cancelRun(run))
+    return page.cursor === undefined ? done : { ...done, cursor: page.cursor }
   }
 
   async cancelRun(id: string): Promise<RunSummary> {

@@ -12,6 +12,7 @@ import type { EngineCore } from './core.ts'
 import { deliverAtOf, insertDelayed, markDelivered, rewriteDelayed } from './delayed-events.ts'
 import type { EventInput, EventOrigin, EventRecord, SendEventOptions } from './engine.ts'
 import { openBody, sealBody, targetsOf, toRecord, type EventContent } from './event-document.ts'
+import { checkText, payloadLimit, toText } from './event-input.ts'
 import { tellWaits, topicOf, waitsOf } from './event-waits.ts'
 import { judgeAll, runOf, type InvokeRequest } from './invoke-request.ts'
 import type { Json } from './job.ts'
@@ -35,10 +36,8 @@ import {
 import { defaultSource, invokeEvent, invokeSource, reservedSource, type JobRegistry } from './registry.ts'
 import { eventWaits } from './wait-records.ts'
 
-const payloadLimit = 256 * 1024
 /** Providers send what they send; the body of a webhook request may have as much. */
 const triggeredLimit = 1024 * 1024
-const maxTextLength = 256
 const chunkSize = 500
 /** More than these are not put into one transaction. */
 const transactedTargets = 100
@@ -211,7 +210,7 @@ export class EventIntake {
     await store.remove(dispatches, event.id)
   }
 
-  #lanesOf({ job, version }: Target, { accountId }: Pick<EventDocument, 'accountId'>): LaneRef[] {
+  #lanesOf({ job, version }: Target, { accountId }: Pick<EventDocument, 'accountId'>): readonly LaneRef[] {
     return lanesOf(this.#registry.limitOf(job, version), accountId)
   }
 
@@ -383,25 +382,3 @@ function checkSender({ source }: EventInput, { accountId, isInvoked }: Way): str
 }
 
 const hintOf = ({ runId, job, version }: Target, dueAt: number): Wakeup => ({ runId, job, version, dueAt })
-
-function checkText(field: string, value: unknown): void {
-  if (typeof value === 'string' && value !== '' && value.length <= maxTextLength && value.isWellFormed())
-    return
-  throw new AuthFlowError('invalid_input', `${field} must be text of 1 to ${maxTextLength} characters.`)
-}
-
-function toText(field: string, value: unknown, limit: number): string {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(value) as string | undefined
-  } catch (cause) {
-    throw new AuthFlowError('invalid_input', `${field} must be JSON.`, { cause })
-  }
-  if (text === undefined) throw new AuthFlowError('invalid_input', `${field} must be JSON.`)
-  if (text.length * 3 > limit && Buffer.byteLength(text) > limit) {
-    throw new AuthFlowError('event_too_large', `The ${field} of an event may have ${limit / 1024} KB.`, {
-      details: { limit },
-    })
-  }
-  return text
-}

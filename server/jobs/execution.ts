@@ -8,7 +8,12 @@ import type { RunFacts } from './run-facts.ts'
 
 /** How a pass ended. The output is JSON text. */
 export type Outcome =
-  | { readonly type: 'finished'; readonly output: string | undefined }
+  | {
+      readonly type: 'finished'
+      readonly output: string | undefined
+      /** The run that goes on in its place. */
+      readonly continuedAs?: string
+    }
   | { readonly type: 'failed'; readonly error: unknown }
   | { readonly type: 'asleep'; readonly dueAt: number; readonly lacking?: Lacking }
   | { readonly type: 'cancelled' }

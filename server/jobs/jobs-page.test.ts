@@ -99,6 +99,15 @@ describe('docs/jobs.md', () => {
     assert.equal((await order).output, 995)
   })
 
+  it('has a loop', async () => {
+    const { defineDigest } = await load('loop')
+    const rounds: unknown[] = []
+    defineDigest?.(world.client, async (round: unknown) => void rounds.push(round))
+    await world.client.invoke('digest', { round: 1, rounds: 3 })
+    await until('three rounds', () => rounds.length === 3)
+    assert.deepEqual(rounds, [1, 2, 3])
+  })
+
   it('has a run that waits for a request', async () => {
     const { defineApproval } = await load('approve')
     const mails: string[] = []

@@ -191,6 +191,16 @@ export interface OutsideIO {
     options?: WaitForRequestOptions,
   ): Promise<Json>
   /**
+   * Ends this run and starts the next one of its job in its place, with another payload: for loops that would fill a run
+   * with steps. Account, event name, context and the run that waits for it stay; values in `io.store.run` and tasks do not.
+   * It does not come back, and `onSuccess` is told of the last run only. Await everything else before: what is under way is
+   * not waited for.
+   *
+   * @throws {@link AuthFlowError} `invalid_payload`, `event_too_large`, `job_disabled`, `invalid_input` (in a task, or a
+   *   payload that is no JSON)
+   */
+  continueAsNew(payload: Json): Promise<never>
+  /**
    * Waits until then, without occupying a worker: not at all where it has passed, at most a year and a day.
    *
    * @throws {@link AuthFlowError} `duplicate_task_key`, `replay_mismatch`, `too_many_tasks`, `invalid_input`

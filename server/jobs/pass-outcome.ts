@@ -85,9 +85,10 @@ class OutcomeWriter {
       case 'cancelled':
         return this.#finish({ state: 'cancelled' })
       case 'finished': {
-        const { output } = outcome
+        const { output, continuedAs } = outcome
         const sealed = output === undefined ? {} : { output: this.#seal(output, 'output') }
-        return this.#finish({ state: 'succeeded', ...sealed })
+        const next = continuedAs === undefined ? {} : { continuedAs }
+        return this.#finish({ state: 'succeeded', ...sealed, ...next })
       }
       case 'failed':
         return this.#fail(outcome.error)
@@ -102,11 +103,13 @@ class OutcomeWriter {
     return this.#finish({ state: 'failed', error: sealed, ...(failedAt === undefined ? {} : { failedAt }) })
   }
 
-  #finish(end: { state: RunOutcome } & Pick<RunDocument, 'output' | 'error' | 'failedAt'>): Promise<void> {
+  #finish(
+    end: { state: RunOutcome } & Pick<RunDocument, 'output' | 'error' | 'failedAt' | 'continuedAs'>,
+  ): Promise<void> {
     const endedAt = this.#ending.core.now()
     const expireAt = endedAt + retentionMs
     const over = { run: this.#ending.run, entries: this.#waits() }
-    const ending = endingPlace(over, { state: end.state, endedAt })
+    const ending = endingPlace(over, { ...end, endedAt })
     const stored = this.#update(this.#closing({ ...end, endedAt, expireAt, ...ending }))
     const done = ending === undefined ? stored : stored.then(() => finishEnding(this.#ending.core, over))
     const { metrics } = this.#ending.core

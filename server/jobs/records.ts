@@ -185,6 +185,8 @@ export interface RunDocument extends StoredDocument {
   readonly failedAt?: string
   /** The run whose event it was started with again. */
   readonly replayOf?: string
+  /** The run that goes on in its place, see `IO.continueAsNew`. */
+  readonly continuedAs?: string
   /** Present where another run invoked it. */
   readonly parent?: ParentLink
   /** When what it waited for came, the last time. */

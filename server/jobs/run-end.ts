@@ -25,7 +25,7 @@ export interface EndedRun {
 export function tellEnd(ended: EndedRun, outcome: Outcome): Promise<void> | undefined {
   const { onSuccess, onFailure } = ended.definition
   if (outcome.type === 'failed') logFailure(ended, outcome.error)
-  if (outcome.type === 'finished' && onSuccess !== undefined) {
+  if (outcome.type === 'finished' && onSuccess !== undefined && outcome.continuedAs === undefined) {
     const output: Json = outcome.output === undefined ? null : JSON.parse(outcome.output)
     return call(ended, 'onSuccess', () => onSuccess({ ...facts(ended.run), output }))
   }

@@ -2,6 +2,7 @@
 // waited for is taken away. The write that ends the run says that this is to be done, so the sweep finishes what a crash
 // cuts off.
 
+import { lastOf } from './continue-run.ts'
 import type { EngineCore } from './core.ts'
 import { forgetEventWait } from './event-waits.ts'
 import { entriesOf } from './journal.ts'
@@ -24,9 +25,10 @@ const openWaits = (entries: readonly JournalEntry[]): JournalEntry[] =>
 /** To be part of the write that ends the run: where the sweep finds it until all is done. Undefined when nothing is left to do. */
 export function endingPlace(
   { run, entries }: Ended,
-  end: { readonly state: RunDocument['state']; readonly endedAt: number },
+  end: { readonly state: RunDocument['state']; readonly endedAt: number; readonly continuedAs?: string },
 ): { place: string; dueAt: number } | undefined {
-  const isTold = run.parent?.awaited === true
+  // Who waits for a run that goes on as another one waits for that.
+  const isTold = run.parent?.awaited === true && end.continuedAs === undefined
   const cascades = end.state === 'cancelled' && cascading(entries).length > 0
   if (!isTold && !cascades && openWaits(entries).length === 0) return undefined
   return { place: places.ending, dueAt: end.endedAt }
@@ -49,7 +51,8 @@ async function finish(core: EngineCore, { run, entries }: Ended): Promise<void> 
   const { store, signals, calls } = core
   if (run.parent?.awaited === true) await signals.tell(run.parent.run)
   const ended = await store.get(runs, run.id)
-  if (ended?.state === 'cancelled') for (const id of cascading(entries)) await calls.cancelRun(id)
+  if (ended?.state === 'cancelled')
+    for (const id of cascading(entries)) await calls.cancelRun((await lastOf(core, id))?.id ?? id)
   for (const entry of openWaits(entries))
     await (entry.kind === 'event' ? forgetEventWait(core, run, entry) : closeRequestWait(core, run, entry))
   await store.update(runs, run.id, { place: places.ending }, { unset: ['place', 'dueAt'] })

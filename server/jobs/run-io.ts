@@ -3,6 +3,7 @@
 import type { Auth } from '../../shared/auth.ts'
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { AuthOf, Integration } from '../integrations/integration.ts'
+import { continueAsNew } from './continue-run.ts'
 import type { EngineCore } from './core.ts'
 import type { EventDetails, EventInput, EventRecord, EventScope, SendEventOptions } from './engine.ts'
 import type { Execution } from './execution.ts'
@@ -231,6 +232,10 @@ export class RunIO implements IO {
 
   waitForRequest(key: string, tell: TellAddress, options: WaitForRequestOptions = {}): Promise<Json> {
     return watched(waitForRequest(this.#options, { key, tell, options }) as Promise<Json>)
+  }
+
+  continueAsNew(payload: Json): Promise<never> {
+    return watched(continueAsNew(this.#options, payload))
   }
 
   waitUntil(key: string, date: Date): Promise<void> {

@@ -59,7 +59,7 @@ const wrappings: Readonly<Record<string, (call: () => Promise<Json>, noticed: st
     return 'caught'
   },
   'Promise.any': (call, noticed) =>
-    Promise.any([call()]).catch(() => {
+    Promise.any([call(), Promise.reject(new Error('another'))]).catch(() => {
       noticed.push('any')
       return 'caught'
     }),
