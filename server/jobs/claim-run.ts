@@ -15,6 +15,8 @@ const missingRunPauseMs = 5000
 const missingRunLooks = 12
 /** A hint is there before its run is due: one that is only read, not written to, may be read just before. */
 const secondLookMs = 50
+/** Longer ago than a write takes: what such a hint was written for has happened. */
+const youngMs = 5000
 
 /** The run, now the owner's; undefined when it is not to be had, and then the hint is dealt with. */
 export async function claimRun(
@@ -71,12 +73,23 @@ const claimOf = (owner: string) => ({
   unset: ['dueAt' as const],
 })
 
-/** The hint led nowhere: its run is over, taken or due later, or not stored yet. */
+/**
+ * The hint led nowhere: its run is over, taken or due later, or not stored yet. Whoever makes a run due writes the hint
+ * first, so that one which has only just come may be ahead of its run.
+ */
 async function drop(
   { store, queue, now }: Pick<EngineCore, 'store' | 'queue' | 'now'>,
   hint: ClaimedWakeup,
 ): Promise<void> {
-  const exists = (await store.get(runs, hint.runId)) !== undefined
-  if (exists || hint.postponements >= missingRunLooks) await queue.settle(hint)
-  else await queue.postpone(hint, now() + missingRunPauseMs)
+  const run = await store.get(runs, hint.runId)
+  if (run === undefined) {
+    if (hint.postponements >= missingRunLooks) await queue.settle(hint)
+    else await queue.postpone(hint, now() + missingRunPauseMs)
+    return
+  }
+  const isDue = isClaimable(run) && run.dueAt !== undefined && run.dueAt <= now()
+  const isYoung = hint.postponements === 0 && now() - hint.dueAt < youngMs
+  if (isDue) await queue.postpone(hint, now())
+  else if (isYoung && run.endedAt === undefined) await queue.postpone(hint, now() + secondLookMs)
+  else await queue.settle(hint)
 }
