@@ -9,6 +9,7 @@ import { callPublic, dig, secretKeys, startTestServer, type TestServer } from '.
 import { until } from './jobs/fixtures/engine-fixture.ts'
 import type { IntegrationList, ServerApi } from './server-api.ts'
 import { DynamicSchedule } from './triggers/dynamic-schedule.ts'
+import { eventTrigger } from './triggers/event-trigger.ts'
 import { invokeTrigger } from './triggers/invoke-trigger.ts'
 
 type Api = Omit<ServerApi<IntegrationList>, 'integrationTypes' | 'auth' | 'getAuth'>
@@ -42,6 +43,15 @@ describe('runs, events, schedules and values', () => {
         if (payload === 'wait') await io.wait('long', 3600)
         return canary('output')
       },
+    })
+  })
+  before(() => {
+    server.client.defineJob({
+      id: 'sleep',
+      name: 'Sleep',
+      version: '1.0.0',
+      trigger: eventTrigger({ name: 'sleep' }),
+      run: async (_, io) => io.wait('long', 3600),
     })
   })
   after(() => server.close())
@@ -122,6 +132,28 @@ describe('runs, events, schedules and values', () => {
         await api.sendEvent(event, { accountId: 'ada', deliverAfter: 600 })
         assert.equal((await api.getEvent(event.id, { accountId: 'ada' })).state, 'delayed')
         assert.equal((await api.cancelEvent(event.id, { accountId: 'ada' })).state, 'cancelled')
+      })
+
+      it('cancels all runs of an event, and all of a job', async () => {
+        const waiting = await Promise.all(
+          ['wait', 'wait', 'wait'].map((payload) => run(api, payload, 'waiting')),
+        )
+        const [one = ''] = waiting
+        await api.sendEvent({ id: `all ${way}`, name: 'sleep', payload: null }, { accountId: 'ada' })
+        const event = { accountId: 'ada' }
+        const found = await api.getEvent(`all ${way}`, event)
+        const cancelled = await api.cancelRunsForEvent(`all ${way}`, event)
+        assert.deepEqual(cancelled, {
+          cancelledRunIds: found.runs.map(({ id }) => id),
+          failedToCancelRunIds: [],
+        })
+        assert.equal(cancelled.cancelledRunIds.length, 1)
+        await assert.rejects(api.cancelRunsForEvent(`all ${way}`), { code: 'not_found' })
+        assert.deepEqual((await api.cancelRunsForJob('report', { accountId: 'grace' })).cancelledRunIds, [])
+        const all = await api.cancelRunsForJob('report', event)
+        assert.deepEqual(all.cancelledRunIds.toSorted(), waiting.toSorted())
+        assert.equal((await api.getRun(one)).state, 'cancelled')
+        assert.deepEqual((await api.cancelRunsForJob('report')).cancelledRunIds, [])
       })
 
       it('has schedules, which DynamicSchedule takes from any client', async () => {

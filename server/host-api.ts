@@ -5,7 +5,9 @@ import type { Page, RunSummary } from '../shared/flow.ts'
 import type { RunStatuses } from '../shared/run-status.ts'
 import type { SecretKeys } from './connect/secret-keys.ts'
 import { connectCalls, jobCalls } from './host-calls.ts'
+import type { CancelledRuns } from './jobs/cancel-many.ts'
 import type {
+  CancelRunsOptions,
   EventDetails,
   EventInput,
   EventRecord,
@@ -153,6 +155,16 @@ export class HostApi<const I extends IntegrationList> implements ServerApi<I> {
   /** See `ServerApi.cancelRun`. */
   cancelRun(id: string): Promise<RunSummary> {
     return this.runs.cancel({ id })
+  }
+
+  /** See `ServerApi.cancelRunsForEvent`. */
+  cancelRunsForEvent(id: string, scope: EventScope = {}): Promise<CancelledRuns> {
+    return this.runs.cancelForEvent({ ...scope, id })
+  }
+
+  /** See `ServerApi.cancelRunsForJob`. */
+  cancelRunsForJob(job: string, options: CancelRunsOptions = {}): Promise<CancelledRuns> {
+    return this.runs.cancelForJob({ ...options, job })
   }
 
   /** See `ServerApi.replayRun`. */

@@ -58,6 +58,8 @@ export function jobCalls(engine: () => Promise<JobEngine>): JobCalls {
       statuses: async ({ id }) => (await engine()).getRunStatuses(id),
       log: async ({ id }) => (await engine()).getRunLog(id),
       cancel: async ({ id }) => (await engine()).cancelRun(id),
+      cancelForEvent: async ({ id, ...scope }) => (await engine()).cancelRunsForEvent(id, scope),
+      cancelForJob: async ({ job, ...options }) => (await engine()).cancelRunsForJob(job, options),
       replay: async ({ id }) => (await engine()).replayRun(id),
       resume: async ({ id }) => (await engine()).resumeRun(id),
     },

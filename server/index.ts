@@ -110,7 +110,9 @@ export type {
   JobConcurrency,
 } from './jobs/concurrency.ts'
 export type {
+export type { CancelledRuns } from './jobs/cancel-many.ts'
   EventDetails,
+  CancelRunsOptions,
   EventInput,
   EventRecord,
   EventScope,

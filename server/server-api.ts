@@ -14,7 +14,9 @@ import type { HostValues, Json } from './jobs/job.ts'
 import type { InvokeItem } from './jobs/outside-io.ts'
 import type { ScheduleBook } from './jobs/schedule-book.ts'
 import type { RegistrationApi } from './triggers/registration.ts'
+import type { CancelledRuns } from './jobs/cancel-many.ts'
 import type {
+  CancelRunsOptions,
   EventDetails,
   EventInput,
   EventRecord,
@@ -182,6 +184,13 @@ export interface ServerApi<I extends IntegrationList> {
      * `not_found`. Scope `jobs:write`.
      */
     cancel(query: { readonly id: string }): Promise<RunSummary>
+    /** Cancels the runs of an event that are not over, the first thousand. Throws `not_found`. Scope `jobs:write`. */
+    cancelForEvent(query: EventScope & { readonly id: string }): Promise<CancelledRuns>
+    /**
+     * Cancels the runs of a job that are not over. Looks at a thousand, newest first; give `cursor` back until there is none.
+     * Scope `jobs:write`.
+     */
+    cancelForJob(query: CancelRunsOptions & { readonly job: string }): Promise<CancelledRuns>
     /**
      * Starts a new run of the same event, with the job as it is now; the old one, which must be over, stays as it is. Throws
      * `not_found` (also when the event was deleted with age), `run_not_over`, `unknown_job`, `job_disabled`. Scope
@@ -258,6 +267,10 @@ export interface ServerApi<I extends IntegrationList> {
   getRunStatuses(id: string): Promise<RunStatuses>
   /** The same as `runs.cancel`. */
   cancelRun(id: string): Promise<RunSummary>
+  /** The same as `runs.cancelForEvent`. */
+  cancelRunsForEvent(id: string, scope?: EventScope): Promise<CancelledRuns>
+  /** The same as `runs.cancelForJob`. */
+  cancelRunsForJob(job: string, options?: CancelRunsOptions): Promise<CancelledRuns>
   /** The same as `runs.replay`. */
   replayRun(id: string): Promise<RunSummary>
   /** The same as `runs.resume`. */

@@ -316,6 +316,8 @@ const apiRows: Readonly<Record<string, ApiRow>> = {
   'store.delete': { keys: ['jobs'], input: { name: 'nothing' } },
   'runs.replay': { keys: ['jobs'], input: { id: 'no-such-run' } },
   'runs.resume': { keys: ['jobs'], input: { id: 'no-such-run' } },
+  'runs.cancelForEvent': { keys: ['jobs'], input: { id: 'no-such-event' } },
+  'runs.cancelForJob': { keys: ['jobs'], input: { job: 'no-such-job' } },
   'runs.cancel': { keys: ['jobs'], input: { id: 'no-such-run' } },
 }
 

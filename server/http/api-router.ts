@@ -23,6 +23,7 @@ import {
   eventsInput,
   batchInvokeInput,
   invokeInput,
+  jobRunsInput,
   metadataInput,
   noInput,
   renameAccountInput,
@@ -201,6 +202,12 @@ export const apiRouter = router({
     cancel: scoped('jobs:write')
       .input(runInput)
       .mutation(({ ctx, input }) => ctx.engine.cancelRun(input.id)),
+    cancelForEvent: scoped('jobs:write')
+      .input(eventNameInput)
+      .mutation(({ ctx, input: { id, ...scope } }) => ctx.engine.cancelRunsForEvent(id, scope)),
+    cancelForJob: scoped('jobs:write')
+      .input(jobRunsInput)
+      .mutation(({ ctx, input: { job, ...options } }) => ctx.engine.cancelRunsForJob(job, options)),
     replay: scoped('jobs:write')
       .input(runInput)
       .mutation(({ ctx, input }) => ctx.engine.replayRun(input.id)),

@@ -207,6 +207,13 @@ export const ownRunsInput = z.strictObject({
 /** `runs.get`, `runs.log`, `runs.cancel`, `runs.replay` and `runs.resume`. */
 export const runInput = z.strictObject({ id: recordId })
 
+/** `runs.cancelForJob`. */
+export const jobRunsInput = z.strictObject({
+  job: name,
+  accountId: accountId.exactOptional(),
+  cursor: cursor.exactOptional(),
+})
+
 /** `runs.get`: a page of its tasks. */
 export const runPageInput = z.strictObject({
   id: recordId,

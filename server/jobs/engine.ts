@@ -5,6 +5,7 @@ import type { Page, RunState, RunSummary } from '../../shared/flow.ts'
 import type { RunStatuses } from '../../shared/run-status.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { AuthResolver } from './auth-resolvers.ts'
+import type { CancelledRuns } from './cancel-many.ts'
 import type { HostValues, Integrations, JobOptions, Json, ScheduleRule } from './job.ts'
 import type { InvokeItem } from './outside-io.ts'
 
@@ -89,6 +90,14 @@ export interface RunDetails extends RunSummary {
   /** What its code returned; null where that was nothing, and while it is not over. */
   readonly output: Json
   /** Give it back for more of its tasks; absent when these are the last. */
+  readonly cursor?: string
+}
+
+/** Which runs of a job to cancel. */
+export interface CancelRunsOptions {
+  /** Of this account only. */
+  readonly accountId?: string
+  /** From the call before. */
   readonly cursor?: string
 }
 
@@ -262,6 +271,10 @@ export interface JobEngine {
    * @throws {@link AuthFlowError} `not_found`, `conflict`
    */
   cancelRun(id: string): Promise<RunSummary>
+  /** Cancels the runs of an event that are not over, the first thousand. Throws `not_found`. */
+  cancelRunsForEvent(id: string, scope?: EventScope): Promise<CancelledRuns>
+  /** Cancels the runs of a job that are not over: looks at a thousand, newest first, and gives a cursor for the rest. */
+  cancelRunsForJob(job: string, options?: CancelRunsOptions): Promise<CancelledRuns>
   /**
    * Starts a new run of the event that started a run that is over, with the highest version of the job; its `ctx.run.isRetry`
    * is true. The old one stays as it is.
