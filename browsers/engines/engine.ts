@@ -42,8 +42,8 @@ export interface Window {
   waitFor(selector: string): Promise<void>
   /** The element's text. */
   text(selector: string): Promise<string>
-  /** True when the browser itself gives an element this role and name. */
-  offers(role: string, name: string): Promise<boolean>
+  /** Waits until the browser itself gives an element this role and name. */
+  offers(role: string, name: string): Promise<void>
   /** The document of a frame. */
   frame(selector: string): Promise<Window>
   /** Takes the whole browser off the network, or back; undefined where the driver cannot. */

@@ -89,7 +89,7 @@ function windowOf(page: Page, document: Page | Frame = page): Window {
     waitFor: async (selector) => void (await wait(selector)),
     text: async (selector) => (await wait(selector)).evaluate((element) => element.textContent ?? ''),
     offers: async (role, name) =>
-      (await document.$(`::-p-aria([role=${JSON.stringify(role)}][name=${JSON.stringify(name)}])`)) !== null,
+      void (await wait(`::-p-aria([role=${JSON.stringify(role)}][name=${JSON.stringify(name)}])`)),
     async frame(selector) {
       const content = await (await wait(selector)).contentFrame()
       if (!(content && 'page' in content)) throw new Error(`${selector} is no frame`)

@@ -202,14 +202,16 @@ function windowOf(driver: WebDriver, inTurn: InTurn, place: Place): Window {
       here(async () =>
         driver.executeScript<string>('return arguments[0].textContent', await located(selector)),
       ),
-    offers: (role, name) =>
-      here(async () => {
+    offers: async (role, name) => {
+      const look = async (): Promise<true | undefined> => {
         for (const element of await driver.findElements(By.css(controls))) {
           if ((await element.getAriaRole()) === role && (await element.getAccessibleName()) === name)
             return true
         }
-        return false
-      }),
+        return undefined
+      }
+      await eventually(() => here(look), `a ${role} named ${name}`)
+    },
     frame: async (selector) => {
       await here(() => located(selector))
       return windowOf(driver, inTurn, { handle: place.handle, frame: selector })

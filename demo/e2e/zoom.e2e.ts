@@ -59,6 +59,18 @@ async function violations(page: Page): Promise<string[]> {
   return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
 }
 
+/** Buttons that look like mere text where backgrounds are left out: without a border and not underlined. */
+const flatButtons = (page: Page): Promise<string[]> =>
+  page.evaluate(() =>
+    [...document.querySelectorAll('button')]
+      .filter((button) => {
+        const { borderTopStyle, borderTopWidth, textDecorationLine } = getComputedStyle(button)
+        const bordered = borderTopStyle !== 'none' && parseFloat(borderTopWidth) > 0
+        return button.checkVisibility() && !bordered && textDecorationLine !== 'underline'
+      })
+      .map((button) => button.textContent.trim()),
+  )
+
 /** What shows where the focus is: an outline or a border that the unfocused control has not. */
 const focusShows = (page: Page): Promise<boolean> =>
   page.evaluate(() => {
@@ -99,6 +111,7 @@ describe('the demo’s pages', () => {
           await page.keyboard.press('Enter')
           await flow.locator('auth-form [name=shop]').waitFor()
           assert.deepEqual([...(await misplaced(page)), ...(await violations(page))], [])
+          if (options.forcedColors) assert.deepEqual(await flatButtons(page), [])
           await page.keyboard.press('Tab')
           assert.ok(await focusShows(page), 'the focus shows')
           const shots = process.env['AUTHFLOW_SCREENSHOTS']
