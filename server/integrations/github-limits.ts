@@ -13,9 +13,9 @@ const spacingMs = 1000
 const primary = (resource: string): RateGate => ({ scope: 'connection', name: `primary/${resource}` })
 
 function resourceOf({ url }: LimitedRequest): string {
-  if (/\/search\/code$/.test(url.pathname)) return 'code_search'
-  if (/\/search\//.test(url.pathname)) return 'search'
-  return /\/graphql$/.test(url.pathname) ? 'graphql' : 'core'
+  if (url.pathname.endsWith('/search/code')) return 'code_search'
+  if (url.pathname.includes('/search/')) return 'search'
+  return url.pathname.endsWith('/graphql') ? 'graphql' : 'core'
 }
 
 /** A gate for each resource, and one for the secondary limits. */

@@ -66,9 +66,11 @@ const laneLength = 24
 const short = (length: number, ...parts: readonly (string | null)[]): string =>
   hash('sha256', JSON.stringify(parts), 'base64url').slice(0, length)
 
+const none: readonly LaneRef[] = []
+
 /** Lanes that a run of the account needs a slot of, in the order in which it gets them: the account's own first. */
-export function lanesOf(rule: LimitRule | undefined, accountId: string | null): LaneRef[] {
-  if (rule === undefined) return []
+export function lanesOf(rule: LimitRule | undefined, accountId: string | null): readonly LaneRef[] {
+  if (rule === undefined) return none
   const { name, limit, perAccount, since } = rule
   const refs: LaneRef[] = []
   if (perAccount !== undefined && accountId !== null)

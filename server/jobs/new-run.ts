@@ -27,6 +27,7 @@ export function newBlockedRun(
   origin: RunOrigin,
   lanes: readonly LaneRef[],
 ): { run: NewDocument<RunDocument>; wait: NewDocument<WaitDocument> } | undefined {
+  if (lanes.length === 0) return undefined
   const common = base(origin)
   const wait = waitOf({ ...common, version: 1 }, lanes)
   return wait && { run: { ...common, state: 'blocked', waitsFor: wait }, wait }
