@@ -53,6 +53,8 @@ export default defineConfig({
           { text: 'Schedules and webhooks', link: '/triggers' },
           { text: 'Refreshing', link: '/refresh' },
           { text: 'Security', link: '/security' },
+          { text: 'Reliability', link: '/reliability' },
+          { text: 'What others got wrong', link: '/defects' },
           { text: 'Compared with others', link: '/comparison' },
         ],
       },

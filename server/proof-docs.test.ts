@@ -55,3 +55,19 @@ describe('docs/defects.md', () => {
     for (const { tests } of rows) for (const { title } of tests) assert.notEqual(title, '')
   })
 })
+
+describe('docs/reliability.md', () => {
+  const rows = rowsOf('reliability.md', /^X\d+$/)
+
+  it('has a row for each of the eighteen', () => {
+    const expected = Array.from({ length: 18 }, (_, index) => `X${index + 1}`)
+    assert.deepEqual(
+      rows.map(({ id }) => id),
+      expected,
+    )
+  })
+
+  it('names tests that there are', () => {
+    assert.deepEqual(rows.flatMap(wrongIn), [])
+  })
+})
