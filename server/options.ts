@@ -16,6 +16,7 @@ import { isLoopbackHost } from './net/url-guard.ts'
 import { readTrustedProxies, type TrustedProxies } from './http/client-address.ts'
 import type { GuessBounds } from './http/guess-guard.ts'
 import { readMetricsAccess, type MetricsAccess } from './http/metrics-route.ts'
+import type { OwnPageTexts } from './http/page-texts.ts'
 import { createRateLimiter, type RateLimits } from './http/rate-limits.ts'
 import { readQueueOption, type QueueOption, type RedisTarget } from './queue/redis-options.ts'
 import type { IntegrationList } from './server-api.ts'
@@ -53,6 +54,11 @@ export interface AuthFlowOptions<I extends IntegrationList> {
   readonly concurrency?: number
   /** Serves `integrations.describe` to anybody (default true). */
   readonly describe?: boolean
+  /**
+   * Words of your own for the pages on the way to a provider and back, by language: `{ de: { closeHint: '…' } }`. What you
+   * leave out stays in the nearest of en, de, fr, es, ja, pt and ar.
+   */
+  readonly pageTexts?: OwnPageTexts
   /**
    * Serves `/metrics` for Prometheus (default: not at all). `true`: to callers on this machine that no proxy stands
    * before. With `token`, 32 to 256 characters: to whoever sends it as bearer, from anywhere.
@@ -97,6 +103,7 @@ export interface Settings {
   /** Undefined: the engine's own. */
   readonly concurrency?: number
   readonly describe: boolean
+  readonly pageTexts: OwnPageTexts | undefined
   readonly webhooks: readonly WebhookEndpoint[]
   readonly audit: AuditSettings
   /** Undefined: there are no metrics. */
@@ -131,6 +138,7 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     worker: options.worker ?? true,
     ...readConcurrency(options.concurrency),
     describe: options.describe ?? true,
+    pageTexts: options.pageTexts,
     webhooks: readWebhookEndpoints(options.connectionWebhooks, isLoopbackHost(baseUrl.hostname)),
     audit: readAudit(options.audit),
     metrics: readMetricsAccess(options.metrics),

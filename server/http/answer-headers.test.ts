@@ -35,6 +35,7 @@ const publicCall = { ...call, ...cors, vary: 'Origin, accept, trpc-accept' }
 /** A page lets nothing run but its own script and style, is in no frame, and is left with no trace of its address. */
 const pageOf = (formAction = "'none'"): Record<string, string> => ({
   ...everywhere,
+  vary: 'Accept-Language',
   'content-type': 'text/html; charset=utf-8',
   'content-security-policy': `default-src 'none';script-src 'nonce-N';style-src 'nonce-N';base-uri 'none';form-action ${formAction};frame-ancestors 'none'`,
 })

@@ -28,7 +28,8 @@ import { securityHeaders } from './headers.ts'
 import { answerLink } from './link-route.ts'
 import { answerHealth, createReadiness, type ReadyRemarks } from './health.ts'
 import { answerMetrics, type MetricsAccess, type MetricsText } from './metrics-route.ts'
-import { sendErrorPage } from './pages.ts'
+import type { OwnPageTexts } from './page-texts.ts'
+import { createPages, type Pages } from './pages.ts'
 import { answerRunRequest } from './request-wait-route.ts'
 import { retryAfterOf } from './retry-after.ts'
 import { answerStart } from './start-route.ts'
@@ -54,6 +55,8 @@ export interface AppOptions {
   services(): Promise<Services>
   readonly keys: SecretKeys
   readonly drain: Drain
+  /** The host's own words on the pages. */
+  readonly pageTexts?: OwnPageTexts | undefined
   /** Serves `integrations.describe`. */
   readonly describe: boolean
   /** Development mode was asked for. */
@@ -133,15 +136,16 @@ function createRoutes(options: AppOptions): Router {
   const loopback = isLoopbackHost(baseUrl.hostname)
   const ready = createReadiness(drain, async () => (await services()).check())
   const router = new Router({ sensitive: true, strict: true })
+  const pages = createPages(options.pageTexts)
 
-  router.use(securityHeaders(secure), (ctx, next) => guard(ctx, next, options))
+  router.use(securityHeaders(secure), (ctx, next) => guard(ctx, next, { ...options, pages }))
   router.all('/healthz', answerHealth)
   router.all('/readyz', ready)
   const { metrics } = options
   if (metrics !== undefined) {
     router.all('/metrics', async (ctx) => answerMetrics(ctx, metrics, async () => (await services()).metrics))
   }
-  addPages(router, options)
+  addPages(router, { ...options, pages })
   addWebhooks(router, options)
 
   const callConnect = createCallHandler({
@@ -177,20 +181,26 @@ function createRoutes(options: AppOptions): Router {
 }
 
 /** Pages that people come to on the way to a provider and back. */
-function addPages(router: Router, { baseUrl, services, bounds }: AppOptions): void {
+function addPages(
+  router: Router,
+  { baseUrl, services, bounds, pages }: AppOptions & { readonly pages: Pages },
+): void {
   const secure = baseUrl.protocol === 'https:'
   router.all('/connect/start', async (ctx) =>
-    answerStart(ctx, (await services()).connect, { secure, guesses: guessGuard(ctx.req, bounds) }),
+    answerStart(ctx, (await services()).connect, { secure, guesses: guessGuard(ctx.req, bounds), pages }),
   )
   router.all('/connect/link/:token', async (ctx) =>
     answerLink(ctx, (await services()).connect, {
       token: ctx.params['token'] ?? '',
       secure,
       guesses: guessGuard(ctx.req, bounds),
+      pages,
     }),
   )
   for (const path of ['/callback/:integration', '/callback/:integration/:issuer'])
-    router.all(path, async (ctx) => answerCallback(ctx, (await services()).connect, ctx.params))
+    router.all(path, async (ctx) =>
+      answerCallback(ctx, (await services()).connect, { params: ctx.params, pages }),
+    )
 }
 
 /** Where providers send what happened. */
@@ -212,7 +222,11 @@ function addWebhooks(router: Router, { services }: AppOptions): void {
 }
 
 /** Around every route: caching off, errors as the caller can read them, connections ended while draining. */
-async function guard(ctx: Context, next: Next, { drain, log }: AppOptions): Promise<void> {
+async function guard(
+  ctx: Context,
+  next: Next,
+  { drain, log, pages }: AppOptions & { readonly pages: Pages },
+): Promise<void> {
   drain.track(ctx.res)
   ctx.set('cache-control', 'no-store')
   const last = (): void => {
@@ -228,7 +242,7 @@ async function guard(ctx: Context, next: Next, { drain, log }: AppOptions): Prom
     ctx.status = errorTable[reply.code].status
     const wait = retryAfterOf(error)
     if (wait !== undefined) ctx.set('retry-after', wait)
-    if (pagePaths.test(String(ctx['newRouterPath']))) sendErrorPage(ctx, reply.code)
+    if (pagePaths.test(String(ctx['newRouterPath']))) await pages.error(ctx, reply.code)
     else ctx.body = reply
   }
   last()

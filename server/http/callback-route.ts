@@ -8,7 +8,7 @@ import { namePattern } from '../../shared/ids.ts'
 import type { Connect } from '../connect/connect.ts'
 import { formBodyLimit, readBody } from './body.ts'
 import { readCookies } from './cookies.ts'
-import { sendOutcomePage } from './pages.ts'
+import type { Pages } from './pages.ts'
 
 const issuerPattern = /^[A-Za-z0-9_-]{22}$/
 
@@ -22,7 +22,7 @@ interface Address {
 export async function answerCallback(
   ctx: Context,
   connect: Connect,
-  params: Readonly<Record<string, string | undefined>>,
+  { params, pages }: { readonly params: Readonly<Record<string, string | undefined>>; readonly pages: Pages },
 ): Promise<void> {
   // HEAD too: whoever asks for headers only (a link scanner) must not use the code up.
   if (ctx.method !== 'GET' && ctx.method !== 'POST') {
@@ -33,15 +33,20 @@ export async function answerCallback(
   if (!namePattern.test(integration)) throw new AuthFlowError('unknown_integration')
   if (issuer !== undefined && !issuerPattern.test(issuer)) throw new AuthFlowError('callback_mismatch')
   if (ctx.method === 'POST') await keepPosted(ctx, connect, { integration, issuer })
-  else await finish(ctx, connect, { integration, issuer })
+  else await finish(ctx, connect, { integration, issuer, pages })
 }
 
-async function finish(ctx: Context, connect: Connect, address: Address): Promise<void> {
+async function finish(
+  ctx: Context,
+  connect: Connect,
+  { pages, ...address }: Address & { readonly pages: Pages },
+): Promise<void> {
   const params = new URLSearchParams(ctx.querystring)
   const elsewhere = connect.installUrl({ ...address, params })
   if (elsewhere !== undefined) return seeOther(ctx, elsewhere)
   const cookies = readCookies(ctx.req.headers.cookie)
-  sendOutcomePage(ctx, await connect.callback({ ...address, params, cookie: (name) => cookies.get(name) }))
+  const outcome = await connect.callback({ ...address, params, cookie: (name) => cookies.get(name) })
+  await pages.outcome(ctx, outcome)
 }
 
 async function keepPosted(ctx: Context, connect: Connect, address: Address): Promise<void> {

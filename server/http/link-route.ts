@@ -6,17 +6,22 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import type { Connect, GuessGuard } from '../connect/connect.ts'
 import { readCookies, setFlowCookie } from './cookies.ts'
 import { countingGuesses } from './guess-guard.ts'
-import { sendLinkPage, sendStartPage } from './pages.ts'
+import type { Pages } from './pages.ts'
 
 /** Shows the landing page, or begins the link's flow. Errors are for the caller to show. */
 export async function answerLink(
   ctx: Context,
   connect: Connect,
-  link: { readonly token: string; readonly secure: boolean; readonly guesses: GuessGuard },
+  link: {
+    readonly token: string
+    readonly secure: boolean
+    readonly guesses: GuessGuard
+    readonly pages: Pages
+  },
 ): Promise<void> {
-  const { token, secure, guesses } = link
+  const { token, secure, guesses, pages } = link
   if (ctx.method === 'GET' || ctx.method === 'HEAD') {
-    return sendLinkPage(ctx, await countingGuesses(guesses, () => connect.describeLink(token)))
+    return pages.link(ctx, await countingGuesses(guesses, () => connect.describeLink(token)))
   }
   if (ctx.method !== 'POST') {
     ctx.set('allow', 'GET, HEAD, POST')
@@ -28,5 +33,5 @@ export async function answerLink(
     connect.openLink(token, origin, names),
   )
   setFlowCookie(ctx, cookie, secure)
-  sendStartPage(ctx, location, locale)
+  await pages.start(ctx, location, locale)
 }

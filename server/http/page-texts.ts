@@ -1,74 +1,97 @@
-// What the pages say to the person in front of them. One entry for each language; English so far.
+// What the pages say to the person in front of them. One module for each language, read when somebody needs it.
 
 import type { ErrorCode } from '../../shared/errors.ts'
+import { texts as english } from './texts/en.ts'
 
-/** Texts of one language. `name` is the integration's. */
+/** Texts of one language. `{name}` is the integration's, `{host}` the page's that asks. */
 export interface PageTexts {
-  readonly language: string
   readonly leaving: string
   readonly leavingHint: string
   readonly goOn: string
-  readonly connected: (name: string) => string
-  readonly cancelled: (name: string) => string
-  readonly failed: (name: string) => string
-  readonly almost: (name: string) => string
+  readonly connected: string
+  readonly cancelled: string
+  readonly failed: string
+  readonly almost: string
   /** The landing page of a link: who asks, for what. */
-  readonly linkTitle: (name: string) => string
-  readonly linkHint: (host: string) => string
+  readonly linkTitle: string
+  readonly linkHint: string
   readonly closeHint: string
   readonly returnHint: string
   readonly broken: string
   readonly code: string
   /** What to do about an error, for the codes a person can do something about. */
-  readonly advice: Partial<Record<ErrorCode, string>>
+  readonly advice: Readonly<Partial<Record<ErrorCode, string>>>
   readonly otherAdvice: string
 }
 
-const english: PageTexts = {
-  language: 'en',
-  leaving: 'Taking you to sign in…',
-  leavingHint: 'If nothing happens, use the button.',
-  goOn: 'Continue',
-  connected: (name) => `Connected to ${name}`,
-  cancelled: (name) => `${name} was not connected`,
-  failed: (name) => `${name} could not be connected`,
-  almost: (name) => `One more step to connect ${name}`,
-  linkTitle: (name) => `Connect ${name}`,
-  linkHint: (host) => `${host} asks you to connect your account. Go on only if you expect this.`,
-  closeHint: 'You can close this window.',
-  returnHint: 'Taking you back…',
-  broken: 'This did not work',
-  code: 'Code',
-  advice: {
-    access_denied: 'Access was not granted. You can try again from the page where you started.',
-    browser_mismatch: 'This was started in another browser. Start again in this one.',
-    flow_expired: 'This took too long. Start again from the page where you began.',
-    flow_ended: 'This is over already. Start again from the page where you began.',
-    link_invalid: 'This link is not complete or does not exist. Copy it whole, or ask for a new one.',
-    link_expired: 'This link is too old. Ask for a new one.',
-    link_used: 'This link was used before. Ask for a new one.',
-    confirmation_expired: 'This took too long. Ask for a new link.',
-    already_connected: 'This is connected already. There is nothing left to do.',
-    rate_limited: 'This is being worked on already. Wait a moment and reload.',
-    origin_opaque:
-      'The page you came from hides where it is: it is shown inside a restricted frame, or is no page of a website. Open it in a window of its own and try again.',
-    origin_mismatch:
-      'The page you came from may not start this. Go to the one that you know and start there.',
-    origin_missing: 'This cannot be opened directly. Start from the page where you connect your account.',
-    state_invalid: 'This link was used before or is too old. Start again from the page where you began.',
-    token_expired: 'This took too long. Reload the page where you began and start again.',
-    token_spent: 'This is connected already. Reload the page where you began.',
-    provider_unavailable: 'The service does not answer just now. Try again in a few minutes.',
-    identity_changed:
-      'This is another account than the one that was connected before. Sign in with that one.',
-    method_not_allowed:
-      'This address cannot be opened directly. Start from the page where you connect your account.',
-  },
-  otherAdvice:
-    'Start again from the page where you began. If it happens again, tell its operator the code below.',
+/** Texts of the host's own by language (`de`, `pt-BR`): those that are there go before the built-in ones. */
+export type OwnPageTexts = Readonly<Record<string, Partial<PageTexts>>>
+
+/** Texts as a page shows them. */
+export interface LanguageTexts extends PageTexts {
+  /** For `lang`. */
+  readonly language: string
+  /** For `dir`. */
+  readonly direction: 'ltr' | 'rtl'
 }
 
-/** The texts for a locale such as `de-AT`; English where there are none. */
-export function textsFor(_locale: string | undefined): PageTexts {
-  return english
+const languages: Readonly<Record<string, () => Promise<{ readonly texts: PageTexts }>>> = {
+  ar: () => import('./texts/ar.ts'),
+  de: () => import('./texts/de.ts'),
+  en: () => Promise.resolve({ texts: english }),
+  es: () => import('./texts/es.ts'),
+  fr: () => import('./texts/fr.ts'),
+  ja: () => import('./texts/ja.ts'),
+  pt: () => import('./texts/pt.ts'),
 }
+
+/** Written from right to left. */
+const fromTheRight = /^(ar|fa|he|ur|yi|ps|sd|ug|dv)\b/
+
+/** Headers longer than this are read no further. */
+const maxHeaderLength = 256
+
+/**
+ * The texts for a locale such as `de-AT`: the nearest language that is there, with the host's own words. Without a locale,
+ * or without texts for it, the browser's languages decide; at last it is English.
+ *
+ * @param acceptLanguage the request's header of that name
+ */
+export async function textsFor(
+  locale: string | undefined,
+  acceptLanguage: string | undefined,
+  own: OwnPageTexts = {},
+): Promise<LanguageTexts> {
+  const wanted = [...(locale === undefined ? [] : [locale]), ...accepted(acceptLanguage), 'en']
+  const tags = wanted.flatMap((tag) => [tag.toLowerCase(), tag.toLowerCase().replace(/-.*/s, '')])
+  const words = new Map(Object.entries(own).map(([tag, texts]) => [tag.toLowerCase(), texts]))
+  const language = tags.find((tag) => words.has(tag) || Object.hasOwn(languages, tag)) ?? 'en'
+  const base = language.replace(/-.*/s, '')
+  const { texts } = (await languages[base]?.()) ?? { texts: english }
+  return {
+    ...texts,
+    ...words.get(base),
+    ...words.get(language),
+    advice: { ...texts.advice, ...words.get(base)?.advice, ...words.get(language)?.advice },
+    language,
+    direction: fromTheRight.test(language) ? 'rtl' : 'ltr',
+  }
+}
+
+/** Languages of the header, the dearest first (RFC 9110 section 12.5.4). */
+function accepted(header = ''): string[] {
+  return header
+    .slice(0, maxHeaderLength)
+    .split(',')
+    .map((part) => {
+      const [tag = '', quality = 'q=1'] = part.trim().split(/\s*;\s*/)
+      return { tag, weight: Number(quality.replace(/^q=/, '')) || 0 }
+    })
+    .filter(({ tag, weight }) => /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/.test(tag) && weight > 0)
+    .sort((left, right) => right.weight - left.weight)
+    .map(({ tag }) => tag)
+}
+
+/** The text with its placeholders filled in. */
+export const fillText = (text: string, values: Readonly<Record<string, string>>): string =>
+  text.replace(/\{(\w+)\}/g, (_, key: string) => values[key] ?? '')

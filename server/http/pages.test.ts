@@ -4,7 +4,9 @@ import { createServer } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 import Koa from 'koa'
 import type { CallbackOutcome } from '../connect/connect.ts'
-import { sendErrorPage, sendOutcomePage, sendStartPage } from './pages.ts'
+import { createPages } from './pages.ts'
+
+const pages = createPages({ 'pt-BR': { closeHint: 'Pode fechar esta aba.' } })
 
 const outcome: CallbackOutcome = {
   flowId: 'A'.repeat(22),
@@ -17,7 +19,7 @@ const outcome: CallbackOutcome = {
 const hostile = `</script><img src=x onerror=alert(1)>"'&`
 
 describe('pages', () => {
-  let respond: (ctx: Koa.Context) => void = () => undefined
+  let respond: (ctx: Koa.Context) => Promise<void> = async () => undefined
   const server = createServer(new Koa().use((ctx) => respond(ctx)).callback())
   let url = ''
 
@@ -29,9 +31,9 @@ describe('pages', () => {
   })
   after(() => server.close())
 
-  const show = async (page: (ctx: Koa.Context) => void) => {
+  const show = async (page: (ctx: Koa.Context) => Promise<void>, language = 'en') => {
     respond = page
-    const response = await fetch(url)
+    const response = await fetch(url, { headers: { 'accept-language': language } })
     return {
       response,
       html: await response.text(),
@@ -40,8 +42,8 @@ describe('pages', () => {
   }
 
   it('let only their own script and style run, with a nonce never used twice', async () => {
-    const first = await show((ctx) => sendOutcomePage(ctx, outcome))
-    const second = await show((ctx) => sendOutcomePage(ctx, outcome))
+    const first = await show((ctx) => pages.outcome(ctx, outcome))
+    const second = await show((ctx) => pages.outcome(ctx, outcome))
     const [, nonce = ''] = /script-src 'nonce-([\w-]{22})'/.exec(first.csp) ?? []
     assert.equal(
       first.csp,
@@ -54,16 +56,16 @@ describe('pages', () => {
   })
 
   it('name their language and what happened, also without script', async () => {
-    const { html } = await show((ctx) => sendOutcomePage(ctx, outcome))
-    assert.match(html, /<html lang="en">/)
+    const { html } = await show((ctx) => pages.outcome(ctx, outcome))
+    assert.match(html, /<html lang="en" dir="ltr">/)
     assert.match(html, /<title>Connected to Slack<\/title>/)
     assert.match(html, /<h1>Connected to Slack<\/h1>\n<p role="status">You can close this window.<\/p>/)
   })
 
   it('load nothing from anywhere', async () => {
     for (const page of [
-      (ctx: Koa.Context) => sendOutcomePage(ctx, outcome),
-      (ctx: Koa.Context) => sendErrorPage(ctx, 'state_invalid'),
+      (ctx: Koa.Context) => pages.outcome(ctx, outcome),
+      (ctx: Koa.Context) => pages.error(ctx, 'state_invalid'),
     ]) {
       const { html } = await show(page)
       assert.doesNotMatch(html, /\ssrc=|@import|url\(|<link/)
@@ -71,7 +73,7 @@ describe('pages', () => {
   })
 
   it('say in a popup that it should poll, clean the address, and close', async () => {
-    const { html } = await show((ctx) => sendOutcomePage(ctx, outcome))
+    const { html } = await show((ctx) => pages.outcome(ctx, outcome))
     const [, script = ''] = /<script[^>]*>(.*)<\/script>/.exec(html) ?? []
     assert.equal(
       script,
@@ -81,7 +83,7 @@ describe('pages', () => {
 
   it('go back to the return URL in redirect mode, by script and by a link', async () => {
     const returnUrl = 'https://app.example.com/settings?tab=a&authflow_flow=x'
-    const { html } = await show((ctx) => sendOutcomePage(ctx, { ...outcome, mode: 'redirect', returnUrl }))
+    const { html } = await show((ctx) => pages.outcome(ctx, { ...outcome, mode: 'redirect', returnUrl }))
     assert.match(html, /location\.replace\("https:\/\/app\.example\.com\/settings\?tab=a&authflow_flow=x"\)/)
     assert.match(html, /<a href="https:\/\/app\.example\.com\/settings\?tab=a&amp;authflow_flow=x"/)
     assert.doesNotMatch(html, /window\.close/)
@@ -89,21 +91,21 @@ describe('pages', () => {
 
   it('tell a denied consent from a failure, with the code', async () => {
     const denied = await show((ctx) =>
-      sendOutcomePage(ctx, { ...outcome, result: 'cancelled', errorCode: 'access_denied' }),
+      pages.outcome(ctx, { ...outcome, result: 'cancelled', errorCode: 'access_denied' }),
     )
     assert.match(denied.html, /<h1>Slack was not connected<\/h1>\n<p role="status">Access was not granted/)
     assert.match(denied.html, /<code>access_denied<\/code>/)
     const failed = await show((ctx) =>
-      sendOutcomePage(ctx, { ...outcome, result: 'failed', errorCode: 'token_exchange_failed' }),
+      pages.outcome(ctx, { ...outcome, result: 'failed', errorCode: 'token_exchange_failed' }),
     )
     assert.match(failed.html, /<h1>Slack could not be connected<\/h1>/)
   })
 
   it('let no value end the markup or the script', async () => {
-    const pages = [
-      (ctx: Koa.Context) => sendStartPage(ctx, `https://provider.example/?state=${hostile}`, hostile),
+    const hostilePages = [
+      (ctx: Koa.Context) => pages.start(ctx, `https://provider.example/?state=${hostile}`, hostile),
       (ctx: Koa.Context) =>
-        sendOutcomePage(ctx, {
+        pages.outcome(ctx, {
           ...outcome,
           mode: 'redirect',
           result: 'failed',
@@ -112,11 +114,35 @@ describe('pages', () => {
           errorCode: hostile,
         }),
     ]
-    for (const page of pages) {
+    for (const page of hostilePages) {
       const { html } = await show(page)
       assert.equal(html.match(/<script/g)?.length, 1)
       assert.equal(html.match(/<\/script>/g)?.length, 1)
       assert.doesNotMatch(html, /<img/)
     }
+  })
+
+  it('speak the language of the flow, else the browser’s, else English', async () => {
+    const said = async (locale: string | undefined, header: string) => {
+      const page = await show(
+        (ctx) => pages.outcome(ctx, { ...outcome, ...(locale === undefined ? {} : { locale }) }),
+        header,
+      )
+      assert.match(page.response.headers.get('vary') ?? '', /Accept-Language/i)
+      const [, language, direction] = /<html lang="([^"]*)" dir="([^"]*)">/.exec(page.html) ?? []
+      return [language, direction, /<h1>([^<]*)</.exec(page.html)?.[1]]
+    }
+    assert.deepEqual(await said('de-AT', 'fr'), ['de', 'ltr', 'Mit Slack verbunden'])
+    assert.deepEqual(await said('ar', ''), ['ar', 'rtl', 'تم الاتصال بـ Slack'])
+    assert.deepEqual(await said('tlh', 'xx;q=0.9, ja;q=0.8, en;q=0.7'), ['ja', 'ltr', 'Slack に接続しました'])
+    assert.deepEqual(await said(undefined, 'es-MX,es;q=0.9'), ['es', 'ltr', 'Conectado a Slack'])
+    assert.deepEqual(await said(undefined, '*;q=0.1, "><script>'), ['en', 'ltr', 'Connected to Slack'])
+    assert.deepEqual(await said('../../etc', '__proto__'), ['en', 'ltr', 'Connected to Slack'])
+  })
+
+  it('say what the host wants said, the rest in the nearest language', async () => {
+    const { html } = await show((ctx) => pages.outcome(ctx, { ...outcome, locale: 'pt-BR' }))
+    assert.match(html, /<html lang="pt-br" dir="ltr">/)
+    assert.match(html, /<h1>Ligado a Slack<\/h1>\n<p role="status">Pode fechar esta aba.<\/p>/)
   })
 })

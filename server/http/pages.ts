@@ -6,10 +6,10 @@ import type { ErrorCode } from '../../shared/errors.ts'
 import { pollChannelName } from '../../shared/flow.ts'
 import type { CallbackOutcome, LinkView } from '../connect/connect.ts'
 import { allowInline } from './headers.ts'
-import { textsFor, type PageTexts } from './page-texts.ts'
+import { fillText, textsFor, type LanguageTexts, type OwnPageTexts } from './page-texts.ts'
 
 interface Page {
-  readonly texts: PageTexts
+  readonly texts: LanguageTexts
   readonly mark: 'leaving' | 'done' | 'stopped'
   readonly title: string
   readonly hint: string
@@ -24,32 +24,54 @@ interface Page {
 /** Script lines that drop code and state from the address, and from what the browser remembers of it. */
 const cleanAddress = "history.replaceState(null,'',location.pathname)"
 
-/** Sends the browser on to the provider. `location` is where the connect service says. */
-export function sendStartPage(ctx: Context, location: string, locale: string | undefined): void {
-  const texts = textsFor(locale)
-  send(ctx, {
-    texts,
-    mark: 'leaving',
-    title: texts.leaving,
-    hint: texts.leavingHint,
-    link: { href: location, label: texts.goOn },
-    script: `location.replace(${scriptText(location)})`,
-  })
+/** The pages, with the host's own words. */
+export interface Pages {
+  /** Sends the browser on to the provider. `location` is where the connect service says. */
+  start(ctx: Context, location: string, locale: string | undefined): Promise<void>
+  /** Says who asks for what, and goes on only by its button. */
+  link(ctx: Context, view: LinkView): Promise<void>
+  /** Says how the flow ended, tells the page that waits for it, and closes or goes back. */
+  outcome(ctx: Context, outcome: CallbackOutcome): Promise<void>
+  /** Says that no flow could be told, and the code for those who are asked about it. */
+  error(ctx: Context, code: ErrorCode): Promise<void>
 }
 
-/** Says who asks for what, and goes on only by its button. */
-export function sendLinkPage(ctx: Context, { integrationName, host, locale }: LinkView): void {
-  const texts = textsFor(locale)
-  // The button's POST must carry this origin, which it does not where the page sends no referrer at all.
-  ctx.set('referrer-policy', 'same-origin')
-  send(ctx, {
-    texts,
-    mark: 'leaving',
-    title: texts.linkTitle(integrationName),
-    hint: texts.linkHint(host),
-    button: texts.goOn,
-    script: '',
-  })
+/** The pages of a server. */
+export function createPages(own: OwnPageTexts = {}): Pages {
+  const read = (ctx: Context, locale: string | undefined): Promise<LanguageTexts> =>
+    textsFor(locale, ctx.get('accept-language'), own)
+  return {
+    async start(ctx, location, locale) {
+      const texts = await read(ctx, locale)
+      send(ctx, {
+        texts,
+        mark: 'leaving',
+        title: texts.leaving,
+        hint: texts.leavingHint,
+        link: { href: location, label: texts.goOn },
+        script: `location.replace(${scriptText(location)})`,
+      })
+    },
+    async link(ctx, { integrationName: name, host, locale }) {
+      const texts = await read(ctx, locale)
+      // The button's POST must carry this origin, which it does not where the page sends no referrer at all.
+      ctx.set('referrer-policy', 'same-origin')
+      send(ctx, {
+        texts,
+        mark: 'leaving',
+        title: fillText(texts.linkTitle, { name }),
+        hint: fillText(texts.linkHint, { host }),
+        button: texts.goOn,
+        script: '',
+      })
+    },
+    outcome: async (ctx, outcome) => send(ctx, outcomePage(outcome, await read(ctx, outcome.locale))),
+    async error(ctx, code) {
+      const texts = await read(ctx, undefined)
+      const hint = adviceOn(texts, code)
+      send(ctx, { texts, mark: 'stopped', title: texts.broken, hint, code, script: cleanAddress })
+    },
+  }
 }
 
 const marks: Readonly<Record<CallbackOutcome['result'], Page['mark']>> = {
@@ -60,10 +82,8 @@ const marks: Readonly<Record<CallbackOutcome['result'], Page['mark']>> = {
   failed: 'stopped',
 }
 
-/** Says how the flow ended, tells the page that waits for it, and closes or goes back. */
-export function sendOutcomePage(ctx: Context, outcome: CallbackOutcome): void {
+function outcomePage(outcome: CallbackOutcome, texts: LanguageTexts): Page {
   const { integrationName: name, result, returnUrl, errorCode } = outcome
-  const texts = textsFor(outcome.locale)
   const titles = {
     done: texts.connected,
     cancelled: texts.cancelled,
@@ -71,48 +91,35 @@ export function sendOutcomePage(ctx: Context, outcome: CallbackOutcome): void {
     confirm: texts.almost,
     configure: texts.almost,
   }
-  const title = titles[result](name)
   const advice = errorCode === undefined ? undefined : adviceOn(texts, errorCode)
   const back = outcome.mode === 'redirect' && returnUrl !== undefined ? returnUrl : undefined
   const leave = back === undefined ? 'window.close()' : `location.replace(${scriptText(back)})`
-  send(ctx, {
+  return {
     texts,
     mark: marks[result],
-    title,
+    title: fillText(titles[result], { name }),
     hint: [advice, back === undefined ? texts.closeHint : texts.returnHint].filter(Boolean).join(' '),
     code: errorCode,
     ...(back === undefined ? {} : { link: { href: back, label: texts.goOn } }),
     script: `try{new BroadcastChannel(${scriptText(pollChannelName)}).postMessage('poll now')}catch{}${cleanAddress};${leave}`,
-  })
+  }
 }
 
-/** Says that no flow could be told, and the code for those who are asked about it. */
-export function sendErrorPage(ctx: Context, code: ErrorCode): void {
-  const texts = textsFor(undefined)
-  send(ctx, {
-    texts,
-    mark: 'stopped',
-    title: texts.broken,
-    hint: adviceOn(texts, code),
-    code,
-    script: cleanAddress,
-  })
-}
-
-function adviceOn(texts: PageTexts, code: string): string {
+function adviceOn(texts: LanguageTexts, code: string): string {
   const advice = Object.entries(texts.advice).find(([known]) => known === code)
   return advice?.[1] ?? texts.otherAdvice
 }
 
 function send(ctx: Context, page: Page): void {
   const nonce = allowInline(ctx, page.button === undefined ? "'none'" : "'self'")
+  ctx.vary('Accept-Language')
   ctx.type = 'text/html; charset=utf-8'
   ctx.body = render(page, nonce)
 }
 
 function render({ texts, mark, title, hint, code, link, button, script }: Page, nonce: string): string {
   return `<!doctype html>
-<html lang="${texts.language}">
+<html lang="${escapeHtml(texts.language)}" dir="${texts.direction}">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
@@ -152,7 +159,8 @@ a,button{margin-top:.5rem;padding:.55rem 1.25rem;border:1px solid currentcolor;b
 a:hover,button:hover{text-decoration:underline}
 a:focus-visible,button:focus-visible{outline:3px solid var(--act);outline-offset:2px}
 small{margin-top:.5rem;color:var(--soft)}
-code{font-family:ui-monospace,monospace}
+code{font-family:ui-monospace,monospace;unicode-bidi:isolate}
+[dir=rtl] svg.leaving{transform:scaleX(-1)}
 `
 
 const entities: Readonly<Record<string, string>> = {

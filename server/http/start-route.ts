@@ -8,14 +8,18 @@ import { formBodyLimit, readBody } from './body.ts'
 import { readCookies, setFlowCookie } from './cookies.ts'
 import { countingGuesses } from './guess-guard.ts'
 import { startInput } from './inputs.ts'
-import { sendStartPage } from './pages.ts'
+import type { Pages } from './pages.ts'
 import { invalidInput } from './trpc.ts'
 
 /** Takes the form, binds this browser to the flow, and sends it on. Errors are for the caller to show. */
 export async function answerStart(
   ctx: Context,
   connect: Connect,
-  { secure, guesses }: { readonly secure: boolean; readonly guesses: GuessGuard },
+  {
+    secure,
+    guesses,
+    pages,
+  }: { readonly secure: boolean; readonly guesses: GuessGuard; readonly pages: Pages },
 ): Promise<void> {
   if (ctx.method !== 'POST') {
     ctx.set('allow', 'POST')
@@ -34,5 +38,5 @@ export async function answerStart(
     connect.start(form.data, origin, [...cookies.keys()]),
   )
   setFlowCookie(ctx, cookie, secure)
-  sendStartPage(ctx, location, form.data.locale)
+  await pages.start(ctx, location, form.data.locale)
 }
