@@ -55,6 +55,8 @@ export default defineConfig({
           { text: 'Security', link: '/security' },
           { text: 'Reliability', link: '/reliability' },
           { text: 'What others got wrong', link: '/defects' },
+          { text: 'Browsers', link: '/browsers' },
+          { text: 'Accessibility', link: '/accessibility' },
           { text: 'Compared with others', link: '/comparison' },
         ],
       },
