@@ -87,7 +87,7 @@ describe('AuthFlow.accounts.rename', () => {
       name: 'Report',
       version: '1.0.0',
       trigger: reports,
-      integrations: { slack: server.integrations[0] },
+      integrations: { slack },
       run: async (_payload, io) => {
         await io.slack.listConversations('list')
       },

@@ -4,6 +4,7 @@
 import type { Connection } from '../../shared/auth.ts'
 import { isAuthFlowError } from '../../shared/errors.ts'
 import type { EngineCore } from './core.ts'
+import type { Json } from './job.ts'
 import { digest, parkings, type ParkingDocument } from './records.ts'
 
 /** Sent when the first run begins to wait for a connection. */
@@ -51,8 +52,9 @@ async function tell(
       since: new Date(since).toISOString(),
       connection,
     }
+    const facts: Json = JSON.parse(JSON.stringify(payload))
     const id = digest(name, integration, accountId, since)
-    await core.raise({ id, name, payload: { ...payload }, timestamp: new Date(core.now()) }, accountId)
+    await core.raise({ id, name, payload: facts, timestamp: new Date(core.now()) }, accountId)
     return true
   } catch (error) {
     // It was sent before, when the connection was in another state.
