@@ -26,6 +26,9 @@ const lanesPerRound = 100
 /** Another process changed the row: try again after up to this, in ms. */
 const contendedMs = 10
 
+/** A turn that is under way when the engine stops has so long, in ms. */
+const longestSettlingMs = 5000
+
 /** What one caller asks of a lane's next turn. */
 interface Order {
   readonly ref?: LaneRef | undefined
@@ -74,6 +77,7 @@ interface Plan {
 export class Lanes {
   readonly #core: Pick<EngineCore, 'store' | 'queue' | 'now' | 'log'>
   readonly #lines = new Map<string, Line>()
+  #isGivenUp = false
   #rowCursor = '!'
   #waitCursor = '!'
 
@@ -117,15 +121,18 @@ export class Lanes {
 
   /** A run that waited is over. */
   forget(run: Pick<RunDocument, 'waitsFor'>): void {
-    if (run.waitsFor !== undefined) this.#core.store.remove(waits, run.waitsFor.id).catch(() => undefined) // A stale one is found in its turn.
+    // One that is left is found in its turn.
+    if (run.waitsFor !== undefined) this.#core.store.remove(waits, run.waitsFor.id).catch(() => undefined)
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when nothing is under way; what a store that is away holds up is given up after a while. */
   async settled(): Promise<void> {
+    const late = setTimeout(() => (this.#isGivenUp = true), longestSettlingMs)
     while (this.#lines.size > 0)
       await Promise.all([...this.#lines.values()].map(({ running, next }) => next?.done ?? running)).catch(
         () => undefined,
       )
+    clearTimeout(late)
   }
 
   /** One round: frees leaked slots, finishes what was cut off, gives out slots that a higher limit brought. */
@@ -349,7 +356,7 @@ export class Lanes {
   }
 
   #persist<T>(work: () => Promise<T>): Promise<T> {
-    return persist(work, () => true)
+    return persist(work, () => !this.#isGivenUp)
   }
 }
 
