@@ -138,6 +138,13 @@ for (const backend of backends) {
       assert.equal((await there.ask([gate])).at, clock.now())
     })
 
+    it('keep to what their process knows while the store is away', async () => {
+      await stores[0]?.close()
+      await assert.rejects(here.close(gate, 7000))
+      assert.equal((await here.ask([gate])).at, clock.now() + 7000)
+      assert.equal((await here.ask([keyGate(post, bob)])).at, clock.now())
+    })
+
     it('keep the places of a request in the line of one while it waits for another', async () => {
       const paced = keyGate({ scope: 'connection', name: 'token', pace: { requests: 10, perMs: 1000 } }, ada)
       await there.ask([paced])

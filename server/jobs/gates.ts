@@ -3,6 +3,7 @@
 // that is open costs one read and no write, except where the provider's pace is known.
 
 import { hash } from 'node:crypto'
+import { isAuthFlowError } from '../../shared/errors.ts'
 import type { RateGate } from '../net/rate-limits.ts'
 import { defineSet, type Store, type StoredDocument } from '../store/store.ts'
 
@@ -78,9 +79,16 @@ export class Gates {
    * When a request that passes the gates may go: now, or at a time that is given to nobody else. `before` is what it was
    * given before and has waited for.
    */
-  ask(passed: readonly KeyedGate[], before?: Ticket): Promise<Ticket> {
-    if (passed.length === 0) return Promise.resolve({ at: this.#now(), gates: [] })
-    return this.#inTurn(passed, () => this.#ask(passed, before))
+  async ask(passed: readonly KeyedGate[], before?: Ticket): Promise<Ticket> {
+    if (passed.length === 0) return { at: this.#now(), gates: [] }
+    try {
+      return await this.#inTurn(passed, () => this.#ask(passed, before))
+    } catch (error) {
+      if (!isAuthFlowError(error) || !error.retryable) throw error
+      // The store is away: what this process knows itself is better than an attempt that fails for it.
+      const known = passed.map(({ id }) => this.#closedUntil(id, undefined))
+      return { at: Math.max(this.#now(), ...known), gates: [] }
+    }
   }
 
   /** Closes the gate for a time; gives the time at which the request that was refused may be made again. */
