@@ -17,7 +17,7 @@ import {
   type ParentLink,
   type RunDocument,
 } from './records.ts'
-import { invokeSource } from './registry.ts'
+import { invokeSource } from './event-sources.ts'
 import type { RunIOOptions } from './run-io.ts'
 
 const maxDepth = 20

@@ -43,7 +43,7 @@ export interface Continuation {
   /** Judges the payload. */
   readonly check: (payload: Json) => void
   /** Makes the runs of an event that is stored. */
-  readonly dispatch: (event: NewDocument<EventDocument>) => Promise<void>
+  readonly intake: { dispatch(event: NewDocument<EventDocument>): Promise<void> }
 }
 
 /**
@@ -87,7 +87,7 @@ export async function continueRun(
   // Of two passes that come here, the first one's event counts.
   const isFirst = await store.insert(events, event)
   const stored = isFirst ? event : await store.get(events, id)
-  await next.dispatch(stored ?? event)
+  await next.intake.dispatch(stored ?? event)
   return (stored ?? event).targets[0]?.runId ?? ''
 }
 

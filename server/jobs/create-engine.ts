@@ -223,8 +223,7 @@ class Engine implements JobEngine {
   #continueRun(run: RunDocument, payload: Json): Promise<string> {
     const job = this.#registry.highest(run.job)
     const check = (given: Json): void => this.#registry.find(run.job, job?.version ?? '')?.check(given)
-    const dispatch: EventIntake['dispatch'] = (event) => this.#intake.dispatch(event)
-    return continueRun(this.#core, run, { payload, next: { job, check, dispatch } })
+    return continueRun(this.#core, run, { payload, next: { job, check, intake: this.#intake } })
   }
 
   receiveRequest(token: string, read: () => Promise<Json>): Promise<void> {

@@ -33,7 +33,8 @@ import {
   type RunDocument,
   type Target,
 } from './records.ts'
-import { defaultSource, invokeEvent, invokeSource, reservedSource, type JobRegistry } from './registry.ts'
+import { defaultSource, invokeEvent, invokeSource, reservedSource } from './event-sources.ts'
+import type { JobRegistry } from './registry.ts'
 import { eventWaits } from './wait-records.ts'
 
 /** Providers send what they send; the body of a webhook request may have as much. */

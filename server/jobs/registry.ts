@@ -8,24 +8,14 @@ import type { Integration } from '../integrations/integration.ts'
 import type { JobVersion } from '../queue/queue.ts'
 import { limitOf, ownLimitOf } from './concurrency.ts'
 import { filterMatches } from './event-filter.ts'
-import type { Integrations, JobOptions, Json, PayloadSchema, RunContext, Trigger } from './job.ts'
+import type { Integrations, JobOptions, Json, RunContext, Trigger } from './job.ts'
 import type { ScheduledJob } from './engine.ts'
+import { defaultSource, invokeSource, reservedSource } from './event-sources.ts'
+import { parsePayload } from './payload-schema.ts'
 import type { LimitRule } from './lane-records.ts'
 import type { PublishedJob } from './records.ts'
 import { checkTimeout } from './run-deadline.ts'
 import { ioClassOf, type RunIO, type RunIOOptions } from './run-io.ts'
-
-/** Where events come from unless the sender says otherwise. */
-export const defaultSource = 'authflow'
-
-/** Sources of the triggers' own events begin so; no sender can name one. */
-export const reservedSource = 'authflow:'
-
-/** Name of the events that `invoke` makes. */
-export const invokeEvent = 'invoke'
-
-/** Source of the events that invoke a job. */
-export const invokeSource = (job: string): string => `${reservedSource}invoke/${job}`
 
 const triggerKinds: ReadonlySet<unknown> = new Set(['event', 'invoke', 'schedule', 'dynamic', 'http'])
 
@@ -255,36 +245,6 @@ function sourceOf(
 ): string {
   if (kind === 'invoke') return invokeSource(job)
   return source ?? (schedule ? `${reservedSource}job/${job}` : defaultSource)
-}
-
-/**
- * The payload as the schema has it.
- *
- * @throws {@link AuthFlowError} `invalid_payload` naming the place
- */
-export function parsePayload<Payload>(
-  schema: PayloadSchema<Payload> | undefined,
-  payload: Json,
-  job: string,
-): Payload {
-  // A trigger without a schema has JSON as its payload's type.
-  if (schema === undefined) return payload as Payload
-  let result
-  try {
-    result = schema.safeParse(payload)
-  } catch (cause) {
-    throw new AuthFlowError('invalid_payload', `The schema of job ${job} could not judge the payload.`, {
-      cause,
-    })
-  }
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  const place =
-    issue === undefined || issue.path.length === 0 ? 'payload' : `payload.${issue.path.map(String).join('.')}`
-  throw new AuthFlowError(
-    'invalid_payload',
-    `${place} does not fit job ${job}: ${issue?.message ?? 'invalid'}`,
-  )
 }
 
 function highestOf(jobs: readonly PublishedJob[]): PublishedJob[] {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, describe, it } from 'node:test'
+import { after, before, beforeEach, describe, it } from 'node:test'
 import type { OAuth2Auth } from '../../shared/auth.ts'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { backends } from '../connect/fixtures/backends.ts'
@@ -92,7 +92,7 @@ const calls: Readonly<Record<string, Suspending>> = {
   wait: { expected: 'waited', call: (io) => io.wait('key', 3600).then(() => 'waited'), wake: later },
   waitUntil: {
     expected: 'waited',
-    call: (io) => io.waitUntil('key', new Date(Date.now() + 3600_000)).then(() => 'waited'),
+    call: (io, { now }) => io.waitUntil('key', new Date(now() + 3600_000)).then(() => 'waited'),
     wake: later,
   },
   waitForEvent: {
@@ -155,7 +155,7 @@ for (const backend of backends) {
     let scene: Scene
     const vouch = new Vouch()
 
-    beforeEach(async () => {
+    before(async () => {
       const state = { addresses: [], isConnected: false, attempts: 0 }
       const opened = await openScene(backend, {
         integrations: [vouch],
@@ -168,7 +168,12 @@ for (const backend of backends) {
         return payload
       })
     })
-    afterEach(() => scene.close())
+    beforeEach(() => {
+      scene.addresses.length = 0
+      scene.isConnected = false
+      scene.attempts = 0
+    })
+    after(() => scene.close())
 
     for (const [kind, { expected, call, wake }] of Object.entries(calls)) {
       for (const [wrapping, around] of Object.entries(wrappings)) {
@@ -177,8 +182,9 @@ for (const backend of backends) {
           const seen: Json[] = []
           let passes = 0
           let left = 0
+          const job = `wraps-${kind}-${wrapping}`.replaceAll(/[^\w.-]/g, '-')
           scene.fixture.engine.defineJob({
-            id: 'wraps',
+            id: job,
             name: 'Wraps',
             version: '1.0.0',
             trigger: invokeTrigger(),
@@ -192,11 +198,17 @@ for (const backend of backends) {
               }
             },
           })
-          const { id } = await scene.fixture.engine.invoke('wraps', null, { accountId: 'ada' })
+          const { id } = await scene.fixture.engine.invoke(job, null, { accountId: 'ada' })
           await until('it sleeps', async () => {
-            const { items } = await scene.fixture.store.list(runs, { index: 'all', equals: 'run', limit: 10 })
+            const { items } = await scene.fixture.store.list(runs, {
+              index: 'all',
+              equals: 'run',
+              limit: 1000,
+            })
             const asleep = ['waiting', 'waiting_for_connection']
-            return items.every(({ state }) => asleep.includes(state)) ? true : undefined
+            return items.every(({ state, endedAt }) => endedAt !== undefined || asleep.includes(state))
+              ? true
+              : undefined
           })
           assert.deepEqual([passes, left], [1, 0], 'the first pass ended in the call')
           await wake(scene)

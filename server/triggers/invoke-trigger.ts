@@ -1,7 +1,7 @@
 // The trigger for jobs that only `invoke` starts: by name, with a payload, for an account.
 
 import type { Json, PayloadSchema, Trigger } from '../jobs/job.ts'
-import { invokeEvent } from '../jobs/registry.ts'
+import { invokeEvent } from '../jobs/event-sources.ts'
 
 /** Options of {@link invokeTrigger}. */
 export interface InvokeTriggerOptions<Payload> {

@@ -1,0 +1,34 @@
+// Payloads held against the schema of a trigger or a wait.
+
+import { AuthFlowError } from '../../shared/errors.ts'
+import type { Json, PayloadSchema } from './job.ts'
+
+/**
+ * The payload as the schema has it.
+ *
+ * @throws {@link AuthFlowError} `invalid_payload` naming the place
+ */
+export function parsePayload<Payload>(
+  schema: PayloadSchema<Payload> | undefined,
+  payload: Json,
+  job: string,
+): Payload {
+  // A trigger without a schema has JSON as its payload's type.
+  if (schema === undefined) return payload as Payload
+  let result
+  try {
+    result = schema.safeParse(payload)
+  } catch (cause) {
+    throw new AuthFlowError('invalid_payload', `The schema of job ${job} could not judge the payload.`, {
+      cause,
+    })
+  }
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  const place =
+    issue === undefined || issue.path.length === 0 ? 'payload' : `payload.${issue.path.map(String).join('.')}`
+  throw new AuthFlowError(
+    'invalid_payload',
+    `${place} does not fit job ${job}: ${issue?.message ?? 'invalid'}`,
+  )
+}
