@@ -104,7 +104,7 @@ export class AuthFormElement extends AuthPart {
   #refuse(flow: AuthFlowElement): void {
     if (this.#shown === flow) return
     this.#shown = flow
-    const error = localError('nested_form', 'Nested: use `for`.')
+    const error = localError('nested_form', 'Use `for`.')
     // oxlint-disable-next-line no-console -- a mistake in the markup, which only its author can mend
     console.error(error.message, this)
     flow.emit('auth-error', error)

@@ -68,7 +68,7 @@ export class AuthPanelElement extends AuthPart {
     if (dialog) {
       if (!dialog.open) dialog.showModal()
     } else {
-      if (!this.hasAttribute('role')) set(this, 'role', 'group')
+      this.role ??= 'group'
       if (this.popover) this.showPopover()
     }
     this.#seeking = true

@@ -39,10 +39,10 @@ export class AuthTriggerElement extends AuthPart {
       this.#acts = acts
       if (acts) {
         // What the author or the server wrote stays.
-        if (!this.hasAttribute('role')) set(this, 'role', 'button')
+        this.role ??= 'button'
         if (!this.hasAttribute('tabindex')) this.tabIndex = 0
       } else {
-        set(this, 'role', false)
+        this.role = null
         set(this, 'tabindex', false)
       }
     }
