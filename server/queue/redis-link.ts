@@ -17,6 +17,8 @@ const silenceMs = 6000
 const longestRetryMs = 2000
 /** How long opening waits for the first connection before it goes on without. */
 const firstConnectMs = 3000
+/** A part of a cluster that is gone fails again and again; the log needs to know once. */
+const tellEveryMs = 60_000
 const epochLength = 16
 
 /** A client of one server or of a cluster. */
@@ -46,6 +48,7 @@ export class RedisLink {
   #probing: Promise<void> | undefined
   #epoch: string | undefined
   #isTold = false
+  #toldAt = -Infinity
   #closed = false
 
   constructor(options: RedisLinkOptions) {
@@ -75,8 +78,9 @@ export class RedisLink {
   /** To be told of a command that failed: Redis is away until it answers the next probe. */
   fail(cause: unknown): void {
     this.#epoch = undefined
-    if (this.#isTold || this.#closed) return
+    if (this.#isTold || this.#closed || performance.now() < this.#toldAt + tellEveryMs) return
     this.#isTold = true
+    this.#toldAt = performance.now()
     this.#options.log.warn(
       { err: cause },
       'Redis is away. Due runs are looked for in the store until it is back, which takes seconds instead of milliseconds.',
