@@ -205,6 +205,8 @@ function windowOf(driver: WebDriver, inTurn: InTurn, place: Place): Window {
     offers: async (role, name) => {
       const look = async (): Promise<true | undefined> => {
         for (const element of await driver.findElements(By.css(controls))) {
+          // The driver fails for what is hidden, and so has no role.
+          if (!(await element.isDisplayed())) continue
           if ((await element.getAriaRole()) === role && (await element.getAccessibleName()) === name)
             return true
         }
