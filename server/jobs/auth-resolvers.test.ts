@@ -11,6 +11,8 @@ import type { IO, RunContext } from './job.ts'
 import { runs, tasks } from './records.ts'
 
 const posts: string[] = []
+/** Seconds for a pass to end in, however slow the store is. */
+const longEnough = 1.5
 /** Secrets that the provider takes. */
 const good = new Set<string>()
 
@@ -124,9 +126,9 @@ for (const backend of backends) {
       const id = await start(async (io) => {
         await io.first.post('one', 'a')
         await io.first.post('two', 'b')
-        await io.wait('nap', 0.2)
+        await io.wait('nap', longEnough)
         await io.first.post('three', 'c')
-        await io.wait('again', 0.2)
+        await io.wait('again', longEnough)
       })
       await reaches(fixture.engine, id, 'succeeded')
       assert.deepEqual(
@@ -205,7 +207,7 @@ for (const backend of backends) {
       fixture.engine.defineAuthResolver(first, tokenOf)
       const id = await start(async (io) => {
         await io.first.post('one', 'a')
-        await io.wait('nap', 0.3)
+        await io.wait('nap', longEnough)
         await io.first.post('two', 'b')
       })
       await until('the first is posted', () => posts.length === 1)
@@ -302,7 +304,7 @@ for (const backend of backends) {
       }))
       const id = await start(async (io) => {
         await io.first.post('one', 'a')
-        await io.wait('nap', 0.2)
+        await io.wait('nap', longEnough)
         await io.first.post('two', 'b')
       })
       await until('the first is posted', () => posts.length === 1)
@@ -364,7 +366,7 @@ for (const backend of backends) {
         })
         await io.getAuth(new Notes('third')).catch(codeOf)
         await io.getAuth(JSON.parse('null') as Notes).catch(codeOf)
-        await io.wait('nap', 0.2)
+        await io.wait('nap', longEnough)
         // Not connected, and nobody else has any: the run waits.
         await io.runTask('other call', async () => void (await io.getAuth(second)))
       })
