@@ -5,22 +5,35 @@ import { texts as english } from './texts/en.ts'
 
 /** Texts of one language. `{name}` is the integration's, `{host}` the page's that asks. */
 export interface PageTexts {
+  /** Title while the browser is sent on to the provider. */
   readonly leaving: string
+  /** Below it: what to do when nothing happens. */
   readonly leavingHint: string
+  /** Button and link that lead on. */
   readonly goOn: string
+  /** Title after success, with `{name}`. */
   readonly connected: string
+  /** Title after a refusal, with `{name}`. */
   readonly cancelled: string
+  /** Title after a failure, with `{name}`. */
   readonly failed: string
+  /** Title when a step is left on the page where it began, with `{name}`. */
   readonly almost: string
-  /** The landing page of a link: who asks, for what. */
+  /** Title of the landing page of a link, with `{name}`. */
   readonly linkTitle: string
+  /** Below it, with `{host}`. */
   readonly linkHint: string
+  /** The window may be closed. */
   readonly closeHint: string
+  /** The browser goes back. */
   readonly returnHint: string
+  /** Title where no flow can be told. */
   readonly broken: string
+  /** Before the code of an error. */
   readonly code: string
   /** What to do about an error, for the codes a person can do something about. */
   readonly advice: Readonly<Partial<Record<ErrorCode, string>>>
+  /** What to do about all other errors. */
   readonly otherAdvice: string
 }
 

@@ -132,6 +132,8 @@ declare namespace Authflow {
   interface AuthTriggerProps {
     /** Id of the flow, where it stands elsewhere */
     'for'?: string | undefined
+    /** Asked for by this trigger instead of the flow's, separated by spaces: more, of a connection that is there. The connect token must allow them */
+    'scopes'?: string | undefined
     /** Texts instead of those of the language; a flow's serve its parts, too. */
     'messages'?: AuthTriggerElement['messages'] | undefined
   }
