@@ -15,6 +15,8 @@ const recordLimit = 8 * 1024 * 1024
 const entryLimit = 10_000
 /** What an entry takes beside its output and error, roughly. */
 const entryOverhead = 160
+/** The id of a run that an entry started. */
+const childOverhead = 52
 const pageSize = 200
 
 /** The worker's claim on a run, as every write of the run names it. */
@@ -314,5 +316,9 @@ export async function loadBeside(store: Store, runId: string): Promise<TaskDocum
   }
 }
 
-const sizeOf = (entry: JournalEntry): number =>
-  entryOverhead + entry.path.length + (entry.output?.length ?? 0) + (entry.error?.length ?? 0)
+const sizeOf = ({ path, output, error, children }: JournalEntry): number =>
+  entryOverhead +
+  path.length +
+  (output?.length ?? 0) +
+  (error?.length ?? 0) +
+  (children?.length ?? 0) * childOverhead

@@ -5,12 +5,12 @@
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import { persist } from './core.ts'
 import type { Frame } from './execution.ts'
-import type { Journal } from './journal.ts'
 import { storeStep, whereItEnds, wrongCall } from './journal-step.ts'
 import type { JournalEntry } from './records.ts'
 import type { RunIOOptions } from './run-io.ts'
-import { markFinal, originOf } from './task-attempt.ts'
-import { packError, unpackError, type PackedError } from './task-error.ts'
+import { storedFailure, storedOutput } from './stored-result.ts'
+import { originOf } from './task-attempt.ts'
+import { packError } from './task-error.ts'
 import { assertSame } from './task-runner.ts'
 
 /** Waits last at most this long, in seconds: a year and a day. */
@@ -195,16 +195,4 @@ class Waiting {
 function assertTimeout({ run }: RunIOOptions, { name, key, timeoutInSeconds = 0 }: OutsideWait): void {
   if (timeoutInSeconds >= 0 && timeoutInSeconds <= longestWaitSeconds) return
   throw wrongCall({ name, key, job: run.job }, `timeoutInSeconds must be from 0 to ${longestWaitSeconds}.`)
-}
-
-/** The result of a step as JSON gives it back; undefined where there is none. */
-export function storedOutput(journal: Journal, entry: JournalEntry): unknown {
-  if (entry.output === undefined) return undefined
-  return JSON.parse(journal.open(entry.output, `output:${entry.path}`))
-}
-
-/** The error that a step ended with. */
-export function storedFailure(journal: Journal, entry: JournalEntry): Error {
-  const packed = entry.error === undefined ? '{}' : journal.open(entry.error, `error:${entry.path}`)
-  return markFinal(unpackError(JSON.parse(packed) as PackedError), entry.cause ?? entry.path)
 }

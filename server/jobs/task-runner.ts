@@ -8,13 +8,13 @@ import { createFrame, type Execution, type Frame } from './execution.ts'
 import type { OnError, Task, TaskOptions } from './job.ts'
 import { ClaimLost, type Journal } from './journal.ts'
 import { childPath, digest, type JournalEntry } from './records.ts'
-import { packError, statusOf, unpackError, type PackedError } from './task-error.ts'
+import { storedFailure, storedOutput } from './stored-result.ts'
+import { packError, statusOf } from './task-error.ts'
 import { canonicalJson } from './canonical-json.ts'
 import {
   attemptTask,
   isUnauthorized,
   judgeFailure,
-  markFinal,
   originOf,
   type Attempt,
   type Base,
@@ -71,8 +71,8 @@ export class TaskRunner {
     const job = this.#enter({ key, caller, callback, options, onError })
     const entry = journal.get(job.path)
     if (entry !== undefined) assertSame(entry, 'task', job.params, options.connectionKey)
-    if (entry?.state === 'succeeded') return this.#output(entry)
-    if (entry?.state === 'failed') throw this.#failure(entry)
+    if (entry?.state === 'succeeded') return storedOutput(journal, entry)
+    if (entry?.state === 'failed') throw storedFailure(journal, entry)
     if (needsCredentials(job)) {
       job.caller.call?.renew?.()
       return execution.never()
@@ -136,7 +136,7 @@ export class TaskRunner {
     if (last === undefined) journal.assertRoom()
     if (last?.state === 'started') last = await this.#afterStart(job, last)
     for (;;) {
-      if (last?.state === 'failed') throw this.#failure(last)
+      if (last?.state === 'failed') throw storedFailure(journal, last)
       if (last?.state === 'retrying') await execution.sleep(job.caller, last.until ?? 0)
       const settled = journal.settled()
       if (settled !== undefined) await execution.hold(settled)
@@ -146,7 +146,7 @@ export class TaskRunner {
       const base: Base = { ...this.#identify(job), attempt, startedAt, ...carried(last) }
       const recorded = await this.#once(job, base)
       if (recorded.entry.state === 'succeeded')
-        return recorded.own ? recorded.value : this.#output(recorded.entry)
+        return recorded.own ? recorded.value : storedOutput(journal, recorded.entry)
       last = recorded.entry
     }
   }
@@ -275,17 +275,6 @@ export class TaskRunner {
   #pack(job: TaskCall, error: unknown): string {
     const { journal, secrets } = this.#options
     return journal.seal(JSON.stringify(packError(error, secrets())), `error:${job.path}`)
-  }
-
-  #output(entry: JournalEntry): unknown {
-    if (entry.output === undefined) return undefined
-    return JSON.parse(this.#options.journal.open(entry.output, `output:${entry.path}`))
-  }
-
-  #failure(entry: JournalEntry): Error {
-    const packed =
-      entry.error === undefined ? '{}' : this.#options.journal.open(entry.error, `error:${entry.path}`)
-    return markFinal(unpackError(JSON.parse(packed) as PackedError), entry.cause ?? entry.path)
   }
 }
 
