@@ -87,4 +87,19 @@ const outcomes: readonly FakeOutcome[] = [
 ]
 const asked = new URLSearchParams(location.search).get('outcome')
 
-fakeConnect({ integrations, outcome: outcomes.find((one) => one === asked) ?? 'connects' })
+/** Asked after consent, as Slack asks for a channel. */
+const channel = {
+  name: 'channel',
+  required: true,
+  secret: false,
+  normalise: [],
+  placeholder: 'Choose a channel',
+  schema: { ...text, title: 'Channel', description: 'Where messages go.', enum: ['C1', 'C2'] },
+  optionLabels: ['#general', '#random'],
+} as const
+
+fakeConnect({
+  integrations,
+  outcome: outcomes.find((one) => one === asked) ?? 'connects',
+  ...(asked === 'asks' && { configure: [channel] }),
+})

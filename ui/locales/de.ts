@@ -55,6 +55,7 @@ export const de: Messages = {
     length: 'Das ist zu kurz oder zu lang.',
     rejected: 'Das wurde nicht angenommen.',
     host: 'Diese Adresse ist nicht erlaubt.',
+    unavailable: 'Das ist gerade nicht erreichbar.',
   },
 }
 

@@ -55,6 +55,7 @@ export const es: Messages = {
     length: 'Es demasiado corto o demasiado largo.',
     rejected: 'No se ha aceptado.',
     host: 'Esta dirección no está permitida.',
+    unavailable: 'No está disponible ahora.',
   },
 }
 

@@ -55,6 +55,7 @@ export const fr: Messages = {
     length: 'C’est trop court ou trop long.',
     rejected: 'Cette valeur a été refusée.',
     host: 'Cette adresse n’est pas autorisée.',
+    unavailable: 'Indisponible pour le moment.',
   },
 }
 

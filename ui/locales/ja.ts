@@ -55,6 +55,7 @@ export const ja: Messages = {
     length: '長さが正しくありません。',
     rejected: '受け付けられませんでした。',
     host: 'このアドレスは使用できません。',
+    unavailable: '今は利用できません。',
   },
 }
 

@@ -55,6 +55,7 @@ export const pt: Messages = {
     length: 'É curto ou longo demais.',
     rejected: 'Não foi aceito.',
     host: 'Este endereço não é permitido.',
+    unavailable: 'Não está disponível agora.',
   },
 }
 
