@@ -2,7 +2,6 @@
 // its own origin and once more on the product's, a provider where a person clicks, and a portal that shows the product
 // in a frame.
 
-import assert from 'node:assert/strict'
 import type { RequestListener } from 'node:http'
 import { createClient } from '../server/client.ts'
 import { apiKeyMethod, basicMethod, startKeyServer } from '../server/connect/fixtures/key-server.ts'
@@ -39,15 +38,13 @@ export async function startWorld() {
     integrationOf('keys', [apiKeyMethod(keys)]),
     integrationOf('either', [oauth, apiKeyMethod(keys), basicMethod(keys)]),
   ]
-  const [own, shared] = [await startServer(connect, integrations), await startServer(host, integrations)]
-  const inner = [await listen(() => own.handler), await listen(() => shared.handler)]
-  const [ownApi, sharedApi] = [own, shared].map(({ secretKey }, index) =>
-    createClient({ url: inner[index]?.origin ?? '', secretKey }),
-  )
-  assert.ok(ownApi && sharedApi)
+  const [own, shared] = [
+    await startReachable(connect, integrations),
+    await startReachable(host, integrations),
+  ]
   const product = await createHost({
     origin: host,
-    servers: { connect: { url: connect, api: ownApi }, shared: { url: host, api: sharedApi } },
+    servers: { connect: own, shared },
   })
   sites.serve('connect', network.lead(own.handler))
   const toShared = network.lead(shared.handler)
@@ -71,10 +68,24 @@ export async function startWorld() {
     },
     /** Connections of an account at the server of its own origin. */
     connectionsOf: async (accountId: string) =>
-      (await ownApi.connections.list({ limit: 100 })).items.filter((one) => one.accountId === accountId),
+      (await own.api.connections.list({ limit: 100 })).items.filter((one) => one.accountId === accountId),
     close: async () => {
-      await Promise.all([own.close(), shared.close()])
-      for (const part of [...inner, backchannel, keys, sites]) await part.close()
+      for (const part of [own, shared, backchannel, keys, sites]) await part.close()
+    },
+  }
+}
+
+/** A server that believes to be at the address, and the product's line to it. */
+async function startReachable(url: string, integrations: Parameters<typeof startServer>[1]) {
+  const { handler, secretKey, close } = await startServer(url, integrations)
+  const inner = await listen(() => handler)
+  return {
+    url,
+    handler,
+    api: createClient({ url: inner.origin, secretKey }),
+    close: async () => {
+      await close()
+      await inner.close()
     },
   }
 }

@@ -203,16 +203,7 @@ function windowOf(driver: WebDriver, inTurn: InTurn, place: Place): Window {
         driver.executeScript<string>('return arguments[0].textContent', await located(selector)),
       ),
     offers: async (role, name) => {
-      const look = async (): Promise<true | undefined> => {
-        for (const element of await driver.findElements(By.css(controls))) {
-          // The driver fails for what is hidden, and so has no role.
-          if (!(await element.isDisplayed())) continue
-          if ((await element.getAriaRole()) === role && (await element.getAccessibleName()) === name)
-            return true
-        }
-        return undefined
-      }
-      await eventually(() => here(look), `a ${role} named ${name}`)
+      await eventually(() => here(() => findRole(driver, role, name)), `a ${role} named ${name}`)
     },
     frame: async (selector) => {
       await here(() => located(selector))
@@ -220,6 +211,15 @@ function windowOf(driver: WebDriver, inTurn: InTurn, place: Place): Window {
     },
     setOffline: undefined,
   }
+}
+
+async function findRole(driver: WebDriver, role: string, name: string): Promise<true | undefined> {
+  for (const element of await driver.findElements(By.css(controls))) {
+    // The driver fails for what is hidden, and so has no role.
+    if (!(await element.isDisplayed())) continue
+    if ((await element.getAriaRole()) === role && (await element.getAccessibleName()) === name) return true
+  }
+  return undefined
 }
 
 /** What may have a role that somebody looks for. */
