@@ -78,7 +78,7 @@ export async function cancelParked(
   core: EngineCore,
   { id, place }: Pick<RunDocument, 'id' | 'place'>,
 ): Promise<boolean> {
-  const { store, now } = core
+  const { store, metrics, now } = core
   const run = await store.get(runs, id)
   if (run === undefined) return false
   const endedAt = now()
@@ -99,6 +99,7 @@ export async function cancelParked(
       unset: ending === undefined ? ['place', 'dueAt'] : [],
     },
   )
+  if (isDone) metrics.runEnded(run.job, 'cancelled', endedAt - run.createdAt)
   if (isDone && ending !== undefined) await finishEnding(core, over)
   return isDone
 }
