@@ -44,10 +44,16 @@ const counts = { sequences: 0, commands: 0, crashes: 0, steps: 0, refreshes: 0, 
 const eventOf = (world: Real, run: string): string =>
   [...world.runIds].find(([, id]) => id === run)?.[0] ?? assert.fail('no event')
 
+/** As a server does with each change: one of the processes hears of it, the others do not. */
+async function tell(world: Real, type: 'connected' | 'disconnected', accountId: string): Promise<void> {
+  const change = { type, integration, accountId, identityId: world.provider.person }
+  await world.processes[0]?.fixture.engine.connectionChanged(change)
+}
+
 async function connect(model: Model, world: Real, accountId: string): Promise<void> {
   assert.equal((await connectDirectly(world.service.connect, { integration, accountId })).result, 'done')
   model.connect(accountId)
-  await world.processes[0]?.fixture.engine.connectionChanged({ type: 'connected', integration, accountId })
+  await tell(world, 'connected', accountId)
 }
 
 /** Whatever is asked, the answer is the current token of the connection, or that there is none. */
@@ -85,7 +91,7 @@ async function send(
 async function disconnect(model: Model, world: Real, accountId: string): Promise<void> {
   await world.service.connect.disconnect({ integration, accountId }, 'test')
   model.disconnect(accountId)
-  await world.processes[0]?.fixture.engine.connectionChanged({ type: 'disconnected', integration, accountId })
+  await tell(world, 'disconnected', accountId)
 }
 
 async function cancel(model: Model, world: Real, id: string): Promise<void> {
