@@ -356,7 +356,7 @@ describe('a run without a usable connection', () => {
     assert.equal((await fixture.engine.getRun(runId)).state, 'waiting_for_connection')
   })
 
-  it('wakes many, the first five hundred at once', async () => {
+  it('wakes many, one after the other', async () => {
     const id = `job-${(count += 1)}`
     let done = 0
     fixture.engine.defineJob({
