@@ -25,6 +25,7 @@ export type { QueueOption, RedisServers } from './queue/redis-options.ts'
 export type { NextHandler } from './http/app.ts'
 export type { TrustedProxies } from './http/client-address.ts'
 export type { MetricsAccess } from './http/metrics-route.ts'
+export type { OwnPageTexts, PageTexts } from './http/page-texts.ts'
 export type { RateLimits } from './http/rate-limits.ts'
 export type { SecretKeyInfo } from './connect/key-uses.ts'
 
@@ -109,10 +110,10 @@ export type {
   ConcurrencyOptions,
   JobConcurrency,
 } from './jobs/concurrency.ts'
-export type {
 export type { CancelledRuns } from './jobs/cancel-many.ts'
-  EventDetails,
+export type {
   CancelRunsOptions,
+  EventDetails,
   EventInput,
   EventRecord,
   EventScope,
