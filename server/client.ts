@@ -71,16 +71,7 @@ export function createClient<C = ServerApi<IntegrationList>>(
     ...triggerCalls(api),
     runs,
     events,
-    getEvent: (id, scope = {}) => events.get({ ...scope, id }),
-    cancelEvent: (id, scope = {}) => events.cancel({ ...scope, id }),
-    getRun: (id, page = {}) => runs.get({ ...page, id }),
-    getRuns: (query) => runs.list(query),
-    getRunStatuses: (id) => runs.statuses({ id }),
-    cancelRun: (id) => runs.cancel({ id }),
-    cancelRunsForEvent: (id, scope = {}) => runs.cancelForEvent({ ...scope, id }),
-    cancelRunsForJob: (job, options = {}) => runs.cancelForJob({ ...options, job }),
-    replayRun: (id) => runs.replay({ id }),
-    resumeRun: (id) => runs.resume({ id }),
+    ...shortCalls({ runs, events }),
     auth: { get: getAuth },
     sendEvent,
     sendEvents,
@@ -92,6 +83,19 @@ export function createClient<C = ServerApi<IntegrationList>>(
 
 type Api = ReturnType<typeof connect>
 type Calls = ServerApi<IntegrationList>
+type ShortCalls = Pick<
+  Calls,
+  | 'getEvent'
+  | 'cancelEvent'
+  | 'getRun'
+  | 'getRuns'
+  | 'getRunStatuses'
+  | 'cancelRun'
+  | 'cancelRunsForEvent'
+  | 'cancelRunsForJob'
+  | 'replayRun'
+  | 'resumeRun'
+>
 
 function jobCalls(
   api: Api,
@@ -117,6 +121,20 @@ function jobCalls(
     },
   }
 }
+
+/** The calls that have a name of their own besides. */
+const shortCalls = ({ runs, events }: Pick<Calls, 'runs' | 'events'>): ShortCalls => ({
+  getEvent: (id, scope = {}) => events.get({ ...scope, id }),
+  cancelEvent: (id, scope = {}) => events.cancel({ ...scope, id }),
+  getRun: (id, page = {}) => runs.get({ ...page, id }),
+  getRuns: (query) => runs.list(query),
+  getRunStatuses: (id) => runs.statuses({ id }),
+  cancelRun: (id) => runs.cancel({ id }),
+  cancelRunsForEvent: (id, scope = {}) => runs.cancelForEvent({ ...scope, id }),
+  cancelRunsForJob: (job, options = {}) => runs.cancelForJob({ ...options, job }),
+  replayRun: (id) => runs.replay({ id }),
+  resumeRun: (id) => runs.resume({ id }),
+})
 
 function triggerCalls(api: Api): Pick<Calls, 'registrations' | 'schedules' | 'store'> {
   return {
