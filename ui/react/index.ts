@@ -63,6 +63,12 @@ export interface AuthPartProps<Element extends HTMLElement> extends HTMLAttribut
   readonly ref?: Ref<Element> | undefined
 }
 
+/** Props of {@link AuthTrigger}. */
+export interface AuthTriggerProps extends AuthPartProps<AuthTriggerElement> {
+  /** Asked for by this trigger instead of the flow's, separated by spaces. */
+  readonly scopes?: string | undefined
+}
+
 /** Props of {@link AuthForm}. */
 export interface AuthFormProps extends AuthPartProps<AuthFormElement> {
   /** Classes of the form. */
@@ -107,8 +113,7 @@ const ownContent = { dangerouslySetInnerHTML: { __html: '' }, suppressHydrationW
 export const AuthFlow = (props: AuthFlowProps): ReactElement => render('auth-flow', props)
 
 /** `<auth-trigger>`: begins the flow when it is clicked. */
-export const AuthTrigger = (props: AuthPartProps<AuthTriggerElement>): ReactElement =>
-  render('auth-trigger', props)
+export const AuthTrigger = (props: AuthTriggerProps): ReactElement => render('auth-trigger', props)
 
 /** `<auth-panel>`: opens when there is something to ask. Hidden before that. */
 export const AuthPanel = (props: AuthPartProps<AuthPanelElement>): ReactElement =>
