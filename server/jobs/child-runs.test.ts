@@ -5,7 +5,7 @@ import { aroundStore } from '../connect/fixtures/around-store.ts'
 import { backends } from '../connect/fixtures/backends.ts'
 import { reaches, until } from './fixtures/engine-fixture.ts'
 import { openScene, type OutsideScene } from './fixtures/outside-scene.ts'
-import type { IO, Json } from './job.ts'
+import type { IO } from './job.ts'
 import type { InvokeItem } from './outside-io.ts'
 import { places, runs, type RunDocument } from './records.ts'
 
@@ -317,8 +317,3 @@ for (const backend of backends) {
     })
   })
 }
-
-// A payload of a type that JSON has; the compiler holds the others off.
-export const typed = (io: IO): Promise<Json> =>
-  // @ts-expect-error a Date is no JSON
-  io.invoke('key', 'job', new Date()).then(() => null)
