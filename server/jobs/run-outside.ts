@@ -4,13 +4,7 @@ import { awaitChild, startChildren, type ChildCall } from './child-runs.ts'
 import type { EventInput, EventScope, SendEventOptions } from './engine.ts'
 import type { Json, TaskOptions } from './job.ts'
 import { wrongCall } from './journal-step.ts'
-import type {
-  AwaitedItem,
-  InvokeAndWaitOptions,
-  InvokeItem,
-  JobRef,
-  RunResult,
-} from './outside-io.ts'
+import type { AwaitedItem, InvokeAndWaitOptions, InvokeItem, JobRef, RunResult } from './outside-io.ts'
 import { runParallel } from './parallel.ts'
 import { digest } from './records.ts'
 import type { RunIOOptions } from './run-io.ts'
