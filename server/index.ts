@@ -174,7 +174,7 @@ export type {
   WithParent,
 } from './jobs/outside-io.ts'
 
-export type { GateNews, LimitedRequest, RateGate, RateLimits, RequestGate } from './net/rate-limits.ts'
+export type { GateNews, LimitedRequest, ProviderLimits, RateGate, RequestGate } from './net/rate-limits.ts'
 export { defineFields } from './integrations/field-set.ts'
 export { defineIntegration } from './integrations/define-integration.ts'
 export { defineProvider } from './integrations/define-provider.ts'

@@ -2,7 +2,7 @@
 // goes beyond gets 429 and has to wait for 30 seconds, of which the answer says nothing.
 // airtable.com/developers/web/api/rate-limits, read 2026-11-22.
 
-import type { LimitedRequest, RateGate, RateLimits } from '../net/rate-limits.ts'
+import type { LimitedRequest, RateGate, ProviderLimits } from '../net/rate-limits.ts'
 import { waitOfAnswer } from '../net/retry-after.ts'
 
 /** How long a refusal counts. */
@@ -18,7 +18,7 @@ function baseGate({ url }: LimitedRequest): RateGate | undefined {
 }
 
 /** A gate for each base, shared by all connections, and one for each connection. */
-export const airtableLimits: RateLimits = {
+export const airtableLimits: ProviderLimits = {
   gates: (request) => {
     const base = baseGate(request)
     return base === undefined ? [token] : [token, base]

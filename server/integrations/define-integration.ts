@@ -21,7 +21,7 @@ import {
   type MethodDefinitions,
   type ProviderTools,
 } from './defined-methods.ts'
-import type { RateLimits } from '../net/rate-limits.ts'
+import type { ProviderLimits } from '../net/rate-limits.ts'
 import type { ConnectDefinition } from './integration.ts'
 import { failureError, type ProviderFailure } from './provider-failure.ts'
 import { ProviderIntegration } from './provider-integration.ts'
@@ -61,7 +61,7 @@ export interface IntegrationDefinition<
   /** The facts of an error of the client's SDK; undefined for errors that are none of the provider's. */
   failureOf?(error: unknown): ProviderFailure | undefined
   /** Its rate limits, where the headers that most APIs have do not tell all of it. The client must use `tools`. */
-  readonly rateLimits?: RateLimits
+  readonly rateLimits?: ProviderLimits
 }
 
 /** Options of an integration made by {@link defineIntegration}. */
@@ -173,7 +173,7 @@ interface Source<Client, A extends Auth, Tasks> {
   readonly tasks: Tasks
   client(auth: A, tools: ProviderTools): Client | Promise<Client>
   failureOf?(error: unknown): ProviderFailure | undefined
-  readonly rateLimits?: RateLimits
+  readonly rateLimits?: ProviderLimits
 }
 
 /** The class behind {@link defineIntegration}. */

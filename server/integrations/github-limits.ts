@@ -2,7 +2,7 @@
 // secondary ones protect the service and are told by Retry-After, or not at all, and then at least a minute is asked for.
 // docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api, read 2026-11-22.
 
-import type { GateNews, LimitedRequest, RateGate, RateLimits } from '../net/rate-limits.ts'
+import type { GateNews, LimitedRequest, RateGate, ProviderLimits } from '../net/rate-limits.ts'
 import { waitForMore, waitOfAnswer } from '../net/retry-after.ts'
 
 const secondary: RateGate = { scope: 'connection', name: 'secondary' }
@@ -19,7 +19,7 @@ function resourceOf({ url }: LimitedRequest): string {
 }
 
 /** A gate for each resource, and one for the secondary limits. */
-export const githubLimits: RateLimits = {
+export const githubLimits: ProviderLimits = {
   gates: (request) => [primary(resourceOf(request)), secondary],
   read: ({ status, headers }, request) => {
     const news: GateNews[] = []

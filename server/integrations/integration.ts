@@ -6,7 +6,7 @@ import type { FieldsOutcome, FieldValues, FormField } from '../../shared/fields.
 import type { FieldOptions } from '../../shared/flow.ts'
 import type { IO } from '../jobs/job.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
-import type { RateLimits, RequestGate } from '../net/rate-limits.ts'
+import type { ProviderLimits, RequestGate } from '../net/rate-limits.ts'
 
 /** Fields of a method: declared once with zod, see field-set.ts. */
 export interface FieldSet {
@@ -297,7 +297,7 @@ export interface Integration<Id extends string = string, A extends Auth = Auth> 
   /** Set once by the server: what HTTP clients of the integration must use. */
   useFetch?(fetch: GuardedFetch): void
   /** How many requests the provider allows, and how it says so; see docs/limits.md. Needs {@link useGate}. */
-  readonly rateLimits?: RateLimits
+  readonly rateLimits?: ProviderLimits
   /** Called on what `cloneForRun` made, before it is used: whatever it sends has to ask the gate first. */
   useGate?(gate: RequestGate): void
   /** An instance bound to one execution of a run, acting with the given auth. Called once per execution. */

@@ -6,7 +6,7 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import { retry } from '../../shared/retry.ts'
 import type { IO, Json, OnError, Task, TaskOptions } from '../jobs/job.ts'
 import { createGuardedFetch, type GuardedFetch, type GuardedRequest } from '../net/guarded-fetch.ts'
-import { gateFetch, standardLimits, type RateLimits, type RequestGate } from '../net/rate-limits.ts'
+import { gateFetch, standardLimits, type ProviderLimits, type RequestGate } from '../net/rate-limits.ts'
 import type { Complainant } from './checked-options.ts'
 import type { ConnectDefinition, Integration } from './integration.ts'
 import { judgeFailure } from './provider-failure.ts'
@@ -24,7 +24,7 @@ export interface ProviderSetup<Id extends string> {
   /** Endpoints that were overridden. */
   readonly endpoints: readonly string[]
   /** (default: one gate for each identity, learnt from the headers that most APIs have) */
-  readonly limits?: RateLimits | undefined
+  readonly limits?: ProviderLimits | undefined
 }
 
 interface Binding<Client> {
@@ -50,7 +50,7 @@ export abstract class ProviderIntegration<Id extends string, A extends Auth, Cli
   /** URLs of the provider that were overridden in the constructor. */
   readonly endpointOverrides: readonly string[]
   /** How many requests the provider allows, and how it says so. */
-  readonly rateLimits: RateLimits
+  readonly rateLimits: ProviderLimits
   #fetch: GuardedFetch | undefined
   #gate: RequestGate | undefined
   #binding: Binding<Client> | undefined

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { RateLimits } from '../net/rate-limits.ts'
+import type { ProviderLimits } from '../net/rate-limits.ts'
 import { airtableLimits } from './airtable-limits.ts'
 import { githubLimits } from './github-limits.ts'
 import { shopifyLimits } from './shopify-limits.ts'
@@ -15,7 +15,7 @@ interface Given {
   readonly body?: unknown
 }
 
-async function read(limits: RateLimits, { url, status = 200, headers = {}, body }: Given) {
+async function read(limits: ProviderLimits, { url, status = 200, headers = {}, body }: Given) {
   const request = { url: new URL(url), method: 'POST' }
   const answer = new Response(body === undefined ? null : JSON.stringify(body), { status, headers })
   const news = await limits.read(answer, request)
@@ -24,7 +24,7 @@ async function read(limits: RateLimits, { url, status = 200, headers = {}, body 
   return news.map(({ gate, closedMs }) => [gate.scope, gate.name, Math.ceil(closedMs / 1000)])
 }
 
-const names = (limits: RateLimits, url: string): string[] =>
+const names = (limits: ProviderLimits, url: string): string[] =>
   limits.gates({ url: new URL(url), method: 'GET' }).map(({ scope, name }) => `${scope}/${name}`)
 
 describe('rate limits of Slack', () => {

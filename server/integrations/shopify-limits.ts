@@ -3,7 +3,7 @@
 // and THROTTLED, REST with 429 and Retry-After. shopify.dev/docs/api/usage/limits, read 2026-11-22.
 
 import { z } from 'zod'
-import { refusalMs, type LimitedRequest, type RateGate, type RateLimits } from '../net/rate-limits.ts'
+import { refusalMs, type LimitedRequest, type RateGate, type ProviderLimits } from '../net/rate-limits.ts'
 
 const gateOf = ({ url }: LimitedRequest): RateGate => ({
   scope: 'connection',
@@ -23,7 +23,7 @@ const cost = z.object({
 })
 
 /** A gate for each shop and API. */
-export const shopifyLimits: RateLimits = {
+export const shopifyLimits: ProviderLimits = {
   gates: (request) => [gateOf(request)],
   read: async (answer, request) => {
     const gate = gateOf(request)

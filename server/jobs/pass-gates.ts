@@ -4,7 +4,7 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
-import type { LimitedRequest, RateLimits, RequestGate } from '../net/rate-limits.ts'
+import type { LimitedRequest, ProviderLimits, RequestGate } from '../net/rate-limits.ts'
 import type { EngineCore } from './core.ts'
 import type { Execution, Frame } from './execution.ts'
 import { keyGate, type KeyedGate, type Ticket } from './gates.ts'
@@ -26,7 +26,7 @@ export interface PassGatesOptions {
 interface Caller {
   readonly integration: string
   readonly identity: string
-  readonly limits: RateLimits
+  readonly limits: ProviderLimits
 }
 
 /** The gates of one pass. */

@@ -34,7 +34,7 @@ export interface GateNews {
 }
 
 /** The limits of a provider. */
-export interface RateLimits {
+export interface ProviderLimits {
   /** Gates that the request has to pass; none where there is no limit. */
   gates(request: LimitedRequest): readonly RateGate[]
   /** What the answer tells of them. Whoever reads the body takes a clone: the answer is the caller's. */
@@ -77,7 +77,7 @@ export function refusalMs(answer: Response): number | undefined {
 }
 
 /** Limits of a provider of which nothing is known: one gate for each identity, which its answers open and close. */
-export const standardLimits: RateLimits = {
+export const standardLimits: ProviderLimits = {
   gates: () => [connectionGate],
   read: (answer) => {
     const closedMs = refusalMs(answer) ?? waitForMore(answer.headers)
