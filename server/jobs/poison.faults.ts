@@ -16,6 +16,8 @@ const everyMs = isLong ? 20 : 50
 const calmMs = isLong ? 60_000 : 3000
 /** A supervisor's patience with a process that answers nothing; in the long run the process ends itself, after 30 s. */
 const hungAfterMs = isLong ? 60_000 : 2000
+/** Judging it stops the event loop: on a starved machine 100 MB take longer than a lease. */
+const hugeMb = isLong ? 100 : 20
 /** With others, and then three times alone. */
 const mostBegins = 4
 
@@ -38,7 +40,7 @@ class Supervisor {
   async #keep(): Promise<void> {
     while (!this.#isOver) {
       // It may take the poison and die before it says that it is ready.
-      const started = this.#scene.startWorker({ node: ['--max-old-space-size=400'], quiet: true })
+      const started = this.#scene.startWorker({ node: ['--max-old-space-size=700'], quiet: true })
       const worker = await started.catch(() => undefined)
       if (worker !== undefined) {
         this.#living.add(worker)
@@ -136,7 +138,7 @@ async function poison(scene: FaultScene, stream: Stream, supervisor: Supervisor)
   await delay(calmMs)
   const from = monotonicMs()
   for (const { how, code, begins } of kinds) {
-    const id = await scene.send('poison', { how })
+    const id = await scene.send('poison', { how, mb: hugeMb })
     if (how === 'loop') supervisor.hanging = id
     await scene.allOver([id], 300_000)
     const { state, error } = await scene.engine.getRun(id)
