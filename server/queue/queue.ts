@@ -22,7 +22,9 @@ export interface ClaimedWakeup extends Wakeup {
 
 /** A job at one version: what a worker can run. */
 export interface JobVersion {
+  /** Id of the job. */
   readonly job: string
+  /** Three numbers, as it was defined. */
   readonly version: string
 }
 
