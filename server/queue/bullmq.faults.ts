@@ -128,15 +128,16 @@ function judge(scene: Scene, expected: number): void {
   assert.equal(effects.length, expected, 'no task ran twice')
 }
 
-const hintsAsleep = (redis: Redis): Promise<number> => redis.zcard('authflow:test:{sleeper@1.0.0}:delayed')
+const hintsAsleep = (redis: Redis): Promise<number> => redis.zcard('authflow:test:{dreamer@1.0.0}:delayed')
 
 /** Puts runs to sleep and others to work, does it to Redis, and waits for the end of all. */
 async function loseAll(scene: Scene, name: string, lose: (redis: Redis) => Promise<void>): Promise<void> {
   const redis = new Redis(scene.redis.url)
   redis.on('error', () => undefined)
   try {
+    const dreaming = await send(scene, 'dream', sleeperCount)
+    await until('they dream', async () => (await allIn(scene, dreaming, 'waiting')) || undefined, 60_000)
     const asleep = await send(scene, 'sleep', sleeperCount)
-    await until('they sleep', async () => (await allIn(scene, asleep, 'waiting')) || undefined, 60_000)
     const busy = await send(scene, 'steps', runCount)
     await until('they are at work', () => scene.effects().length > runCount / 2 || undefined, 60_000)
     assert.equal(await hintsAsleep(redis), sleeperCount)
@@ -150,6 +151,8 @@ async function loseAll(scene: Scene, name: string, lose: (redis: Redis) => Promi
     const rebuiltMs = performance.now() - lostAt
     await ended(scene, [...busy, ...asleep])
     judge(scene, runCount * stepCount + sleeperCount)
+    assert.ok(await allIn(scene, dreaming, 'waiting'))
+    for (const id of dreaming) await scene.sender.runs.cancel({ id })
     printFigure({ requirement: 'X9', name: `${name}: runs lost of ${runCount + sleeperCount}`, value: 0 })
     printFigure({ requirement: 'X9', name: `${name}: tasks that ran twice`, value: 0 })
     printFigure({
