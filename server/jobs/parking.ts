@@ -64,13 +64,15 @@ export async function wake(
 ): Promise<boolean> {
   const { store, queue, now } = core
   const dueAt = now() + delayMs
-  await queue.add([{ runId: run.id, job: run.job, version: run.jobVersion, dueAt }])
-  return store.update(
+  const isWoken = await store.update(
     runs,
     run.id,
     { state: 'waiting_for_connection', place: run.place ?? null },
     { set: { state: 'queued', place: places.queued, dueAt }, increment: { signalSeq: 1 } },
   )
+  // Behind the run: a hint that is found before it is due leads nowhere. What a crash leaves, the sweep finds.
+  if (isWoken) await queue.add([{ runId: run.id, job: run.job, version: run.jobVersion, dueAt }])
+  return isWoken
 }
 
 /** Ends a parked run. False when it is not parked there any more. */

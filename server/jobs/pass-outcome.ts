@@ -26,6 +26,8 @@ import { packError } from './task-error.ts'
 const eventMarginMs = 7 * 24 * 3_600_000
 /** A run whose connection seems fine but was refused looks again after this, not at once. */
 const secondLookMs = 1000
+/** Storing how a pass ended takes less. */
+const soonMs = 1000
 
 /** A pass that has ended. */
 export interface Ending {
@@ -145,12 +147,16 @@ class OutcomeWriter {
     }
     await this.#extendEvent(dueAt)
     if (lacking?.integration !== undefined) return this.#park({ ...set, dueAt }, lacking.integration)
-    await this.#hint(dueAt)
+    // A hint that is found before the run is due leads nowhere, so one for now comes behind the run; what a crash leaves
+    // without one, the sweep finds.
+    const isSoon = dueAt <= now() + soonMs
+    if (!isSoon) await this.#hint(dueAt)
     const state = dueAt <= now() ? 'queued' : 'waiting'
     const { slots } = this.#ending.run
     const kept = state === 'queued' && slots !== undefined ? { slots } : {}
     this.keepsSlots = 'slots' in kept
-    await this.#unlessSignalled({ ...set, ...kept, dueAt, state, place: places[state] })
+    const sleeps = await this.#unlessSignalled({ ...set, ...kept, dueAt, state, place: places[state] })
+    if (sleeps && isSoon) await this.#hint(dueAt)
   }
 
   /** Writes its own record first, then looks at the connection: whoever connects meanwhile sees one or is seen. */
@@ -187,8 +193,8 @@ class OutcomeWriter {
     const fallAsleep = (): Promise<boolean> => store.update(runs, run.id, match, closing)
     if (await persist(fallAsleep, () => true)) return true
     const dueAt = now()
-    await this.#hint(dueAt)
     await this.#update({ ...closing, set: { ...closing.set, state: 'queued', place: places.queued, dueAt } })
+    await this.#hint(dueAt)
     return false
   }
 

@@ -86,7 +86,6 @@ export async function resumeRun(core: EngineCore, run: RunDocument): Promise<Run
   await keepEvent(core, run)
   const journal = await reopen(core, run)
   const dueAt = now()
-  await queue.add([{ runId: run.id, job: run.job, version: run.jobVersion, dueAt }])
   const { id, version } = run
   const resumed = await store.updateAndGet(
     runs,
@@ -100,6 +99,8 @@ export async function resumeRun(core: EngineCore, run: RunDocument): Promise<Run
   )
   if (resumed === undefined)
     throw new AuthFlowError('conflict', 'The run was resumed by somebody else just now.')
+  // Behind the run: a hint that is found before it is due leads nowhere.
+  await queue.add([{ runId: id, job: run.job, version: run.jobVersion, dueAt }])
   return resumed
 }
 
