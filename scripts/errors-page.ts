@@ -42,7 +42,7 @@ const isCode = (text: string): text is ErrorCode => Object.hasOwn(errorTable, te
 
 /** The whole page. */
 export function errorsPage(): string {
-  const sections = readSections(readFileSync(join(root, 'shared/errors.ts'), 'utf8'))
+  const sections = readSections(readFileSync(join(root, 'shared/error-table.ts'), 'utf8'))
   const listed = new Set(sections.flatMap(({ codes }) => codes))
   const missing = Object.keys(errorTable).filter((code) => isCode(code) && !listed.has(code))
   if (missing.length > 0) throw new Error(`shared/errors.ts: no section holds ${missing.join(', ')}`)

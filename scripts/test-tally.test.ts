@@ -80,6 +80,7 @@ describe('filesOf', () => {
     assert.ok(filesOf('mongo').every((name) => unit.includes(name)))
     assert.ok(filesOf('e2e').every((name) => /^(demo\/e2e|server)\/.*\.e2e\.ts$/.test(name)))
     assert.ok(filesOf('faults').every((name) => name.endsWith('.faults.ts')))
-    for (const suite of ['faults', 'conformance', 'frameworks', 'browsers'] as const) assert.ok(filesOf(suite).length > 0)
+    for (const suite of ['faults', 'conformance', 'frameworks', 'browsers'] as const)
+      assert.ok(filesOf(suite).length > 0)
   })
 })

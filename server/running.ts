@@ -202,7 +202,7 @@ function joinParts(
   },
 ): Pick<Services, 'connect' | 'engine' | 'triggers'> {
   const { queue, fetch, settings, definitions, concurrency } = own
-  const { baseUrl, webhooks, audit } = settings
+  const { baseUrl } = settings
   const engine = createEngine({
     ...shared,
     logsRunLines: settings.logsRunLines,
@@ -217,18 +217,15 @@ function joinParts(
     ...shared,
     fetch,
     baseUrl,
-    webhooks,
-    audit,
+    webhooks: settings.webhooks,
+    audit: settings.audit,
     admitStart: (accountId) => settings.bounds.limiter.start(accountId),
     sendEvent: (event) => sendConnectionEvent(engine, event),
     lastUse: {
       concerns: (integration) => definitions.registersAt(integration),
       remove: (connection, auth) => triggers.registrations.tearDown(connection, auth),
     },
-    onChange: async (change) => {
-      await tellEngine(engine, connect, change)
-      await tellTriggers(triggers, change)
-    },
+    onChange: (change) => tellEngine(engine, connect, change).then(() => tellTriggers(triggers, change)),
   })
   const triggers = createTriggers({
     ...shared,

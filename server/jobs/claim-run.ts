@@ -8,7 +8,7 @@ import { lanesOf, type LimitRule } from './lane-records.ts'
 import { places, runs, type RunDocument } from './records.ts'
 
 /** States in which a run can be taken when it is due. */
-export const claimableStates = ['queued', 'waiting', 'waiting_for_connection'] as const
+const claimableStates = ['queued', 'waiting', 'waiting_for_connection'] as const
 
 /** A hint whose run is not there yet is looked at again after this, so many times, and then forgotten: one minute. */
 const missingRunPauseMs = 5000

@@ -16,7 +16,7 @@ import { assertSame } from './task-runner.ts'
 /** Waits last at most this long, in seconds: a year and a day. */
 export const longestWaitSeconds = 366 * 24 * 3600
 /** As long as waits last unless told otherwise: an hour. */
-export const defaultTimeoutInSeconds = 3600
+const defaultTimeoutInSeconds = 3600
 
 const againMs = 1000
 /** Who can run a job is known a little after its process has started: workers are being replaced, perhaps. */

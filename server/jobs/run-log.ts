@@ -22,7 +22,13 @@ export async function readRunLog({ store, vault }: EngineCore, run: RunDocument)
     if (kind !== 'log' || output === undefined) continue
     const { level, message, facts } = JSON.parse(session.open(output, `log:${path}`)) as SealedLine
     const task = path.slice(0, path.indexOf('#'))
-    lines.push({ at: new Date(startedAt).toISOString(), level, message, facts, ...(task === '' ? {} : { task }) })
+    lines.push({
+      at: new Date(startedAt).toISOString(),
+      level,
+      message,
+      facts,
+      ...(task === '' ? {} : { task }),
+    })
   }
   return lines.sort((left, right) => (left.at < right.at ? -1 : left.at > right.at ? 1 : 0))
 }
