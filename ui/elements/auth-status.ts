@@ -39,8 +39,8 @@ export class AuthStatusElement extends AuthPart {
   protected show(_: AuthFlowElement, snapshot: FlowSnapshot): void {
     const { state, popup, name } = snapshot
     const text = statusText(snapshot, this.texts)
-    // Buttons that stay keep the focus.
-    const help = [state, popup, name].join()
+    // Buttons that stay keep the focus, and the click that is on its way.
+    const help = state + popup + (state === 'authorize' || name)
     if (help !== this.#helped) this.#root.replaceChildren(this.#region, ...this.#help(snapshot))
     this.#helped = help
     if (this.#root.parentNode !== this) this.append(this.#root)
@@ -57,7 +57,8 @@ export class AuthStatusElement extends AuthPart {
       return [make('a', { 'data-part': 'device', target: '_blank', href }, `${label}: ${device.userCode}`)]
     }
     if (state === 'failed') return [button('retry')]
-    if (state === 'authorize') return [...(popup === 'lost' ? [button('reopen')] : []), button('cancel')]
+    if (state === 'authorize')
+      return popup === 'lost' ? [button('reopen'), button('cancel')] : [button('cancel')]
     if (state !== 'blocked') return []
     // What the user submits by hand is opened by browsers that let no script open anything.
     return this.closest('form')

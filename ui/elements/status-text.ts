@@ -23,7 +23,7 @@ const noticeMs = 100
 /** Has screen readers say a text, politely; it is not to be seen. */
 export function announce(text: string): void {
   region ??= make('div', { role: 'status' })
-  Object.assign(region.style, { position: 'absolute', clipPath: 'inset(50%)' })
+  region.style.cssText = 'position:absolute;clip-path:inset(50%)'
   // Everything outside an open dialog is inert.
   const place = document.querySelector('dialog:modal') ?? document.body
   if (region.parentNode !== place) place.append(region)
