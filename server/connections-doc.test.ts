@@ -10,6 +10,7 @@ import { after, before, describe, it } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Webhook } from 'standardwebhooks'
 import { connectSlack, startTestServer, type TestServer } from './http/fixtures/test-server.ts'
+import { Slack } from './integrations/slack.ts'
 import { connectionTrigger, isAuthFlowError, missingConnectionTrigger } from './index.ts'
 
 const pagePath = fileURLToPath(new URL('../docs/connections.md', import.meta.url))
@@ -20,6 +21,7 @@ const given = {
   missingConnectionTrigger,
   createServer,
   isAuthFlowError,
+  Slack,
   makeWebhookSecret: (): string => `whsec_${randomBytes(32).toString('base64')}`,
   Webhook,
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { apiRouter } from './api-router.ts'
 import { connectRouter } from './connect-router.ts'
@@ -100,6 +101,8 @@ describe('createCallHandler', () => {
     for (const path of paths) {
       it(`answers ${mount} ${path} the same directly and through the adapter`, async () => {
         const statuses = new Set<number>()
+        // Reads of credentials that were counted before come into the trail within a second.
+        if (path === 'audit.list') await sleep(1_500)
         for (const token of [tokens[mount], tokens['runs'], tokens['wrong'], undefined]) {
           for (const body of token === tokens[mount] ? bodies : ['{}']) {
             if (path === 'connections.disconnect' && body.endsWith(ends[mount] ?? '')) continue
