@@ -5,6 +5,7 @@ import type { Page, RunSummary } from '../shared/flow.ts'
 import type { RunStatuses } from '../shared/run-status.ts'
 import type { SecretKeys } from './connect/secret-keys.ts'
 import { connectCalls, jobCalls } from './host-calls.ts'
+import { secretsOf } from './jobs/auth-secrets.ts'
 import type { CancelledRuns } from './jobs/cancel-many.ts'
 import type {
   CancelRunsOptions,
@@ -17,6 +18,7 @@ import type {
   SendEventOptions,
   TaskPage,
 } from './jobs/engine.ts'
+import { holdSecrets } from './jobs/execution.ts'
 import type { Json } from './jobs/job.ts'
 import type { InvokeItem } from './jobs/outside-io.ts'
 import type { Running } from './running.ts'
@@ -196,6 +198,7 @@ export class HostApi<const I extends IntegrationList> implements ServerApi<I> {
    */
   async getAuth<const Id extends IntegrationId<I>>(request: GetAuthRequest<Id>): Promise<AuthFor<I, Id>> {
     const auth = await (await this.#services()).connect.getAuth(request)
+    holdSecrets(secretsOf(auth))
     // The integration's own type says which of the kinds it answers; its methods are what connections are made by.
     return auth as AuthFor<I, Id>
   }

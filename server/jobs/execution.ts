@@ -66,6 +66,12 @@ const scopes = new AsyncLocalStorage<{ readonly execution: Execution; readonly f
  */
 export const currentIO = (): IO | undefined => scopes.getStore()?.execution.io
 
+/** Has the run whose code is calling cut the secrets out of what it logs and stores of errors. Nothing outside of runs. */
+export function holdSecrets(secrets: readonly string[]): void {
+  const held = scopes.getStore()?.execution.heldSecrets
+  for (const secret of secrets) held?.add(secret)
+}
+
 /** The run whose code is calling, for log lines; undefined outside of runs. */
 export function currentRun(): RunFacts | undefined {
   const scope = scopes.getStore()
@@ -116,6 +122,8 @@ export interface ExecutionOptions {
 export class Execution {
   /** Set when the run's code is about to be called. */
   io: IO | undefined
+  /** Secrets that the run's code got beside its integrations. */
+  readonly heldSecrets = new Set<string>()
   /** The run's own frame. */
   readonly root: Frame = createFrame(undefined, '')
   /** Resolves once, when the pass has ended. */

@@ -5,6 +5,7 @@ import type { Auth } from '../../shared/auth.ts'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { deferIntegration, followSteps, type CallStep } from './deferred-integration.ts'
+import { secretsOf } from './auth-secrets.ts'
 import type { EngineCore } from './core.ts'
 import { withCall, type BoundCall, type Execution, type Frame } from './execution.ts'
 import type { Integrations, IO, RunContext } from './job.ts'
@@ -286,14 +287,3 @@ export class RunConnections {
 
 /** Where a run notes down that it acts by the integration's resolver; no id has a slash. */
 const resolvedBy = (integration: string): string => `resolver/${integration}`
-
-function secretsOf(auth: Auth): string[] {
-  switch (auth.type) {
-    case 'oauth2':
-      return [auth.accessToken]
-    case 'apiKey':
-      return [auth.apiKey]
-    case 'basic':
-      return [auth.password]
-  }
-}

@@ -199,8 +199,13 @@ export class RunPass {
       suspended: this.#runner?.unrepeatable,
       deadline: this.#deadline,
       tickets: this.#connections?.tickets,
-      secrets: this.#connections?.secrets ?? [],
+      secrets: this.#secrets(),
     }
+  }
+
+  /** Secrets that the run has been given so far. */
+  #secrets(): readonly string[] {
+    return [...(this.#connections?.secrets ?? []), ...this.#execution.heldSecrets]
   }
 
   async #loadEvent(): Promise<ClaimedRun['event']> {
@@ -212,7 +217,7 @@ export class RunPass {
     const { run, claim, definition } = this.#claimed
     const core = this.#core
     const execution = this.#execution
-    const secrets = (): readonly string[] => this.#connections?.secrets ?? []
+    const secrets = (): readonly string[] => this.#secrets()
     const suspended = run.suspended ?? {}
     const runner = new TaskRunner({
       core,
