@@ -97,7 +97,7 @@ function accepted(header = ''): string[] {
     .slice(0, maxHeaderLength)
     .split(',')
     .map((part) => {
-      const [tag = '', quality = 'q=1'] = part.trim().split(/\s*;\s*/)
+      const [tag = '', quality = 'q=1'] = part.split(';').map((each) => each.trim())
       return { tag, weight: Number(quality.replace(/^q=/, '')) || 0 }
     })
     .filter(({ tag, weight }) => /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/.test(tag) && weight > 0)
