@@ -24,6 +24,7 @@ import {
 import { environment, newKey, openGround } from './fixtures/seeded-store.ts'
 import { defineFields } from './integrations/field-set.ts'
 import { createGuardedFetch } from './net/guarded-fetch.ts'
+import { requestWaits } from './jobs/wait-records.ts'
 import { oauthMethod } from './oauth/fixtures/methods.ts'
 import { startTokenServer } from './oauth/fixtures/token-server.ts'
 import { allSets, sealedSets } from './sealed-sets.ts'
@@ -103,6 +104,15 @@ function clientWith(encryptionKeys: string): AuthFlow<typeof integrations> {
     },
   })
   client.defineJob({
+    id: 'asks',
+    name: 'Asks',
+    version: '1.0.0',
+    trigger: trigger('asks'),
+    run: async (payload, io) => {
+      await io.waitForEvent('event', { name: 'answered', filter: { secret: [payload.secret] } })
+    },
+  })
+  client.defineJob({
     id: 'fails',
     name: 'Fails',
     version: '1.0.0',
@@ -163,29 +173,35 @@ async function parkAnswer(connect: Connect): Promise<void> {
   assert.equal((await comeBack(connect, { cookies }, { integration, params })).result, 'confirm')
 }
 
-/** What the triggers seal of a source: the secret of a registration, and a delivery that was not read yet. */
+/** The secret of a registration; a delivery and a request that were not read yet. */
 async function fillTriggers(store: Store, vault: Vault): Promise<void> {
   const place = { id: 'registration', integration: 'plain', hook: 'hook' }
   const secrets = { current: sealSecret(vault, place, 'secret of a webhook') }
   await store.insert(registrationsAsSealed, { ...place, secrets })
   const request = vault.session('delivery', 'delivery').seal('{"body":"…"}', 'request')
   await store.insert(deliveriesAsSealed, { id: 'delivery', request })
+  // An answer that the run has not taken up yet.
+  const body = vault.session('run', 'run').seal('"an answer"', 'request:request')
+  await store.insert(requestsAsSealed, { id: 'request', runId: 'run', path: 'request', body })
 }
 
 /** The members of their records that hold sealed values or say where they belong. */
 const registrationsAsSealed = defineSet<
   StoredDocument & { integration: string; hook: string; secrets: Record<string, string> }
 >(registrations.name)
+const requestsAsSealed = defineSet<StoredDocument & { runId: string; path: string; body: string }>(
+  requestWaits.name,
+)
 const deliveriesAsSealed = defineSet<StoredDocument & { request: string }>(deliveries.name)
 
 describe('sealedSets', () => {
   it('holds every set in which the product seals something, and all of it is sealed anew', async () => {
     const first = clientWith(k1)
     await first.start()
-    for (const name of ['everything', 'waits', 'fails']) {
+    for (const name of ['everything', 'waits', 'asks', 'fails']) {
       await first.sendEvent({ name, payload: { secret: `canary of ${name}` } })
     }
-    await runsEnd(first, { everything: 'succeeded', fails: 'failed' })
+    await runsEnd(first, { everything: 'succeeded', asks: 'waiting', fails: 'failed' })
     const ground = await openGround(url, k1)
     await fillConnect(ground.store, ground.vault)
     await fillTriggers(ground.store, ground.vault)
