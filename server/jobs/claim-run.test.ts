@@ -4,8 +4,20 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { aroundStore } from '../connect/fixtures/around-store.ts'
 import type { Change, DocumentSet, Match, Store, StoredDocument } from '../store/store.ts'
 import { eventTrigger } from '../triggers/event-trigger.ts'
-import { createDirectory, openEngine, reaches, type EngineFixture } from './fixtures/engine-fixture.ts'
-import { places, runs } from './records.ts'
+import { createStoreQueue, queueSets } from '../queue/store-queue.ts'
+import { openStore } from '../store/open-store.ts'
+import { claimRun } from './claim-run.ts'
+import {
+  createClock,
+  createDirectory,
+  openEngine,
+  reaches,
+  type EngineFixture,
+} from './fixtures/engine-fixture.ts'
+import { Lanes } from './lanes.ts'
+import { jobSets, places, runs } from './records.ts'
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** The first claim of a run comes before its record, which is there when it is looked for. */
 function tooEarly(store: Store): Store {
@@ -22,6 +34,41 @@ function tooEarly(store: Store): Store {
     },
   })
 }
+
+describe('a hint whose run is not stored', () => {
+  it('is looked at again soon, then ever more seldom, and forgotten after a minute', async () => {
+    const directory = createDirectory()
+    const store = await openStore(`sqlite:${directory.path}/hints.db`)
+    await store.migrate([...jobSets, ...queueSets], 'test')
+    const clock = createClock()
+    const queue = createStoreQueue(store, { now: clock.now })
+    const here = { store, queue, now: clock.now, log: quiet }
+    const core = { ...here, lanes: new Lanes(here) }
+    try {
+      await queue.add([{ runId: 'run_none', job: 'job', version: '1.0.0', dueAt: clock.now() }])
+      const start = clock.now()
+      const pauses: number[] = []
+      for (;;) {
+        const [hint] = await queue.claim([{ job: 'job', version: '1.0.0' }], 1)
+        assert.ok(hint)
+        assert.equal(await claimRun(core, hint, { owner: 'one', limit: undefined }), undefined)
+        const [left] = await store.range(queueSets[0], '0', 'g', 1)
+        if (left === undefined) break
+        const pause = Number.parseInt(left.id.slice(10, 22), 16) - clock.now()
+        pauses.push(pause)
+        clock.advance(pause)
+      }
+      assert.equal(pauses[0], 50)
+      assert.ok(pauses.every((pause, index) => pause >= (pauses[index - 1] ?? 0) && pause <= 5000))
+      const total = clock.now() - start
+      assert.ok(total >= 55_000 && total <= 65_000, `${total} ms`)
+    } finally {
+      await queue.close()
+      await store.close()
+      directory.remove()
+    }
+  })
+})
 
 describe('a hint that is read before its run is due', () => {
   let directory: ReturnType<typeof createDirectory>

@@ -10,11 +10,11 @@ import { places, runs, type RunDocument } from './records.ts'
 /** States in which a run can be taken when it is due. */
 const claimableStates = ['queued', 'waiting', 'waiting_for_connection'] as const
 
-/** A hint whose run is not there yet is looked at again after this, so many times, and then forgotten: one minute. */
-const missingRunPauseMs = 5000
-const missingRunLooks = 12
 /** A hint is there before its run is due: one that is only read, not written to, may be read just before. */
 const secondLookMs = 50
+/** A hint whose run is not there yet is looked at again ever more seldom, and then forgotten: about one minute. */
+const longestPauseMs = 5000
+const missingRunLooks = 18
 /** Longer ago than a write takes: what such a hint was written for has happened. */
 const youngMs = 5000
 
@@ -84,7 +84,7 @@ async function drop(
   const run = await store.get(runs, hint.runId)
   if (run === undefined) {
     if (hint.postponements >= missingRunLooks) await queue.settle(hint)
-    else await queue.postpone(hint, now() + missingRunPauseMs)
+    else await queue.postpone(hint, now() + Math.min(longestPauseMs, secondLookMs * 2 ** hint.postponements))
     return
   }
   const isDue = isClaimable(run) && run.dueAt !== undefined && run.dueAt <= now()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
+import { after, afterEach, describe, it } from 'node:test'
 import { intervalTrigger } from '../triggers/schedule-trigger.ts'
 import { openStore } from '../store/open-store.ts'
 import type { Store } from '../store/store.ts'
@@ -10,6 +10,7 @@ import {
   createClock,
   createDirectory,
   openEngine,
+  running,
   until,
   type EngineFixture,
 } from './fixtures/engine-fixture.ts'
@@ -33,13 +34,20 @@ interface Bench extends EngineFixture {
 
 type Open = (options?: Partial<EngineOptions>) => Promise<EngineFixture>
 
+const opened: Bench[] = []
+afterEach(async () => {
+  for (const { close } of opened.splice(0)) await close()
+})
+
 async function bench(open: Open, now?: () => number): Promise<Bench> {
-  const fixture = await open(now ? { now } : {})
+  const fixture = await open(now ? { now: running(now) } : {})
   await fixture.store.migrate(scheduleSets, 'test')
   const clock = now ? { now } : {}
   const book = createScheduleBook({ store: fixture.store, ...clock })
   const ticker = createTicker({ store: fixture.store, book, engine: fixture.engine, log: quiet, ...clock })
-  return { ...fixture, book, ticker }
+  const bench = { ...fixture, book, ticker }
+  opened.push(bench)
+  return bench
 }
 
 const url = process.env['TEST_MONGODB_URL']
@@ -110,7 +118,6 @@ for (const { name, skip, open } of stores) {
       assert.equal(first?.[1], null)
       assert.equal(second?.[1], first?.[0])
       assert.equal((await one.engine.listRuns({ job: 'tick', limit: 50 })).items.length, 3)
-      await one.close()
     })
 
     it('makes up for missed times as the rule says', async () => {
@@ -138,7 +145,6 @@ for (const { name, skip, open } of stores) {
         () => seen.all.length === 11 && seen.last.length === 2 && seen.skip.length === 1,
       )
       assert.deepEqual([...seen.all].sort().at(-2), seen.last[0])
-      await one.close()
     })
 
     it('skips, queues or allows what overlaps', async () => {
@@ -184,7 +190,6 @@ for (const { name, skip, open } of stores) {
         return done.get('queue') === 3
       })
       assert.deepEqual([most.get('queue'), done.get('skip')], [1, 1])
-      await one.close()
     })
 
     it('finishes what a crash left between deciding and sending, once', async () => {
@@ -214,7 +219,6 @@ for (const { name, skip, open } of stores) {
       clock.advance(5_001)
       await one.ticker.round()
       assert.equal((await one.engine.listRuns({ job: 'tick', limit: 50 })).items.length, 1)
-      await one.close()
     })
 
     it('keeps its times over a restart, and follows the highest version of the job', async () => {
@@ -246,7 +250,6 @@ for (const { name, skip, open } of stores) {
       clock.advance(1_000)
       await ticker.round()
       assert.equal(sent.length, 1)
-      await one.close()
     })
 
     it('fires nothing for a job that is off or gone, and makes up for nothing when it is back', async () => {
@@ -280,7 +283,6 @@ for (const { name, skip, open } of stores) {
       clock.advance(60_000)
       await ticker.round()
       assert.equal(sent.length, 1)
-      await one.close()
     })
 
     it('spreads schedules of one time, each always by the same', async () => {
@@ -314,7 +316,6 @@ for (const { name, skip, open } of stores) {
       const once = sent.slice(0, 20)
       assert.equal(new Set(once.map(({ id }) => id)).size, 20)
       assert(new Set(once.map(({ at }) => at)).size > 5, 'spread')
-      await one.close()
     })
   })
 }

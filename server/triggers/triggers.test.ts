@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
+import { after, afterEach, describe, it } from 'node:test'
 import { z } from 'zod'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { noMetrics } from '../../shared/metrics.ts'
@@ -22,6 +22,7 @@ import {
   createClock,
   createDirectory,
   openEngine,
+  running,
   until,
   type EngineFixture,
 } from '../jobs/fixtures/engine-fixture.ts'
@@ -156,14 +157,20 @@ async function openStoreOf(name: string, path: string) {
   return openStore(target.href, { log: quiet })
 }
 
+const benches: Bench[] = []
+afterEach(async () => {
+  for (const { close } of benches.splice(0)) await close()
+})
+
 async function bench(name: string): Promise<Bench> {
   const path = join(directory.path, String((count += 1)))
   mkdirSync(path)
   const clock = createClock()
   const store = await openStoreOf(name, path)
   await store.migrate([...jobSets, ...queueSets, ...triggerSets], 'test')
-  const queue = createStoreQueue(store, { now: clock.now })
-  const fixture = await openEngine(path, { store, queue, now: clock.now })
+  const now = running(clock.now)
+  const queue = createStoreQueue(store, { now })
+  const fixture = await openEngine(path, { store, queue, now })
   const provider = new Provider(clock.now)
   const feed = new Feed()
   const definitions = new TriggerDefinitions()
@@ -223,7 +230,7 @@ async function bench(name: string): Promise<Bench> {
     })
   }
   await engine.start()
-  return {
+  const opened: Bench = {
     ...fixture,
     clock,
     provider,
@@ -241,6 +248,8 @@ async function bench(name: string): Promise<Bench> {
       await store.close()
     },
   }
+  benches.push(opened)
+  return opened
 }
 
 const day = 24 * 3_600_000
@@ -260,7 +269,6 @@ for (const { name, skip } of stores) {
         Array.from({ length: 6 }, (_, index) => (index % 2 ? b.one : b.other).registrations.unregister(wish)),
       )
       assert.equal(b.provider.hooks.size, 0)
-      await b.close()
     })
 
     it('try again later what a provider that fails did not take, ever less often', async () => {
@@ -284,7 +292,6 @@ for (const { name, skip } of stores) {
       b.provider.failing = undefined
       await tries(3_600_000, 4)
       assert.equal((await b.things.get('k')).state, 'active')
-      await b.close()
     })
 
     it('take over what a lost answer left at the provider', async () => {
@@ -296,7 +303,6 @@ for (const { name, skip } of stores) {
       await b.other.registrations.sweep()
       assert.equal((await b.things.get('k')).state, 'active')
       assert.equal(b.provider.hooks.size, 1)
-      await b.close()
     })
 
     it('renew before the end, and make again what is gone', async () => {
@@ -314,7 +320,6 @@ for (const { name, skip } of stores) {
       b.clock.advance(8 * 3_600_000)
       await b.one.registrations.sweep()
       assert.equal(b.provider.hooks.size, 1)
-      await b.close()
     })
 
     it('read what another process stored and did not come to read, once', async () => {
@@ -333,7 +338,6 @@ for (const { name, skip } of stores) {
       b.clock.advance(60_000)
       await b.other.deliveries.sweep()
       assert.equal((await b.engine.listRuns({ job: 'things' })).items.length, 1)
-      await b.close()
     })
 
     it('keep ids for 35 days, and the request no longer than it takes to read it', async () => {
@@ -348,7 +352,6 @@ for (const { name, skip } of stores) {
       const kept = await until('both records', read)
       assert(kept.every(({ expireAt, receivedAt }) => (expireAt ?? 0) - receivedAt === 35 * day))
       assert(kept.every((one) => one.request === undefined && !JSON.stringify(one).includes('planted')))
-      await b.close()
     })
 
     it('ask a source from where it was left, each item once, and less often while it fails', async () => {
@@ -380,7 +383,6 @@ for (const { name, skip } of stores) {
       await b.one.registrations.sweep()
       await until('the fifth', () => b.seen.length === 5)
       assert.equal(await b.items.unregister('news'), true)
-      await b.close()
     })
 
     it('take requests that the verifier of an endpoint believes, once, as the account it names', async () => {
@@ -406,7 +408,6 @@ for (const { name, skip } of stores) {
       await until('both runs', () => b.seen.length === 2)
       const sorted = b.seen.map((one) => JSON.stringify(one)).sort()
       assert.deepEqual(sorted, ['["plain",{"hello":"world"},null]', '["web",{"hello":"world"},"9"]'])
-      await b.close()
     })
   })
 }
