@@ -67,6 +67,12 @@ export interface IntegrationView {
   /** `Slack`. */
   readonly name: string
   readonly methods: readonly ConnectMethod[]
+  /** Words for scopes, those too that are not asked for by default; absent where there are none. */
+  readonly scopeLabels?: Readonly<Record<string, string>>
+  /**
+   * On a button that changes what was asked after authorisation: `Change channel`. Absent where nothing is asked.
+   */
+  readonly configureLabel?: string
 }
 
 /** A flow as its account's browser sees it. */
@@ -207,6 +213,10 @@ export interface RunSummary {
   readonly tasks: readonly TaskSummary[]
   /** Code and message of the error that ended the run. */
   readonly error: { readonly code: string; readonly message: string } | null
+  /** The run in whose place it goes on (`io.continueAsNew`); null for one that an event started. */
+  readonly continues: string | null
+  /** The run that goes on in its place; null while there is none. */
+  readonly continuedAs: string | null
 }
 
 /** A page of a listing, newest first. */

@@ -2,6 +2,7 @@
 // implements it; the server knows providers by this interface only.
 
 import type { ApiKeyAuth, Auth, BasicAuth, Identity, OAuth2Auth } from '../../shared/auth.ts'
+import type { FieldError } from '../../shared/errors.ts'
 import type { FieldsOutcome, FieldValues, FormField } from '../../shared/fields.ts'
 import type { FieldOptions } from '../../shared/flow.ts'
 import type { IO } from '../jobs/job.ts'
@@ -14,6 +15,35 @@ export interface FieldSet {
   readonly form: readonly FormField[]
   /** Normalises and judges. The last word: what it accepts is used. */
   parse(values: FieldValues): FieldsOutcome
+  /**
+   * The fields in the nearest language that they have texts in; undefined where that is the one they are declared in.
+   *
+   * @param wanted what the reader wants, the dearest first: `['de-AT', 'fr']`
+   */
+  translate?(wanted: readonly string[]): TranslatedFields | undefined
+}
+
+/** Fields in another language than that of their declaration. */
+export interface TranslatedFields {
+  /** For `Content-Language`: `de`. */
+  readonly language: string
+  /** As the browser gets them. */
+  readonly form: readonly FormField[]
+  /** The same complaints in the language. */
+  errors(errors: readonly FieldError[]): readonly FieldError[]
+}
+
+/** Texts of one field in another language; what is left out stays as it is declared. */
+export interface FieldTexts {
+  readonly title?: string | undefined
+  readonly description?: string | undefined
+  readonly placeholder?: string | undefined
+  /** Shown when the pattern does not match. */
+  readonly patternMessage?: string | undefined
+  /** Shown when the provider refuses the value, instead of what the integration says of it. */
+  readonly rejectedMessage?: string | undefined
+  /** Labels of the choices, one for each. */
+  readonly optionLabels?: readonly string[] | undefined
 }
 
 /** What hooks of a provider get. */
@@ -88,6 +118,8 @@ export type ClientAuthentication = 'basic' | 'basicRaw' | 'post' | 'privateKeyJw
 export interface TokenEndpointProfile {
   /** On the button or the choice: `Sign in with Slack`. */
   readonly label: string
+  /** The same in other languages: `{ de: 'Mit Slack anmelden' }`. */
+  readonly labels?: Readonly<Record<string, string>>
   /** Token endpoint; may depend on the fields. */
   tokenUrl(fields: MethodFields): string
   /** Where tokens are refreshed, if not at the token endpoint. */
@@ -221,6 +253,8 @@ export interface KeyMethod {
   readonly id: 'apiKey' | 'basic'
   /** On the choice: `Personal access token`. */
   readonly label: string
+  /** The same in other languages. */
+  readonly labels?: Readonly<Record<string, string>>
   /** Has the secret field `apiKey`, or `username` and `password`, and what else the provider needs. */
   readonly fields: FieldSet
   /**
@@ -260,6 +294,8 @@ export interface ConfiguringContext {
  * kept with the connection, among `auth.fields`, and stay when the account connects again.
  */
 export interface Configuration {
+  /** On a button that asks again: `Change channel` (default: `Change` and the title of the first field). */
+  readonly label?: string
   /** None of them secret, and none with the name of a method's field. Those with `options` are choices. */
   readonly fields: FieldSet
   /**

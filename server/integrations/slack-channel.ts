@@ -8,6 +8,7 @@ import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { FieldOption, FieldOptions } from '../../shared/flow.ts'
 import type { Complainant } from './checked-options.ts'
 import { defineFields, type FieldMeta } from './field-set.ts'
+import { fieldTexts } from './field-texts.ts'
 import type { Configuration, ConfiguringAuth, ConfiguringContext } from './integration.ts'
 import { readAs } from './json-request.ts'
 import { member } from './provider-failure.ts'
@@ -22,6 +23,7 @@ export interface SlackChannelAccess {
 
 const channelField = {
   title: 'Channel',
+  locales: fieldTexts('slackChannel'),
   description: 'Where messages go. Private channels are listed once the app was invited to them.',
   placeholder: 'Choose a channel',
   options: true,
@@ -57,6 +59,7 @@ export function slackChannel(self: Complainant, { client, explain }: SlackChanne
     }
   }
   return {
+    label: 'Change channel',
     fields: defineFields(z.object({ channel: z.string().max(64).meta(channelField) })),
     options: ({ search, cursor }, context) =>
       ask(context, (slack) =>
