@@ -2,7 +2,7 @@
 
 import { chmodSync, cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { build } from 'esbuild'
+import { buildCdn } from './cdn.ts'
 import { runCommand } from './command.ts'
 import { root } from './source-files.ts'
 
@@ -17,15 +17,5 @@ const { code } = await runCommand(
 if (code === 0) chmodSync(join(root, 'dist/server/cli/main.js'), 0o755)
 // Types for frameworks and data for editors are made, not compiled.
 cpSync(join(root, 'ui/types'), join(root, 'dist/ui/types'), { recursive: true })
-// One file for a script tag, Lit and tRPC inside.
-await build({
-  entryPoints: [join(root, 'ui/cdn.ts')],
-  outfile: join(root, 'dist/cdn/authflow.js'),
-  bundle: true,
-  minify: true,
-  format: 'esm',
-  target: 'es2022',
-  conditions: ['production'],
-  charset: 'utf8',
-})
+await buildCdn(join(root, 'dist/cdn'))
 process.exitCode = code

@@ -10,7 +10,14 @@ import type { AuthFor, IntegrationList, ServerApi } from './server-api.ts'
 
 export { AuthFlowError } from '../shared/errors.ts'
 export type { ErrorCode, ErrorDetails, FieldError } from '../shared/errors.ts'
-export type { ConfirmRequest, ConnectLink, ConnectLinkRequest } from './connect/connect.ts'
+export type {
+  ConfirmPageRequest,
+  ConfirmRequest,
+  ConnectLink,
+  ConnectLinkRequest,
+  ConnectPageRequest,
+  PagePurpose,
+} from './connect/connect.ts'
 export type { AuthFor, ConnectionQuery, ConnectionsQuery, RunsQuery, ServerApi } from './server-api.ts'
 
 /** How the server is reached. */
@@ -58,6 +65,10 @@ export function createClient<C = ServerApi<IntegrationList>>(
     },
     secretKeys: { list: () => call(() => api.secretKeys.list.query()) },
     connectLinks: { create: (request) => call(() => api.connectLinks.create.mutate(request)) },
+    connectPages: {
+      create: (request) => call(() => api.connectPages.create.mutate(request)),
+      confirm: (request) => call(() => api.connectPages.confirm.mutate(request)),
+    },
     connections: {
       confirm: (request) => call(() => api.connections.confirm.mutate(request)),
       list: (query = {}) => call(() => api.connections.list.query(query)),

@@ -50,6 +50,8 @@ export class HostApi<const I extends IntegrationList> implements ServerApi<I> {
   readonly secretKeys: ServerApi<I>['secretKeys']
   /** Makes links for mails and native apps. */
   readonly connectLinks: ServerApi<I>['connectLinks']
+  /** Makes and opens pages of this server on which an account connects. */
+  readonly connectPages: ServerApi<I>['connectPages']
   /** Who is connected, and ending it. */
   readonly connections: ServerApi<I>['connections']
   /** Renames accounts. */
@@ -82,6 +84,7 @@ export class HostApi<const I extends IntegrationList> implements ServerApi<I> {
     this.connectTokens = calls.connectTokens
     this.secretKeys = calls.secretKeys
     this.connectLinks = calls.connectLinks
+    this.connectPages = calls.connectPages
     this.connections = calls.connections
     this.accounts = calls.accounts
     this.integrations = calls.integrations

@@ -13,7 +13,14 @@ const ownActor = 'server'
 /** Calls of the server API that the connect service answers. */
 export type ConnectCalls = Pick<
   ServerApi<IntegrationList>,
-  'connectTokens' | 'secretKeys' | 'connectLinks' | 'connections' | 'accounts' | 'integrations' | 'audit'
+  | 'connectTokens'
+  | 'secretKeys'
+  | 'connectLinks'
+  | 'connectPages'
+  | 'connections'
+  | 'accounts'
+  | 'integrations'
+  | 'audit'
 >
 
 /** The calls over a connect service that is opened when it is first needed. */
@@ -25,6 +32,10 @@ export function connectCalls(keys: SecretKeys, connect: () => Promise<Connect>):
     },
     secretKeys: { list: async () => listSecretKeys(keys, (await connect()).keyUses) },
     connectLinks: { create: async (request) => (await connect()).createLink(request, ownActor) },
+    connectPages: {
+      create: async (request) => (await connect()).createPage(request, ownActor),
+      confirm: async (request) => (await connect()).confirmPage(request),
+    },
     connections: {
       confirm: async (request) => (await connect()).confirm(request),
       list: async (query = {}) => (await connect()).listConnections(query),

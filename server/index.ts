@@ -222,7 +222,14 @@ export type {
   MetadataValue,
   OAuth2Auth,
 } from '../shared/auth.ts'
-export type { ConfirmRequest, ConnectLink, ConnectLinkRequest } from './connect/connect.ts'
+export type {
+  ConfirmPageRequest,
+  ConfirmRequest,
+  ConnectLink,
+  ConnectLinkRequest,
+  ConnectPageRequest,
+  PagePurpose,
+} from './connect/connect.ts'
 export type {
   ConnectPurpose,
   ConnectTokenReply,

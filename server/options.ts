@@ -16,6 +16,7 @@ import { isLoopbackHost } from './net/url-guard.ts'
 import { readTrustedProxies, type TrustedProxies } from './http/client-address.ts'
 import type { GuessBounds } from './http/guess-guard.ts'
 import { readMetricsAccess, type MetricsAccess } from './http/metrics-route.ts'
+import { isPageOrigin } from './http/origins.ts'
 import type { OwnPageTexts } from './http/page-texts.ts'
 import { createRateLimiter, type RateLimits } from './http/rate-limits.ts'
 import { readQueueOption, type QueueOption, type RedisTarget } from './queue/redis-options.ts'
@@ -59,6 +60,8 @@ export interface AuthFlowOptions<I extends IntegrationList> {
    * leave out stays in the nearest of en, de, fr, es, ja, pt and ar.
    */
   readonly pageTexts?: OwnPageTexts
+  /** Lets people connect on pages of this server, see `connectPages.create` (default: there are none). */
+  readonly connectPages?: ConnectPagesOption
   /**
    * Serves `/metrics` for Prometheus (default: not at all). `true`: to callers on this machine that no proxy stands
    * before. With `token`, 32 to 256 characters: to whoever sends it as bearer, from anywhere.
@@ -88,6 +91,19 @@ export interface AuthFlowOptions<I extends IntegrationList> {
   readonly logger?: Logger
 }
 
+/** How connect pages are made. */
+export interface ConnectPagesOption {
+  /** Exact origins of yours at which pages are confirmed and to which they lead back: `https://app.example.com`. */
+  readonly origins: readonly string[]
+  /** Your name as your customers know it (default: the host name of `returnUrl`). */
+  readonly name?: string
+  /**
+   * File with the script of the page, where the server is bundled and does not find its own package
+   * (default: `dist/cdn/connect-page.js` of the package).
+   */
+  readonly script?: URL
+}
+
 /** The options, read. */
 export interface Settings {
   readonly environment: string
@@ -104,6 +120,8 @@ export interface Settings {
   readonly concurrency?: number
   readonly describe: boolean
   readonly pageTexts: OwnPageTexts | undefined
+  /** Undefined: there are none. */
+  readonly connectPages: ConnectPagesOption | undefined
   readonly webhooks: readonly WebhookEndpoint[]
   readonly audit: AuditSettings
   /** Undefined: there are no metrics. */
@@ -139,6 +157,7 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     ...readConcurrency(options.concurrency),
     describe: options.describe ?? true,
     pageTexts: options.pageTexts,
+    connectPages: readConnectPages(options.connectPages, isLoopbackHost(baseUrl.hostname)),
     webhooks: readWebhookEndpoints(options.connectionWebhooks, isLoopbackHost(baseUrl.hostname)),
     audit: readAudit(options.audit),
     metrics: readMetricsAccess(options.metrics),
@@ -150,6 +169,21 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     },
   }
 }
+
+function readConnectPages(
+  pages: ConnectPagesOption | undefined,
+  loopback: boolean,
+): ConnectPagesOption | undefined {
+  if (pages === undefined) return undefined
+  const { origins, name } = pages
+  if (origins.length === 0 || !origins.every((origin) => isPageOrigin(origin, loopback)))
+    throw invalid('connectPages.origins', 'exact origins such as https://app.example.com, at least one')
+  if (name !== undefined && (name.trim() === '' || name.length > longestName))
+    throw invalid('connectPages.name', `a text of at most ${longestName} characters`)
+  return pages
+}
+
+const longestName = 100
 
 const longestAuditDays = 3_650
 

@@ -219,6 +219,7 @@ function joinParts(
     baseUrl,
     webhooks: settings.webhooks,
     audit: settings.audit,
+    pages: settings.connectPages,
     admitStart: (accountId) => settings.bounds.limiter.start(accountId),
     sendEvent: (event) => sendConnectionEvent(engine, event),
     lastUse: {

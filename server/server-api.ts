@@ -4,7 +4,14 @@
 import type { Auth, Connection, Metadata } from '../shared/auth.ts'
 import type { ConnectTokenReply, ConnectTokenRequest, Page, RunState, RunSummary } from '../shared/flow.ts'
 import type { AuditQuery, AuditRow } from './connect/audit-list.ts'
-import type { AuthRequest, ConfirmRequest, ConnectLink, ConnectLinkRequest } from './connect/connect.ts'
+import type {
+  AuthRequest,
+  ConfirmPageRequest,
+  ConfirmRequest,
+  ConnectLink,
+  ConnectLinkRequest,
+  ConnectPageRequest,
+} from './connect/connect.ts'
 import type { RenameRequest, RenameStatus } from './connect/rename.ts'
 import type { SecretKeyInfo } from './connect/key-uses.ts'
 import type { RevokeTokensRequest } from './connect/revoke-tokens.ts'
@@ -113,6 +120,26 @@ export interface ServerApi<I extends IntegrationList> {
      * @throws {@link AuthFlowError} `invalid_input`, `unknown_integration`, `invalid_fields`, `not_supported`
      */
     create(request: ConnectLinkRequest): Promise<ConnectLink>
+  }
+  /** Makes and opens pages of the server on which an account connects, for hosts without a front end. */
+  readonly connectPages: {
+    /**
+     * A link to a page for one account, good until one browser was let in. Send the person there: by a redirect, or in a
+     * mail. The link sends them to `confirmUrl` with `authflow_visit` added. Scope `connect:create`.
+     *
+     * @throws {@link AuthFlowError} `not_supported` (the option `connectPages` is not set), `return_url_not_allowed`,
+     *   `invalid_input`, `unknown_integration`
+     */
+    create(request: ConnectPageRequest): Promise<ConnectLink>
+    /**
+     * Opens the page, if `accountId`, which comes from the session of who is at `confirmUrl` now, is the account that it
+     * was made for. Redirect to the URL of the answer at once: it works for 60 s, once, and only in the browser that opened
+     * the link. Scope `connect:create`.
+     *
+     * @throws {@link AuthFlowError} `account_mismatch` (the link still works for the right account), `link_used`,
+     *   `link_expired`, `link_invalid`, `invalid_input`
+     */
+    confirm(request: ConfirmPageRequest): Promise<ConnectLink>
   }
   /** Who is connected, and ending it. */
   readonly connections: {

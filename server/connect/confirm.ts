@@ -134,7 +134,8 @@ async function endMisled(
   return error
 }
 
-function judgeActor(actor: string | undefined): string | undefined {
+/** Throws `invalid_input` for an empty or a very long one. */
+export function judgeActor(actor: string | undefined): string | undefined {
   const valid =
     actor === undefined || (actor !== '' && actor.length <= maxActorLength && actor.isWellFormed())
   if (valid) return actor

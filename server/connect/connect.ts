@@ -124,6 +124,61 @@ export interface ConnectLink {
   readonly expiresAt: string
 }
 
+/** What may be done on a connect page. */
+export type PagePurpose = Exclude<ConnectPurpose, 'runs'>
+
+/** What `connectPages.create` takes. */
+export interface ConnectPageRequest {
+  /** The account that it is for. */
+  readonly accountId: string
+  /** Ids of the integrations that it shows, in this order. At least one. */
+  readonly integrations: readonly string[]
+  /**
+   * Exact URL of the host, at one of `connectPages.origins`. Whoever opens the link is sent there with `authflow_visit`
+   * added: the host looks who is signed in, and calls `connectPages.confirm`.
+   */
+  readonly confirmUrl: string
+  /** Exact URL of the host, at one of `connectPages.origins`, that the page leads back to. */
+  readonly returnUrl: string
+  /** What may be done there (default `create` and `reconnect`); `manage` lets the account disconnect. */
+  readonly purposes?: readonly PagePurpose[]
+  /** Who acts, for the audit trail (default: the account). */
+  readonly actor?: string
+  /** Language of the page: `de-AT` (default: the browser's). */
+  readonly locale?: string
+  /** Noted with the connections that are made there: a JSON object of at most 4 KB. */
+  readonly metadata?: Metadata
+  /** How long the link works, in ms: one minute to seven days (default one hour). */
+  readonly lifetimeMs?: number
+}
+
+/** What `connectPages.confirm` takes. */
+export interface ConfirmPageRequest {
+  /** Value of `authflow_visit` at `confirmUrl`. */
+  readonly visit: string
+  /** The account that is signed in at the host now; from the session, never from the request. */
+  readonly accountId: string
+  /** Who acts, for the audit trail (default: that of the link). */
+  readonly actor?: string
+}
+
+/** What an open connect page shows. */
+export interface ConnectPageView {
+  /** Its own URL, to which providers lead back. */
+  readonly url: string
+  /** Who asks, for people. */
+  readonly host: string
+  readonly returnUrl: string
+  /** What may be done there. */
+  readonly purposes: readonly PagePurpose[]
+  readonly integrations: readonly {
+    readonly definition: IntegrationView
+    /** Absent where there is none. */
+    readonly connection?: Connection
+  }[]
+  readonly locale?: string
+}
+
 /** What `connections.confirm` takes. */
 export interface ConfirmRequest {
   /** Value of `authflow_flow` at the return URL. */
@@ -216,6 +271,32 @@ export interface Connect {
   ): Promise<{ location: string; cookie: FlowCookie; locale?: string }>
   /** Exchanges the code of a flow that a link began, if the account is the one that the link is for. */
   confirm(request: ConfirmRequest): Promise<Connection>
+
+  /** Mints the link to a connect page. `actor` is the secret key's id. */
+  createPage(request: ConnectPageRequest, actor: string): Promise<ConnectLink>
+  /** Opens the page for a browser that the host has recognised. */
+  confirmPage(request: ConfirmPageRequest): Promise<ConnectLink>
+  /** What the link does: where to send the browser, and its cookie. */
+  openPage(
+    token: string,
+    cookies: ReadonlyMap<string, string>,
+  ): Promise<{ readonly location: string; readonly cookie: FlowCookie }>
+  /** Lets the browser in that the host sent. */
+  enterPage(request: {
+    id: string
+    ticket: string
+    cookies: ReadonlyMap<string, string>
+  }): Promise<{ readonly location: string; readonly cookie: FlowCookie }>
+  /** What the page shows to the browser that is in it. */
+  readPage(request: { id: string; cookies: ReadonlyMap<string, string> }): Promise<ConnectPageView>
+  /** A connect token for the elements of the page. */
+  mintPageToken(request: {
+    id: string
+    cookies: ReadonlyMap<string, string>
+    origin: string | undefined
+    integration: string
+    purpose: PagePurpose
+  }): Promise<ConnectTokenReply>
 
   listConnections(query: {
     accountId?: string

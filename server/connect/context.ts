@@ -48,6 +48,8 @@ export interface ConnectOptions {
   readonly sendEvent?: (event: OutgoingEvent) => Promise<void>
   /** What the audit trail keeps, and how long. */
   readonly audit?: Partial<AuditSettings>
+  /** Who may send people to pages of this server (default: there are none). */
+  readonly pages?: PageSettings | undefined
   /** Removes what was made with a connection before its grant ends (default: nothing was). */
   readonly lastUse?: LastUse
   /** Told after a change was written. Awaited; what it throws is logged and changes nothing. */
@@ -60,6 +62,14 @@ export interface AuditSettings {
   readonly days: number
   /** `minute`: reads are counted, and a killed process loses up to 1 s of them. `each`: a row before each answer. */
   readonly reads: 'minute' | 'each'
+}
+
+/** What the connect pages of this server are for. */
+export interface PageSettings {
+  /** Exact origins of the host, at which pages are confirmed and to which they lead back. */
+  readonly origins: readonly string[]
+  /** The host's name as its customers know it (default: the host name of `returnUrl`). */
+  readonly name?: string
 }
 
 /** An integration that accounts can connect to. */
@@ -86,6 +96,10 @@ export interface ConnectContext extends Omit<ConnectOptions, 'integrations' | 'o
   /** Resolves once the background work that was begun has ended. */
   settled(): Promise<void>
 }
+
+/** The URL that all of the server's own are below, without a slash at its end. */
+export const serverUrl = ({ baseUrl }: Pick<ConnectContext, 'baseUrl'>): string =>
+  `${baseUrl.origin}${baseUrl.pathname.replace(/(?<!\/)\/+$/, '')}`
 
 /** Checks the options and makes the context. Throws `duplicate_integration`. */
 export function createContext(options: ConnectOptions): ConnectContext {

@@ -12,6 +12,7 @@ import { createChoices, type FillChoices } from './choices.ts'
 import { listOptions, sweepStaged } from './configure.ts'
 import { confirmFlow } from './confirm.ts'
 import type { AuthReader, AuthRequest, Connect, TokenCaller } from './connect.ts'
+import { confirmPage, createPage, enterPage, mintPageToken, openPage, readPage } from './connect-page.ts'
 import { createConnections, type Connections } from './connections.ts'
 import { createContext, type ConnectOptions } from './context.ts'
 import { createCredentialReads, type CredentialReads } from './credential-reads.ts'
@@ -75,6 +76,7 @@ export function createConnect(options: ConnectOptions): Connect {
     runsAccount: async (caller) => (await tokens.check(caller, { purposes: ['runs'] })).accountId,
     ...tripCalls(parts),
     ...linkCalls(parts),
+    ...pageCalls(parts),
     ...hostCalls(parts, connections),
     ...renameCalls(connections, renames),
     getAuth: notingReads(getAuth, { reads, renames }),
@@ -215,5 +217,20 @@ function linkCalls(
     describeLink: (token) => describeLink(context, token),
     openLink: (token, origin, cookieNames) => openLink(parts, { token, origin, cookieNames }),
     confirm: (request) => confirmFlow(parts, request),
+  }
+}
+
+/** What connecting on a page of this server takes. */
+function pageCalls(
+  parts: WaitingParts,
+): Pick<Connect, 'createPage' | 'confirmPage' | 'openPage' | 'enterPage' | 'readPage' | 'mintPageToken'> {
+  const { context } = parts
+  return {
+    createPage: (request, actor) => createPage(context, request, actor),
+    confirmPage: (request) => confirmPage(context, request),
+    openPage: (token, cookies) => openPage(context, token, cookies),
+    enterPage: (request) => enterPage(context, request),
+    readPage: (request) => readPage(context, request),
+    mintPageToken: (request) => mintPageToken(parts, request),
   }
 }

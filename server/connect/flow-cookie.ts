@@ -1,4 +1,4 @@
-// The cookie that binds a trip to the provider to the browser that began it.
+// The cookies that bind a trip to the provider, and a connect page, to the browser that began it.
 
 import { flowIdPattern } from '../../shared/ids.ts'
 import type { FlowCookie } from './connect.ts'
@@ -21,10 +21,30 @@ export function flowCookie(
   present: readonly string[],
 ): FlowCookie {
   const prefix = prefixOf(baseUrl)
-  const name = flowCookieName(baseUrl, flow.id)
+  return cookieFor({ ...flow, prefix, ids: flowIdPattern }, present)
+}
+
+/** Name of a connect page's cookie. */
+export const pageCookieName = (baseUrl: URL, pageId: string): string => `${prefixOf(baseUrl)}page-${pageId}`
+
+/** The cookie for a connect page, good for as long as one for a flow. */
+export function pageCookie(
+  baseUrl: URL,
+  page: { readonly id: string; readonly value: string },
+  present: readonly string[],
+): FlowCookie {
+  const prefix = pageCookieName(baseUrl, '')
+  return cookieFor({ ...page, prefix, ids: /^[A-Za-z0-9_-]{43}$/ }, present)
+}
+
+function cookieFor(
+  { id, value, prefix, ids }: { id: string; value: string; prefix: string; ids: RegExp },
+  present: readonly string[],
+): FlowCookie {
+  const name = prefix + id
   const others = present.filter(
-    (other) => other !== name && other.startsWith(prefix) && flowIdPattern.test(other.slice(prefix.length)),
+    (other) => other !== name && other.startsWith(prefix) && ids.test(other.slice(prefix.length)),
   )
   const clear = others.slice(0, Math.max(0, others.length - (maxCookies - 1)))
-  return { name, value: flow.value, maxAgeSeconds: authorizationLifetimeMs / 1000, clear }
+  return { name, value, maxAgeSeconds: authorizationLifetimeMs / 1000, clear }
 }

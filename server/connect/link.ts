@@ -8,7 +8,7 @@ import { insertStep, updateStep, type NewDocument } from '../store/store.ts'
 import { newFlow, requireStartable } from './begin.ts'
 import { withEarlierScopes } from './asked-scopes.ts'
 import type { ConnectLink, ConnectLinkRequest, FlowCookie, LinkView } from './connect.ts'
-import { findOAuthMethod, type ConnectContext } from './context.ts'
+import { findOAuthMethod, serverUrl, type ConnectContext } from './context.ts'
 import { sha256 } from './digest.ts'
 import { flowCookie } from './flow-cookie.ts'
 import type { FlowParts } from './flow-parts.ts'
@@ -66,8 +66,7 @@ export async function createLink(
     link: { returnUrl, locale, values: openValues(context, integration, values), openedAt: null },
     expireAt: expiresAt + afterlifeMs,
   })
-  const base = `${context.baseUrl.origin}${context.baseUrl.pathname.replace(/(?<!\/)\/+$/, '')}`
-  return { url: `${base}/connect/link/${token}`, expiresAt: new Date(expiresAt).toISOString() }
+  return { url: `${serverUrl(context)}/connect/link/${token}`, expiresAt: new Date(expiresAt).toISOString() }
 }
 
 /** The values of the method's fields, which nobody can type in on the way. */
@@ -192,7 +191,8 @@ function deathOf({ link, spentAt, revokedAt, expiresAt }: LinkRecord, now: numbe
   return expiresAt <= now ? 'link_expired' : undefined
 }
 
-function requireOwnPage({ baseUrl }: ConnectContext, origin: string | undefined): void {
+/** Throws `origin_missing`, `origin_opaque` or `origin_mismatch` for what no page of this server sent. */
+export function requireOwnPage({ baseUrl }: ConnectContext, origin: string | undefined): void {
   if (origin === undefined || origin === '') throw new AuthFlowError('origin_missing')
   if (origin === 'null') throw new AuthFlowError('origin_opaque')
   if (origin !== baseUrl.origin) throw new AuthFlowError('origin_mismatch')

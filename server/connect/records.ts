@@ -32,6 +32,35 @@ export interface TokenRecord extends StoredDocument {
   readonly finished?: number
   /** Present when this is the token of a link: it opens a landing page and is no bearer of anything else. */
   readonly link?: LinkFacts
+  /** Present when this is the link to a connect page: it opens that page and is no bearer of anything else. */
+  readonly page?: PageFacts
+}
+
+/** What a connect page was minted with beside its link. */
+export interface PageFacts {
+  /** Exact URL at which the host confirms whose browser it is. */
+  readonly confirmUrl: string
+  /** Exact URL that the page leads back to. */
+  readonly returnUrl: string
+  readonly locale: string | null
+  /** What may be done there. */
+  readonly purposes: readonly Exclude<ConnectPurpose, 'runs'>[]
+  /** The one browser that is let in; null until the host has confirmed one. */
+  readonly visit: PageVisit | null
+}
+
+/** A browser that the host has confirmed. */
+export interface PageVisit {
+  /** SHA-256 of its cookie's value. */
+  readonly browserHash: string
+  /** SHA-256 of what it brings from the host. */
+  readonly ticketHash: string
+  /** Until when it may bring that. */
+  readonly enterBy: number
+  /** When it did; null before. */
+  readonly enteredAt: number | null
+  /** When the page stops to work. */
+  readonly endsAt: number
 }
 
 /** What a link was minted with beside its token. */

@@ -277,6 +277,19 @@ const apiRows: Readonly<Record<string, ApiRow>> = {
     keys: ['create'],
     input: { accountId: 'ada', integration: slack, returnUrl: `${pageOrigin}/done` },
   },
+  'connectPages.create': {
+    keys: ['create'],
+    input: {
+      accountId: 'ada',
+      integrations: [slack],
+      confirmUrl: `${pageOrigin}/confirm`,
+      returnUrl: `${pageOrigin}/done`,
+    },
+  },
+  'connectPages.confirm': {
+    keys: ['create'],
+    input: { visit: `${randomText(43)}.${randomText(43)}`, accountId: 'nobody' },
+  },
   'connections.confirm': { keys: ['create'], input: { flowId: randomText(22), accountId: 'nobody' } },
   'connections.list': { keys: ['connections'], input: {} },
   'connections.get': { keys: ['connections'], input: one },

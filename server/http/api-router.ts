@@ -13,9 +13,11 @@ import {
   auditInput,
   authInput,
   confirmInput,
+  confirmPageInput,
   connectionInput,
   connectionsInput,
   connectLinkInput,
+  connectPageInput,
   connectTokenInput,
   disconnectInput,
   eventInput,
@@ -126,6 +128,14 @@ export const apiRouter = router({
     create: scoped('connect:create')
       .input(connectLinkInput)
       .mutation(({ ctx, input }) => ctx.connect.createLink(input, ctx.actor)),
+  }),
+  connectPages: router({
+    create: scoped('connect:create')
+      .input(connectPageInput)
+      .mutation(({ ctx, input }) => ctx.connect.createPage(input, ctx.actor)),
+    confirm: scoped('connect:create')
+      .input(confirmPageInput)
+      .mutation(({ ctx, input }) => ctx.connect.confirmPage(input)),
   }),
   connections: router({
     // The backend that makes links also confirms them; it need not see or end connections.

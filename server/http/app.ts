@@ -18,6 +18,7 @@ import { apiRouter } from './api-router.ts'
 import { bearerOf } from './bearer.ts'
 import { callBodyLimit, manyEventsBodyLimit, payloadBodyLimit } from './body.ts'
 import { answerCallback } from './callback-route.ts'
+import { addConnectPages } from './connect-page-routes.ts'
 import { connectRouter } from './connect-router.ts'
 import { answerCors, describePath } from './cors.ts'
 import { isDeveloper } from './development.ts'
@@ -57,6 +58,8 @@ export interface AppOptions {
   readonly drain: Drain
   /** The host's own words on the pages. */
   readonly pageTexts?: OwnPageTexts | undefined
+  /** Where people connect on pages of this server; undefined: nowhere. */
+  readonly connectPages?: { readonly script?: URL | undefined } | undefined
   /** Serves `integrations.describe`. */
   readonly describe: boolean
   /** Development mode was asked for. */
@@ -80,7 +83,7 @@ export interface HttpApp {
 }
 
 /** Pages answer errors with a page, everything else with an {@link ErrorReply}. */
-const pagePaths = /^\/(?:connect\/(?:start$|link\/)|callback\/)/
+const pagePaths = /^\/(?:connect\/(?:start$|link\/|open\/|page\/[^/]+(?:\/enter)?$)|callback\/)/
 
 /** How long pages and proxies may keep the description of an integration. */
 const describeCaching = 'public, max-age=300'
@@ -183,7 +186,7 @@ function createRoutes(options: AppOptions): Router {
 /** Pages that people come to on the way to a provider and back. */
 function addPages(
   router: Router,
-  { baseUrl, services, bounds, pages }: AppOptions & { readonly pages: Pages },
+  { baseUrl, services, bounds, pages, pageTexts, connectPages }: AppOptions & { readonly pages: Pages },
 ): void {
   const secure = baseUrl.protocol === 'https:'
   router.all('/connect/start', async (ctx) =>
@@ -197,6 +200,8 @@ function addPages(
       pages,
     }),
   )
+  if (connectPages)
+    addConnectPages(router, { baseUrl, services, bounds, texts: pageTexts, script: connectPages.script })
   for (const path of ['/callback/:integration', '/callback/:integration/:issuer'])
     router.all(path, async (ctx) =>
       answerCallback(ctx, (await services()).connect, { params: ctx.params, pages }),

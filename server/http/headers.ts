@@ -42,6 +42,20 @@ function helmetHeaders(secure: boolean): readonly (readonly [string, string])[] 
 }
 
 /**
+ * Lets a page run one script and call the server, nothing else; returns the nonce that its script and style must carry.
+ *
+ * @param server the server's URL, below which the page calls and posts
+ */
+export function allowApp(ctx: Context, server: string): string {
+  const nonce = randomBytes(16).toString('base64url')
+  ctx.set(
+    'content-security-policy',
+    `default-src 'none';script-src 'nonce-${nonce}';style-src 'nonce-${nonce}';connect-src ${server}/connect/;base-uri 'none';form-action ${server}/connect/start;frame-ancestors 'none'`,
+  )
+  return nonce
+}
+
+/**
  * Lets one page's own inline script and style run, nothing else; returns the nonce they must carry.
  *
  * @param formAction where the page's forms may go (default nowhere)

@@ -117,6 +117,31 @@ export const connectLinkInput = z.strictObject({
   lifetimeMs: z.int().exactOptional(),
 })
 
+const pagePurpose = z.enum(['create', 'reconnect', 'manage'])
+
+/** `connectPages.create`. */
+export const connectPageInput = z.strictObject({
+  accountId,
+  integrations: z.array(name).min(1).max(100).readonly(),
+  confirmUrl: z.string().min(1).max(2048),
+  returnUrl: z.string().min(1).max(2048),
+  purposes: z.array(pagePurpose).min(1).max(3).readonly().exactOptional(),
+  actor: z.string().min(1).max(256).exactOptional(),
+  locale: z.string().min(1).max(64).exactOptional(),
+  metadata: metadata.exactOptional(),
+  lifetimeMs: z.int().exactOptional(),
+})
+
+/** `connectPages.confirm`. */
+export const confirmPageInput = z.strictObject({
+  visit: z.string().min(1).max(128),
+  accountId,
+  actor: z.string().min(1).max(256).exactOptional(),
+})
+
+/** What the elements of a connect page ask for a token with; `integrations` is the same again. */
+export const pageTokenInput = z.object({ integration: name, purpose: pagePurpose })
+
 /** `connections.confirm`. */
 export const confirmInput = z.strictObject({
   flowId: z.string().min(1).max(64),

@@ -1,6 +1,7 @@
 // What the pages say to the person in front of them. One module for each language, read when somebody needs it.
 
 import type { ErrorCode } from '../../shared/errors.ts'
+import { acceptedLanguages, baseLanguage, nearestLanguage } from '../../shared/languages.ts'
 import { texts as english } from './texts/en.ts'
 
 /** Texts of one language. `{name}` is the integration's, `{host}` the page's that asks. */
@@ -23,6 +24,18 @@ export interface PageTexts {
   readonly linkTitle: string
   /** Below it, with `{host}`. */
   readonly linkHint: string
+  /** Title of a connect page, with `{host}`, who asks. */
+  readonly pageTitle: string
+  /** Below it, with `{host}`. */
+  readonly pageHint: string
+  /** Button that connects again what is connected, with `{name}`. */
+  readonly again: string
+  /** Button that ends a connection, with `{name}`. */
+  readonly disconnect: string
+  /** Link that leads back, with `{host}`. */
+  readonly back: string
+  /** Where scripts are off. */
+  readonly needsScript: string
   /** The window may be closed. */
   readonly closeHint: string
   /** The browser goes back. */
@@ -61,9 +74,6 @@ const languages: Readonly<Record<string, () => Promise<{ readonly texts: PageTex
 /** Written from right to left. */
 const fromTheRight = /^(ar|fa|he|ur|yi|ps|sd|ug|dv)\b/
 
-/** Headers longer than this are read no further. */
-const maxHeaderLength = 256
-
 /**
  * The texts for a locale such as `de-AT`: the nearest language that is there, with the host's own words. Without a locale,
  * or without texts for it, the browser's languages decide; at last it is English.
@@ -75,11 +85,10 @@ export async function textsFor(
   acceptLanguage: string | undefined,
   own: OwnPageTexts = {},
 ): Promise<LanguageTexts> {
-  const wanted = [...(locale === undefined ? [] : [locale]), ...accepted(acceptLanguage), 'en']
-  const tags = wanted.flatMap((tag) => [tag.toLowerCase(), tag.toLowerCase().replace(/-.*/s, '')])
+  const wanted = [...(locale === undefined ? [] : [locale]), ...acceptedLanguages(acceptLanguage)]
   const words = new Map(Object.entries(own).map(([tag, texts]) => [tag.toLowerCase(), texts]))
-  const language = tags.find((tag) => words.has(tag) || Object.hasOwn(languages, tag)) ?? 'en'
-  const base = language.replace(/-.*/s, '')
+  const language = nearestLanguage(wanted, (tag) => words.has(tag) || Object.hasOwn(languages, tag)) ?? 'en'
+  const base = baseLanguage(language)
   const { texts } = (await languages[base]?.()) ?? { texts: english }
   return {
     ...texts,
@@ -89,20 +98,6 @@ export async function textsFor(
     language,
     direction: fromTheRight.test(language) ? 'rtl' : 'ltr',
   }
-}
-
-/** Languages of the header, the dearest first (RFC 9110 section 12.5.4). */
-function accepted(header = ''): string[] {
-  return header
-    .slice(0, maxHeaderLength)
-    .split(',')
-    .map((part) => {
-      const [tag = '', quality = 'q=1'] = part.split(';').map((each) => each.trim())
-      return { tag, weight: Number(quality.replace(/^q=/, '')) || 0 }
-    })
-    .filter(({ tag, weight }) => /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/.test(tag) && weight > 0)
-    .sort((left, right) => right.weight - left.weight)
-    .map(({ tag }) => tag)
 }
 
 /** The text with its placeholders filled in. */

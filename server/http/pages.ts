@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../shared/errors.ts'
 import { pollChannelName } from '../../shared/flow.ts'
 import type { CallbackOutcome, LinkView } from '../connect/connect.ts'
 import { allowInline } from './headers.ts'
+import { escapeHtml, palette, scriptJson } from './html.ts'
 import { fillText, textsFor, type LanguageTexts, type OwnPageTexts } from './page-texts.ts'
 
 interface Page {
@@ -49,7 +50,7 @@ export function createPages(own: OwnPageTexts = {}): Pages {
         title: texts.leaving,
         hint: texts.leavingHint,
         link: { href: location, label: texts.goOn },
-        script: `location.replace(${scriptText(location)})`,
+        script: `location.replace(${scriptJson(location)})`,
       })
     },
     async link(ctx, { integrationName: name, host, locale }) {
@@ -93,7 +94,7 @@ function outcomePage(outcome: CallbackOutcome, texts: LanguageTexts): Page {
   }
   const advice = errorCode === undefined ? undefined : adviceOn(texts, errorCode)
   const back = outcome.mode === 'redirect' && returnUrl !== undefined ? returnUrl : undefined
-  const leave = back === undefined ? 'window.close()' : `location.replace(${scriptText(back)})`
+  const leave = back === undefined ? 'window.close()' : `location.replace(${scriptJson(back)})`
   return {
     texts,
     mark: marks[result],
@@ -101,7 +102,7 @@ function outcomePage(outcome: CallbackOutcome, texts: LanguageTexts): Page {
     hint: [advice, back === undefined ? texts.closeHint : texts.returnHint].filter(Boolean).join(' '),
     code: errorCode,
     ...(back === undefined ? {} : { link: { href: back, label: texts.goOn } }),
-    script: `try{new BroadcastChannel(${scriptText(pollChannelName)}).postMessage('poll now')}catch{}${cleanAddress};${leave}`,
+    script: `try{new BroadcastChannel(${scriptJson(pollChannelName)}).postMessage('poll now')}catch{}${cleanAddress};${leave}`,
   }
 }
 
@@ -144,10 +145,7 @@ const drawings: Record<Page['mark'], string> = {
   stopped: '<circle cx="24" cy="24" r="20"/><path d="M24 14v13m0 6v.5"/>',
 }
 
-const style = `
-:root{color-scheme:light dark;--ink:#14181f;--soft:#5b6472;--line:#dfe3e8;--paper:#fff;--ground:#f5f6f8;--act:#1f5fd6;--good:#12805c;--bad:#b3401f}
-@media(prefers-color-scheme:dark){:root{--ink:#f0f2f5;--soft:#a3abb8;--line:#323842;--paper:#1b1f26;--ground:#12151a;--act:#7aa5ff;--good:#4cc79a;--bad:#f0906f}}
-*{box-sizing:border-box}
+const style = `${palette}
 body{margin:0;min-height:100vh;min-height:100dvh;display:grid;place-items:center;padding:1.5rem;background:var(--ground);color:var(--ink);font:1rem/1.5 system-ui,sans-serif}
 main{display:grid;justify-items:center;gap:.75rem;width:100%;max-width:24rem;padding:2.5rem 2rem;border:1px solid var(--line);border-radius:1rem;background:var(--paper);text-align:center}
 svg{width:3rem;height:3rem;fill:none;stroke:var(--act);stroke-width:2.5;stroke-linecap:round;stroke-linejoin:round}
@@ -162,17 +160,3 @@ small{margin-top:.5rem;color:var(--soft)}
 code{font-family:ui-monospace,monospace;unicode-bidi:isolate}
 [dir=rtl] svg.leaving{transform:scaleX(-1)}
 `
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
-
-/** A string literal that can stand in an inline script: nothing in it can end the script. */
-const scriptText = (text: string): string => JSON.stringify(text).replaceAll('<', '\\u003c')
