@@ -102,6 +102,25 @@ function createRouter({ options, demo, activity }: AppParts): Router {
     })
   })
 
+  // The hosted page's whole front end: a link to make, and the word that it is this session's browser.
+  router.get('/demo/hosted', async (context) => {
+    const accountId = accountOf(context)
+    const visit = context.query['authflow_visit']
+    const { url } =
+      typeof visit === 'string'
+        ? await demo.client.connectPages.confirm({ visit, accountId })
+        : await demo.client.connectPages.create({
+            accountId,
+            integrations: serviceIds.flatMap((service) => demo.integrations[service]?.id ?? []),
+            confirmUrl: `${options.baseUrl}/demo/hosted`,
+            returnUrl: `${options.baseUrl}/`,
+            purposes: ['create', 'reconnect', 'manage'],
+          })
+    context.set('Cache-Control', 'no-store')
+    context.status = 303
+    context.set('Location', url)
+  })
+
   router.post('/demo/events', async (context) => {
     const body = await readJson(context.req)
     context.status = 202

@@ -24,6 +24,8 @@ export interface DemoClientOptions {
   readonly secretKeys: string
   /** Stand-ins; absent with real providers. */
   readonly sandbox?: Sandbox | undefined
+  /** File with the script of the hosted page: the demo runs from sources, where the package's own is not built. */
+  readonly pageScript: URL
 }
 
 /** The services of the demo that are there. */
@@ -48,6 +50,7 @@ export function createDemoClient({
   encryptionKeys,
   secretKeys,
   sandbox,
+  pageScript,
 }: DemoClientOptions): DemoClient {
   const integrations = createIntegrations(options, sandbox)
   const present = Object.values(integrations).filter(
@@ -60,6 +63,7 @@ export function createDemoClient({
     encryptionKeys,
     secretKeys,
     integrations: present,
+    connectPages: { origins: [options.baseUrl], name: 'Acme', script: pageScript },
     // Whoever tries the demo starts more often in a minute than an account does.
     rateLimits: { starts: 100 },
   })

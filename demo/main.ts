@@ -3,7 +3,9 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { buildCdn } from '../scripts/cdn.ts'
 import { isAuthFlowError } from '../shared/errors.ts'
 import { startSandbox, type Sandbox } from '../server/sandbox/sandbox.ts'
 import { createActivity } from './activity.ts'
@@ -28,7 +30,12 @@ async function main(): Promise<void> {
     )
 
   const standIns = Object.keys(options.apps).length === 0
-  const [sandbox, pages] = await Promise.all([standIns ? startStandIns(options) : undefined, buildPages()])
+  const cdn = resolve(options.dataDirectory, 'cdn')
+  const [sandbox, pages] = await Promise.all([
+    standIns ? startStandIns(options) : undefined,
+    buildPages(),
+    buildCdn(cdn),
+  ])
   const siteKey = `ctk_sk_${randomBytes(32).toString('base64url')}`
   const keyHash = createHash('sha256').update(siteKey).digest('hex')
   const demo = createDemoClient({
@@ -36,6 +43,7 @@ async function main(): Promise<void> {
     encryptionKeys: keys,
     secretKeys: `site=connect:create=${keyHash}`,
     sandbox,
+    pageScript: pathToFileURL(join(cdn, 'connect-page.js')),
   })
   defineJobs(demo)
   await demo.client.start()

@@ -363,7 +363,7 @@ describe('an open connect page', () => {
     assert.equal(html.split(`nonce="${own}"`).length, 3)
     assert.equal(
       policy,
-      `default-src 'none';script-src 'nonce-${own}';style-src 'nonce-${own}';connect-src ${server.url}/connect/;base-uri 'none';form-action ${server.url}/connect/start;frame-ancestors 'none'`,
+      `default-src 'none';script-src 'nonce-${own}';style-src 'nonce-${own}';img-src data:;connect-src ${server.url}/connect/;base-uri 'none';form-action ${server.url}/connect/start;frame-ancestors 'none'`,
     )
     const arabic = new Jar()
     const other = await arabic.visit(await enter(arabic), { headers: { 'accept-language': 'ar' } })

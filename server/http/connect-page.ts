@@ -92,7 +92,7 @@ auth-flow[data-connection=active]:not([data-state=failed]) [data-part=status]{co
 .acts{display:flex;flex-wrap:wrap;gap:.5rem;margin-top:.75rem}
 .acts:empty,auth-flow[data-connection=active] auth-trigger,auth-flow:not([data-connection=active]) .later{display:none}
 button,.back{display:inline-block;padding:.5rem 1rem;border:1px solid var(--act);border-radius:.6rem;background:none;color:var(--act);font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer}
-auth-trigger button,[type=submit]{background:var(--act);color:var(--paper)}
+auth-flow:not([data-open]) auth-trigger button,[type=submit]{background:var(--act);color:var(--paper)}
 .later,[data-part=reveal],.back{border-color:transparent;padding-inline:0;margin-inline-end:1rem}
 button:hover,.back:hover{text-decoration:underline}
 button:disabled{opacity:.6;cursor:default}
@@ -100,7 +100,7 @@ button:disabled{opacity:.6;cursor:default}
 auth-panel{display:block;margin-top:1rem;padding-top:.25rem;border-top:1px solid var(--line)}
 auth-panel[hidden]{display:none}
 [data-part=field]{display:grid;gap:.25rem;margin-block:1rem;justify-items:start}
-label,legend{font-weight:600}
+label,legend{padding:0;font-weight:600}
 [data-part=methods]{display:grid;gap:.25rem;margin:1rem 0;padding:0;border:0}
 [data-part=method]{display:flex;gap:.5rem;font-weight:400}
 [data-part=input]{width:100%;padding:.5rem .75rem;border:1px solid var(--soft);border-radius:.6rem;background:var(--paper);color:inherit;font:inherit}

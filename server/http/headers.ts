@@ -50,7 +50,7 @@ export function allowApp(ctx: Context, server: string): string {
   const nonce = randomBytes(16).toString('base64url')
   ctx.set(
     'content-security-policy',
-    `default-src 'none';script-src 'nonce-${nonce}';style-src 'nonce-${nonce}';connect-src ${server}/connect/;base-uri 'none';form-action ${server}/connect/start;frame-ancestors 'none'`,
+    `default-src 'none';script-src 'nonce-${nonce}';style-src 'nonce-${nonce}';img-src data:;connect-src ${server}/connect/;base-uri 'none';form-action ${server}/connect/start;frame-ancestors 'none'`,
   )
   return nonce
 }
