@@ -12,6 +12,7 @@ import {
   type OAuthAppOptions,
 } from './checked-options.ts'
 import { defineFields, type FieldMeta } from './field-set.ts'
+import { fieldTexts, methodLabels } from './field-texts.ts'
 import type {
   ConnectDefinition,
   Identified,
@@ -85,6 +86,7 @@ function oauthMethod(
   return {
     id: 'oauth2',
     label: 'Sign in with Airtable',
+    labels: methodLabels('signIn', 'Airtable'),
     client,
     authorizationUrl: () => `${webUrl}/oauth2/v1/authorize`,
     tokenUrl: () => `${webUrl}/oauth2/v1/token`,
@@ -105,6 +107,7 @@ const tokenFields = z.object({
     .regex(/^pat[A-Za-z0-9]{14}\.[0-9a-f]{64}$/)
     .meta({
       title: 'Personal access token',
+      locales: fieldTexts('airtableToken'),
       description: 'Made at airtable.com/create/tokens, with access to the bases to work with.',
       placeholder: 'pat…',
       secret: true,
@@ -119,6 +122,7 @@ function tokenMethod(self: Complainant, { apiUrl }: AirtableAddresses): KeyMetho
   return {
     id: 'apiKey',
     label: 'Personal access token',
+    labels: methodLabels('personalToken', 'Airtable'),
     fields: defineFields(tokenFields),
     verify: ({ fetch, fields }) =>
       identify(self, fetch, apiUrl, { token: fields['apiKey'] ?? '', field: 'apiKey' }),

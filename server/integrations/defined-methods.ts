@@ -7,6 +7,7 @@ import type { MethodId } from '../../shared/flow.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
 import { checkOAuthApp, optionError, type Complainant, type OAuthAppOptions } from './checked-options.ts'
 import { defineFields, type FieldMeta } from './field-set.ts'
+import { fieldTexts, methodLabels } from './field-texts.ts'
 import type {
   ClientCredentialsMethod,
   ConnectDefinition,
@@ -82,6 +83,8 @@ export interface ClientCredentialsDefinition
 export interface KeyDefinition {
   /** (default `API key`, `User name and password`) */
   readonly label?: string
+  /** The label in other languages: `{ de: 'API-Schlüssel' }` (default: those of the default label, where that is used). */
+  readonly labels?: Readonly<Record<string, string>>
   /** By `defineFields` (default one secret field `apiKey`, or `username` and `password`). */
   readonly fields?: FieldSet
   /** Whose credentials they are. A refusal with status 401 becomes an error at the field. */
@@ -154,7 +157,12 @@ export const toolsOf = (self: Complainant, fetch: GuardedFetch): ProviderTools =
 
 function oauth2Method(self: Complainant, definition: OAuth2Definition, oauth: OAuthAppOptions): OAuth2Method {
   const { authorizationUrl, tokenUrl, identify, revoke, ...rest } = definition
-  const defaults = { label: `Sign in with ${self.name}`, pkce: 'S256', ...careful } as const
+  const defaults = {
+    label: `Sign in with ${self.name}`,
+    ...labelsOf(definition.label, methodLabels('signIn', self.name)),
+    pkce: 'S256',
+    ...careful,
+  } as const
   const { clientAuth = defaults.clientAuth, pkce = defaults.pkce } = rest
   if (pkce !== 'S256' && pkce.off.trim() === '') fail(self, 'pkce.off', 'must say why.')
   if (rest.oidc && !rest.issuer) fail(self, 'issuer', 'is needed with `oidc`.')
@@ -177,6 +185,7 @@ function deviceMethod(self: Complainant, definition: DeviceDefinition, oauth: OA
   const client = checkOAuthApp(self, oauth, clientAuth)
   return {
     label: `Sign in with ${self.name} on another device`,
+    ...labelsOf(definition.label, methodLabels('signInElsewhere', self.name)),
     ...careful,
     ...rest,
     id: 'device',
@@ -196,6 +205,7 @@ function clientCredentialsMethod(
   }
   return {
     label: 'Client credentials',
+    ...labelsOf(definition.label, methodLabels('clientCredentials', self.name)),
     ...careful,
     rotation: 'none',
     scopes: [],
@@ -257,6 +267,7 @@ const defaultFields = {
   apiKey: z.object({
     apiKey: z.string().meta({
       title: 'API key',
+      locales: fieldTexts('apiKey'),
       secret: true,
       normalise: ['trim'],
       autocomplete: 'off',
@@ -265,25 +276,39 @@ const defaultFields = {
   basic: z.object({
     username: z.string().meta({
       title: 'User name',
+      locales: fieldTexts('username'),
       normalise: ['trim'],
       autocomplete: 'username',
     } satisfies FieldMeta),
-    password: z
-      .string()
-      .meta({ title: 'Password', secret: true, autocomplete: 'current-password' } satisfies FieldMeta),
+    password: z.string().meta({
+      title: 'Password',
+      locales: fieldTexts('password'),
+      secret: true,
+      autocomplete: 'current-password',
+    } satisfies FieldMeta),
   }),
   clientCredentials: z.object({
-    clientId: z
-      .string()
-      .meta({ title: 'Client id', normalise: ['trim'], autocomplete: 'off' } satisfies FieldMeta),
+    clientId: z.string().meta({
+      title: 'Client id',
+      locales: fieldTexts('clientId'),
+      normalise: ['trim'],
+      autocomplete: 'off',
+    } satisfies FieldMeta),
     clientSecret: z.string().meta({
       title: 'Client secret',
+      locales: fieldTexts('clientSecret'),
       secret: true,
       normalise: ['trim'],
       autocomplete: 'off',
     } satisfies FieldMeta),
   }),
 } as const
+
+/** The default label is known in other languages; one of the host's own is not. */
+const labelsOf = (
+  own: string | undefined,
+  labels: Readonly<Record<string, string>>,
+): Pick<TokenEndpointProfile, 'labels'> => (own === undefined ? { labels } : {})
 
 const defaultLabels = { apiKey: 'API key', basic: 'User name and password' } as const
 
@@ -292,11 +317,13 @@ const secretFields = { apiKey: 'apiKey', basic: 'password', clientCredentials: '
 function keyMethod(
   self: Complainant,
   id: KeyMethod['id'],
-  { label, fields, verify }: KeyDefinition,
+  { label, labels, fields, verify }: KeyDefinition,
 ): KeyMethod {
   return {
     id,
     label: label ?? defaultLabels[id],
+    ...labelsOf(label, methodLabels(id, self.name)),
+    ...(labels === undefined ? {} : { labels }),
     fields: fields ?? defineFields(defaultFields[id]),
     verify: (context) => {
       const tools = toolsOf(self, context.fetch)

@@ -14,7 +14,8 @@ import {
   type FormField,
 } from '../../shared/fields.ts'
 import { normalise } from '../../shared/normalise.ts'
-import type { FieldSet } from './integration.ts'
+import { translation } from './field-languages.ts'
+import type { FieldSet, FieldTexts } from './integration.ts'
 import { scanPattern } from './pattern-scan.ts'
 
 /** Names that plain objects have of themselves, or that a form could not carry. */
@@ -27,6 +28,15 @@ const step = z.union([
   z.tuple([z.literal('addSuffix'), z.string().min(1)]),
   z.tuple([z.literal('stripSuffix'), z.string().min(1)]),
 ])
+
+const fieldTexts = z.strictObject({
+  title: z.string().min(1).optional(),
+  description: z.string().min(1).optional(),
+  placeholder: z.string().optional(),
+  patternMessage: z.string().min(1).optional(),
+  rejectedMessage: z.string().min(1).optional(),
+  optionLabels: z.array(z.string()).readonly().optional(),
+})
 
 const fieldMeta = z.strictObject({
   title: z.string().min(1),
@@ -43,11 +53,13 @@ const fieldMeta = z.strictObject({
   helpUrl: z.url({ protocol: /^https$/ }).optional(),
   autocomplete: z.string().optional(),
   inputMode: z.enum(['text', 'url', 'email', 'numeric']).optional(),
+  locales: z.record(z.string().regex(/^[a-z]{2,8}(-[a-z0-9]{1,8})*$/i), fieldTexts).optional(),
 })
 
 /**
  * What `.meta()` of a field takes beside zod's own checks; see `FormField` for each. `title` is needed. `order` sorts
- * the form (default 0; equal ones stay as declared). Write `.meta({ … } satisfies FieldMeta)` for help by the editor;
+ * the form (default 0; equal ones stay as declared). `locales` has the texts in other languages than the one that the
+ * others are in, which counts as English: `{ de: { title: 'Shop-Adresse' } }`. Write `.meta({ … } satisfies FieldMeta)` for help by the editor;
  * a name or value that is none is refused in any case.
  */
 export type FieldMeta = z.input<typeof fieldMeta>
@@ -65,11 +77,12 @@ export function defineFields(schema: z.ZodObject): FieldSet {
   if (entries.length > maxFields) throw invalid(`A form has at most ${maxFields} fields.`)
   if (schema._zod.def.checks?.length)
     throw invalid('Checks on the whole object are not known to the browser.')
-  const form = entries
+  const described = entries
     .map(([name, field]) => describeField(name, field))
     .sort((left, right) => left.order - right.order)
-    .map(({ field }) => field)
-  return { form, parse: (values) => judge(schema, form, values) }
+  const form = described.map(({ field }) => field)
+  const locales = new Map(described.map(({ field, locales: texts }) => [field.name, texts]))
+  return { form, parse: (values) => judge(schema, form, values), ...translation(form, locales) }
 }
 
 /** The shared checks first, which are the browser's own; then zod, so that it is the schema that has the last word. */
@@ -105,7 +118,14 @@ interface Unwrapped {
   readonly meta: Record<string, unknown>
 }
 
-function describeField(name: string, field: z.core.$ZodType): { order: number; field: FormField } {
+/** A field as it is declared. */
+interface Described {
+  readonly order: number
+  readonly field: FormField
+  readonly locales: ReadonlyMap<string, FieldTexts>
+}
+
+function describeField(name: string, field: z.core.$ZodType): Described {
   if (!namePattern.test(name) || name in Object.prototype)
     throw invalid(`\`${name}\` cannot be the name of a field.`)
   const fail = (what: string): never => {
@@ -114,7 +134,8 @@ function describeField(name: string, field: z.core.$ZodType): { order: number; f
   const unwrapped = unwrap(field, fail)
   const meta = fieldMeta.safeParse(unwrapped.meta)
   if (!meta.success) return fail(`its meta is not valid (${describeIssues(meta.error)})`)
-  const { title, description, order = 0, normalise: steps = [], secret = false, ...rest } = meta.data
+  const { title, description, order = 0, normalise: steps = [], secret = false, ...more } = meta.data
+  const { locales = {}, ...rest } = more
   const schema = describeCore(unwrapped.core, fail)
   const shown: FormField = {
     name,
@@ -129,7 +150,9 @@ function describeField(name: string, field: z.core.$ZodType): { order: number; f
     ...present(rest),
   }
   checkConsistency(shown, fail)
-  return { order, field: shown }
+  const texts = Object.entries(locales).map(([tag, own]) => [tag.toLowerCase(), own] as const)
+  for (const [tag, own] of texts) checkTexts(shown, own, (what) => fail(`its texts in ${tag}: ${what}`))
+  return { order, field: shown, locales: new Map(texts) }
 }
 
 type Fail = (what: string) => never
@@ -213,6 +236,14 @@ function checkConsistency(field: FormField, fail: Fail): void {
       fail('a choice or the default is not a value that it accepts')
     }
   }
+}
+
+/** What texts in another language cannot have where the declaration has nothing of the kind. */
+function checkTexts({ schema }: FormField, { optionLabels, patternMessage }: FieldTexts, fail: Fail): void {
+  if (patternMessage !== undefined && schema.pattern === undefined)
+    fail('they have a patternMessage, but there is no pattern')
+  if (optionLabels && optionLabels.length !== schema.enum?.length)
+    fail('they must have one option label for each choice')
 }
 
 /** Without the members that are undefined. */

@@ -13,6 +13,7 @@ import {
   type OAuthAppOptions,
 } from './checked-options.ts'
 import { defineFields, type FieldMeta } from './field-set.ts'
+import { fieldTexts, methodLabels } from './field-texts.ts'
 import type {
   ConnectDefinition,
   Identified,
@@ -90,6 +91,7 @@ function oauthMethod(
   return {
     id: 'oauth2',
     label: 'Sign in with GitHub',
+    labels: methodLabels('signIn', 'GitHub'),
     client,
     authorizationUrl: () => `${webUrl}/login/oauth/authorize`,
     tokenUrl: () => `${webUrl}/login/oauth/access_token`,
@@ -111,6 +113,7 @@ const tokenFields = z.object({
     .regex(/^(?:ghp_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{22,251})$/)
     .meta({
       title: 'Personal access token',
+      locales: fieldTexts('githubToken'),
       placeholder: 'github_pat_…',
       secret: true,
       normalise: ['trim'],
@@ -124,6 +127,7 @@ function tokenMethod(self: Complainant, { apiUrl }: GithubAddresses): KeyMethod 
   return {
     id: 'apiKey',
     label: 'Personal access token',
+    labels: methodLabels('personalToken', 'GitHub'),
     fields: defineFields(tokenFields),
     verify: ({ fetch, fields }) => identify(self, { fetch, apiUrl }, fields['apiKey'] ?? '', 'apiKey'),
   }

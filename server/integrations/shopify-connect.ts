@@ -14,6 +14,7 @@ import {
   type OAuthAppOptions,
 } from './checked-options.ts'
 import { defineFields, type FieldMeta } from './field-set.ts'
+import { fieldTexts, methodLabels } from './field-texts.ts'
 import type { ConnectDefinition, Identified, OAuth2Method } from './integration.ts'
 import { checkingCredentials, readAs, requestJson } from './json-request.ts'
 import { failureError, member } from './provider-failure.ts'
@@ -65,6 +66,7 @@ const shopFields = z.object({
     .regex(shopPattern)
     .meta({
       title: 'Shop',
+      locales: fieldTexts('shop'),
       description: 'The shop’s name, or its address at myshopify.com.',
       placeholder: 'your-shop.myshopify.com',
       normalise: [
@@ -96,6 +98,7 @@ export function shopifyConnect(self: Complainant, options: ShopifyConnectOptions
   const method: OAuth2Method = {
     id: 'oauth2',
     label: 'Sign in with Shopify',
+    labels: methodLabels('signIn', 'Shopify'),
     fields: defineFields(shopFields),
     client: checkOAuthApp(self, oauth),
     authorizationUrl: ({ shop }) => `${address(shop)}/admin/oauth/authorize`,

@@ -12,6 +12,7 @@ import {
   type Complainant,
   type OAuthAppOptions,
 } from './checked-options.ts'
+import { methodLabels } from './field-texts.ts'
 import type { Configuration, ConnectDefinition, Identified, OAuth2Method } from './integration.ts'
 import { checkingCredentials, readAs, requestJson } from './json-request.ts'
 import { failureError, member, retryAfterMs, type ProviderFailure } from './provider-failure.ts'
@@ -78,6 +79,7 @@ export function slackConnect(
   const method: OAuth2Method = {
     id: 'oauth2',
     label: 'Sign in with Slack',
+    labels: methodLabels('signIn', 'Slack'),
     client,
     authorizationUrl: () => `${webUrl}/oauth/v2/authorize`,
     tokenUrl: () => `${apiUrl}/oauth.v2.access`,

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { bearer } from '../bearer.ts'
 import { defineProvider } from '../define-provider.ts'
 import { defineFields, type FieldMeta } from '../field-set.ts'
+import { fieldTexts } from '../field-texts.ts'
 
 const apiUrl = 'https://api.openai.com/v1'
 
@@ -15,6 +16,7 @@ const keyFields = z.object({
     .regex(/^sk-[\w-]{20,}$/)
     .meta({
       title: 'API key',
+      locales: fieldTexts('openaiKey'),
       placeholder: 'sk-…',
       secret: true,
       normalise: ['trim'],

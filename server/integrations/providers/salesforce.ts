@@ -6,6 +6,7 @@ import { AuthFlowError } from '../../../shared/errors.ts'
 import { bearer } from '../bearer.ts'
 import { defineProvider } from '../define-provider.ts'
 import { defineFields, type FieldMeta } from '../field-set.ts'
+import { fieldTexts } from '../field-texts.ts'
 
 /** Production, sandboxes, and an organisation's own name (My Domain). */
 const loginHost =
@@ -21,6 +22,7 @@ const loginFields = z.object({
     .default('login.salesforce.com')
     .meta({
       title: 'Domain',
+      locales: fieldTexts('salesforceDomain'),
       description: 'login.salesforce.com, test.salesforce.com for sandboxes, or your own (My Domain).',
       placeholder: 'acme.my.salesforce.com',
       normalise: ['trim', 'lower', 'stripScheme', 'stripPath'],

@@ -7,6 +7,7 @@ import { defineProvider } from '../define-provider.ts'
 import type { ProviderTools } from '../defined-methods.ts'
 import { unlessEnded } from '../ended-already.ts'
 import { defineFields, type FieldMeta } from '../field-set.ts'
+import { fieldTexts, methodLabels } from '../field-texts.ts'
 import type { Identified } from '../integration.ts'
 
 export { events, stripeSources } from '../stripe-sources.ts'
@@ -38,6 +39,7 @@ const keyFields = z.object({
     .regex(/^(?:sk|rk)_(?:live|test)_\w+$/)
     .meta({
       title: 'Restricted key',
+      locales: fieldTexts('stripeKey'),
       description: 'Made in the dashboard under Developers, API keys, with as few permissions as needed.',
       placeholder: 'rk_live_…',
       secret: true,
@@ -56,6 +58,7 @@ export const stripe = defineProvider({
   methods: {
     oauth2: {
       label: 'Connect with Stripe',
+      labels: methodLabels('connectWith', 'Stripe'),
       authorizationUrl: 'https://connect.stripe.com/oauth/authorize',
       tokenUrl: 'https://connect.stripe.com/oauth/token',
       clientAuth: 'post',
@@ -73,6 +76,7 @@ export const stripe = defineProvider({
     },
     apiKey: {
       label: 'Restricted key',
+      labels: methodLabels('restrictedKey', 'Stripe'),
       fields: defineFields(keyFields),
       verify: ({ fields, ...tools }) => identify(fields['apiKey'] ?? '', tools),
     },

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { basic } from '../bearer.ts'
 import { defineProvider } from '../define-provider.ts'
 import { defineFields, type FieldMeta } from '../field-set.ts'
+import { fieldTexts, methodLabels } from '../field-texts.ts'
 
 const apiUrl = 'https://api.twilio.com'
 
@@ -13,6 +14,7 @@ const keyFields = z.object({
     .regex(/^AC[0-9a-f]{32}$/)
     .meta({
       title: 'Account SID',
+      locales: fieldTexts('twilioSid'),
       placeholder: 'AC…',
       normalise: ['trim'],
       patternMessage: 'An account SID is AC and 32 characters.',
@@ -24,6 +26,7 @@ const keyFields = z.object({
     .regex(/^[0-9a-f]{32}$/)
     .meta({
       title: 'Auth token',
+      locales: fieldTexts('twilioToken'),
       secret: true,
       normalise: ['trim'],
       patternMessage: 'An auth token has 32 characters.',
@@ -41,6 +44,7 @@ export const twilio = defineProvider({
   methods: {
     basic: {
       label: 'Account SID and auth token',
+      labels: methodLabels('sidAndToken', 'Twilio'),
       fields: defineFields(keyFields),
       verify: async ({ fields, request }) => {
         const { username = '', password = '' } = fields

@@ -8,6 +8,7 @@ import { defineProvider } from '../define-provider.ts'
 import type { ProviderTools } from '../defined-methods.ts'
 import { unlessEnded } from '../ended-already.ts'
 import { defineFields, type FieldMeta } from '../field-set.ts'
+import { fieldTexts } from '../field-texts.ts'
 
 const deskFields = z.object({
   subdomain: z
@@ -17,6 +18,7 @@ const deskFields = z.object({
     .regex(/^(?!xn--)[a-z0-9][a-z0-9-]*[a-z0-9]$/)
     .meta({
       title: 'Subdomain',
+      locales: fieldTexts('zendeskSubdomain'),
       description: 'The first part of your help desk’s address.',
       placeholder: 'acme',
       suffix: '.zendesk.com',
