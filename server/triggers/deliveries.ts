@@ -165,11 +165,7 @@ function judgeOfEndpoint({ now }: TriggerContext, endpoint: HttpEndpoint): Judge
     name: endpoint.id,
     verify: async (request) =>
       (await endpoint.verify(request, { now: now(), hmacMatches, textMatches })) === true,
-    receive: (request) => {
-      const id = idOf(endpoint, request)
-      // What a verifier signed of the headers is its own affair: the body's digest counts beside the id.
-      return { deliveryId: id ?? '', isIdSigned: false }
-    },
+    receive: (request) => ({ deliveryId: idOf(endpoint, request) ?? '', isIdSigned: endpoint.isIdSigned }),
   }
 }
 

@@ -21,8 +21,13 @@ export interface HttpVerifyContext extends SignatureTools {
   readonly now: number
 }
 
-/** True when the request is to be believed. What it throws counts as false. */
-export type HttpVerifier = (request: WebhookRequest, context: HttpVerifyContext) => boolean | Promise<boolean>
+/** Judges requests. */
+export interface HttpVerifier {
+  /** True when the request is to be believed. What it throws counts as false. */
+  (request: WebhookRequest, context: HttpVerifyContext): boolean | Promise<boolean>
+  /** True when what it proves covers the delivery id of the usual headers (default false). */
+  readonly isIdSigned?: boolean
+}
 
 /** Options of {@link httpTrigger}. */
 export interface HttpTriggerOptions<Payload> {
@@ -37,6 +42,12 @@ export interface HttpTriggerOptions<Payload> {
    * `x-request-id`, and the digest of the body where none of them is there).
    */
   readonly deliveryId?: (request: WebhookRequest) => string | undefined
+  /**
+   * True when `verify` proves the delivery id too: two deliveries with the same body are two then. False: the same body
+   * within 35 days is a repeat whatever its id, because anybody could have changed that (default: what `verify` says of
+   * itself, which {@link standardWebhook} does; false with a `deliveryId`).
+   */
+  readonly isIdSigned?: boolean
   /** What the payload must be (default: as it is). */
   readonly schema?: PayloadSchema<Payload>
   /** Payloads that the job is for (default: all of them). */
@@ -44,7 +55,7 @@ export interface HttpTriggerOptions<Payload> {
 }
 
 /** An endpoint with its types put away. */
-export type HttpEndpoint = Required<Pick<HttpTriggerOptions<unknown>, 'id' | 'verify'>> &
+export type HttpEndpoint = Required<Pick<HttpTriggerOptions<unknown>, 'id' | 'verify' | 'isIdSigned'>> &
   Pick<HttpTriggerOptions<unknown>, 'accountOf' | 'deliveryId'>
 
 /** A trigger with an address. */
@@ -73,6 +84,7 @@ export function httpTrigger<Payload = HttpPayload>(
   options: HttpTriggerOptions<Payload>,
 ): HttpTrigger<Payload> {
   const { id, verify, accountOf, deliveryId, schema, filter } = options
+  const { isIdSigned = deliveryId === undefined && verify?.isIdSigned === true } = options
   if (!namePattern.test(id)) throw new AuthFlowError('invalid_input', 'The id of an httpTrigger is not one.')
   if (typeof verify !== 'function')
     throw new AuthFlowError('invalid_input', `httpTrigger ${id} needs \`verify\`: nobody is believed unseen.`)
@@ -80,7 +92,13 @@ export function httpTrigger<Payload = HttpPayload>(
     kind: 'http',
     names: [httpEvent],
     source: httpSource(id),
-    endpoint: { id, verify, ...(accountOf ? { accountOf } : {}), ...(deliveryId ? { deliveryId } : {}) },
+    endpoint: {
+      id,
+      verify,
+      isIdSigned,
+      ...(accountOf ? { accountOf } : {}),
+      ...(deliveryId ? { deliveryId } : {}),
+    },
     ...(schema === undefined ? {} : { schema }),
     ...(filter === undefined ? {} : { filter }),
   }
@@ -115,12 +133,15 @@ export function payloadOf({ headers, rawBody }: WebhookRequest): HttpPayload {
   return { headers: Object.fromEntries(shown), body, text }
 }
 
-/** Believes the signatures of Standard Webhooks (and Svix) made with the secret, not older than five minutes. */
+/**
+ * Believes the signatures of Standard Webhooks (and Svix) made with the secret, not older than five minutes. They cover
+ * the delivery id.
+ */
 export function standardWebhook(secret: string): HttpVerifier {
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
   if (key.length < 16)
     throw new AuthFlowError('invalid_input', 'The secret of standardWebhook is not `whsec_` and base64.')
-  return ({ headers, rawBody }, { hmacMatches, now }) => {
+  const verify: HttpVerifier = ({ headers, rawBody }, { hmacMatches, now }) => {
     const header = (name: string): string => headers[`webhook-${name}`] ?? headers[`svix-${name}`] ?? ''
     const [id, at, signatures] = [header('id'), header('timestamp'), header('signature')]
     if (id === '' || !/^\d{1,12}$/.test(at) || Math.abs(now / 1000 - Number(at)) > 300) return false
@@ -134,6 +155,7 @@ export function standardWebhook(secret: string): HttpVerifier {
           hmacMatches({ algorithm: 'sha256', key, data, signature: one.slice(3), encoding: 'base64' }),
       )
   }
+  return Object.assign(verify, { isIdSigned: true })
 }
 
 /** Options of {@link hmacHeader}. */
@@ -148,7 +170,10 @@ export interface HmacHeaderOptions {
   readonly encoding?: 'hex' | 'base64'
 }
 
-/** Believes an HMAC-SHA256 of the body in a header. It can be replayed for as long as ids are kept, and then again. */
+/**
+ * Believes an HMAC-SHA256 of the body in a header. It covers neither a time nor the delivery id: the same body is taken
+ * once in 35 days, whatever id comes with it, and again after that.
+ */
 export function hmacHeader({
   header,
   secret,
