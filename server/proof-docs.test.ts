@@ -1,4 +1,4 @@
-// Holds docs/defects.md and docs/reliability.md to the tests that they name.
+// Holds docs/defects.md, docs/reliability.md and the table of docs/security.md to the tests that they name.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
@@ -30,10 +30,13 @@ function rowsOf(page: string, id: RegExp): Row[] {
   })
 }
 
+/** Where a path of a table lies. */
+const fileOf = (path: string): string => join(root, path.startsWith('conformance/') ? '' : 'server', path)
+
 /** What is wrong with the tests that a row names. */
 function wrongIn({ id, tests }: Row): string[] {
   return tests.flatMap(({ path, title }) => {
-    const file = join(root, path.startsWith('conformance/') ? '' : 'server', path)
+    const file = fileOf(path)
     if (path === '' || !existsSync(file)) return [`${id}: no file ${path}`]
     return readFileSync(file, 'utf8').includes(title) ? [] : [`${id}: ${path} has no «${title}»`]
   })
@@ -53,6 +56,38 @@ describe('docs/defects.md', () => {
   it('names tests that there are', () => {
     assert.deepEqual(rows.flatMap(wrongIn), [])
     for (const { tests } of rows) for (const { title } of tests) assert.notEqual(title, '')
+  })
+})
+
+describe('docs/security.md', () => {
+  /** What the bench alone shows. */
+  const measuredOnly = ['B8']
+  const counts = { A: 14, B: 9, C: 7, D: 7, E: 4, F: 4, H: 3 }
+  const lines = readFileSync(join(root, 'docs/security.md'), 'utf8').split('\n')
+  const rows = lines.flatMap((line) => {
+    const [, ids = '', tests = ''] = line.split('|').map((cell) => cell.trim())
+    if (!/^[A-Z]\d+(, [A-Z]\d+)*$/.test(ids)) return []
+    const paths = [...tests.matchAll(/`([^`]+\.ts)`/g)].map(([, path = '']) => fileOf(path))
+    return ids.split(', ').map((id) => ({ id, paths }))
+  })
+
+  it('has a row for each requirement', () => {
+    const expected = Object.entries(counts).flatMap(([letter, count]) =>
+      Array.from({ length: count }, (_, index) => `${letter}${index + 1}`),
+    )
+    const missing = expected.filter((id) => rows.every((row) => row.id !== id))
+    assert.deepEqual(missing, [])
+  })
+
+  it('names files that there are, and one of each row has a test of that name', () => {
+    const wrong = rows.flatMap(({ id, paths }) => {
+      const gone = paths.filter((path) => !existsSync(path))
+      if (gone.length > 0) return [`${id}: no file ${gone.join(', ')}`]
+      const name = new RegExp(`\\b(describe|it)\\(\\s*['"\`][^'"\`]*\\b${id}\\b`)
+      if (measuredOnly.includes(id) || paths.some((path) => name.test(readFileSync(path, 'utf8')))) return []
+      return [`${id}: no test bears its name`]
+    })
+    assert.deepEqual(wrong, [])
   })
 })
 

@@ -7,7 +7,7 @@ import type { AuthRequest } from './connect.ts'
 import { connectionIdOf } from './connection-id.ts'
 import { notConnected } from './connections.ts'
 import { findMethod, type ConnectContext } from './context.ts'
-import { sha256 } from './digest.ts'
+import { matchesDigest, sha256 } from './digest.ts'
 import { identify } from './grant.ts'
 import { isRenewable } from './grant-method.ts'
 import { markNeedsReauth, needsReauth } from './needs-reauth.ts'
@@ -36,7 +36,7 @@ export function createGetAuth(context: ConnectContext, refresher: Refresher): Ge
   const read = readTogether(context.store, connectionSet)
   const give = async (found: ConnectionRecord, rejected: string | undefined): Promise<Auth> => {
     const isRejected = (read: ConnectionRecord): boolean =>
-      rejected !== undefined && sha256(secretText(box, read)) === rejected
+      rejected !== undefined && matchesDigest(secretText(box, read), rejected)
     const refreshable = isRenewable(found)
     if (!refreshable && isRejected(found)) {
       await shared(checks, found.id, () => checkAtProvider(context, box, found))

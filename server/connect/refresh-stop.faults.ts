@@ -51,7 +51,7 @@ async function withScene(backend: Backend, run: (scene: Scene) => Promise<void>)
 }
 
 describe(
-  'E2: a process that is stopped while it refreshes, and goes on too late',
+  'E2, X4: a process that is stopped while it refreshes, and goes on too late',
   { timeout: 3_000_000 },
   () => {
     for (const backend of backends) {

@@ -49,7 +49,7 @@ function urlsOf(method: Method, fields: Readonly<Record<string, string>>): (stri
   ]
 }
 
-describe('every provider', () => {
+describe('A4: every provider', () => {
   it('has a case here, and its file is named after it', () => {
     const files = readdirSync(join(import.meta.dirname, 'providers')).map((name) => name.replace(/\.ts$/, ''))
     assert.deepEqual(declared.map(([name]) => name).sort(), files.sort())

@@ -72,7 +72,7 @@ function twoKeyCiphertext(one: Party, other: Party, iv: Buffer): { ciphertext: B
   return { ciphertext, tag: toBlock(tagOf(one, iv, ciphertext)) }
 }
 
-describe('the key commitment', () => {
+describe('B5: the key commitment', () => {
   it('refuses a ciphertext that GCM accepts under two keys of the ring', () => {
     const roots = ['k1', 'k2'].map((kid) => ({ kid, key: randomBytes(32) }))
     const vault = createVault({ keys: createKeyRing(roots), environment: 'test' })

@@ -20,7 +20,7 @@ function capture(): { log: RedactingLogger; lines: string[]; last: () => Record<
 const nest = (value: unknown, depth: number): Record<string, unknown> =>
   depth === 1 ? { value } : { [`level${depth}`]: nest(value, depth - 1) }
 
-describe('createLogger', () => {
+describe('D6: createLogger', () => {
   it('writes one line of JSON with level, time, facts and message', () => {
     const { log, lines, last } = capture()
     log.info(
