@@ -147,7 +147,10 @@ async function withHook(
   return withAuth(context, found, trigger, async (auth) => {
     const hookContext = contextOf(context, found, trigger, auth)
     const hook = await bring(source, hookContext, { found, now: context.now() })
-    const next = hook === undefined && applied ? applied : appliedOf(context, found, hook ?? { data: null })
+    const next =
+      hook === undefined && applied
+        ? applied
+        : appliedOf(context, found, { ...(hook ?? { data: null }), events: hookContext.events })
     return {
       applied: next,
       ...(hook?.secret === undefined
@@ -169,7 +172,7 @@ async function bring(
   const { applied } = found
   if (!applied) return source.create(context)
   const known = { ...context, data: applied.data }
-  if (applied.revision !== found.revision) {
+  if (applied.revision !== found.revision || isOfOther(applied, context)) {
     // First the new one, then the old: nothing is missed in between.
     const hook = await source.create(context)
     if (canonicalJson(hook.data) !== canonicalJson(applied.data))
@@ -184,6 +187,15 @@ async function bring(
     return gone(source.renew(known), () => source.create(context))
   return (await source.exists(known)) ? undefined : source.create(context)
 }
+
+/** True when the provider was told to send other events: the code of the trigger has changed since. */
+export const isOfOther = (
+  { events = [] }: Pick<AppliedHook, 'events'>,
+  wanted: Pick<HookContext<unknown>, 'events'>,
+): boolean => canonicalJson([...events].sort()) !== canonicalJson([...wanted.events].sort())
+
+/** Names of the events that a trigger wants of its provider. */
+export const eventsOf = ({ event }: Pick<AnyDynamicTrigger, 'event'>): readonly string[] => [event.name]
 
 /** What is not there any more is made again. */
 async function gone(work: Promise<Hook>, instead: () => Promise<Hook>): Promise<Hook> {
@@ -248,7 +260,7 @@ export async function removeWith(
 function contextOf(
   context: TriggerContext,
   found: RegistrationDocument,
-  { source, event }: HookTrigger,
+  trigger: HookTrigger,
   auth: Auth | undefined,
 ): HookContext<unknown> {
   const { current } = found.secrets
@@ -257,7 +269,7 @@ function contextOf(
     auth,
     fetch: context.fetch,
     url: hookUrl(context, found.hook),
-    events: [event.name],
+    events: eventsOf(trigger),
     secret: source.secret === 'own' && current !== undefined ? openSecret(context.vault, found, current) : '',
     data: found.applied?.data,
   }
@@ -266,11 +278,12 @@ function contextOf(
 function appliedOf(
   context: TriggerContext,
   found: RegistrationDocument,
-  hook: Pick<Hook, 'data' | 'expiresAt'>,
+  { data, expiresAt, events }: Pick<Hook, 'data' | 'expiresAt'> & Pick<AppliedHook, 'events'>,
 ): AppliedHook {
   const { revision, accountId, params } = found
-  const expiresAt = hook.expiresAt?.getTime() ?? null
-  return { revision, accountId, params, data: hook.data, expiresAt, madeAt: Math.floor(context.now()) }
+  const madeAt = Math.floor(context.now())
+  const facts = { revision, accountId, params, data, expiresAt: expiresAt?.getTime() ?? null, madeAt }
+  return events === undefined ? facts : { ...facts, events }
 }
 
 function nextLook(context: TriggerContext, { expiresAt, madeAt }: AppliedHook): number {

@@ -16,6 +16,8 @@ export interface AppliedHook {
   /** As whom it was made. */
   readonly accountId: string | null
   readonly params: Json
+  /** Which events the provider was told to send; absent where it is told nothing. */
+  readonly events?: readonly string[]
   /** From the source: what is needed to find it again. */
   readonly data: Json
   readonly expiresAt: number | null

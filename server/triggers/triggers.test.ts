@@ -57,7 +57,10 @@ let count = 0
 
 /** A provider with webhooks that end, disappear and fail. */
 class Provider {
-  readonly hooks = new Map<string, { url: string; secret: string; expiresAt: Date }>()
+  readonly hooks = new Map<
+    string,
+    { url: string; secret: string; events: readonly string[]; expiresAt: Date }
+  >()
   readonly calls: string[] = []
   now: () => number
   failing: AuthFlowError | undefined
@@ -82,10 +85,10 @@ class Provider {
     verify: verifyGithub,
     receive: ({ headers }) => ({ deliveryId: headers['x-github-delivery'] ?? '', isIdSigned: false }),
     read: ({ rawBody }) => ({ events: [{ name: 'thing', payload: jsonOf(rawBody) }] }),
-    create: async ({ params, url, secret }): Promise<Hook> => {
+    create: async ({ params, url, secret, events }): Promise<Hook> => {
       this.#call('create')
       const expiresAt = new Date(this.now() + 7 * 24 * 3_600_000)
-      this.hooks.set(params.place, { url, secret, expiresAt })
+      this.hooks.set(params.place, { url, secret, events, expiresAt })
       if (this.loses) throw new AuthFlowError('provider_unavailable')
       return { data: { place: params.place }, expiresAt }
     },
@@ -148,6 +151,8 @@ interface Bench extends EngineFixture {
   /** Two processes on one store. */
   readonly one: Triggers
   readonly other: Triggers
+  /** A process with the next version of the code, whose trigger `things` wants another event. */
+  release(event: string): Pick<Bench, 'things'> & { readonly one: Triggers }
 }
 
 const url = process.env['TEST_MONGODB_URL']
@@ -180,7 +185,7 @@ async function bench(name: string): Promise<Bench> {
   const provider = new Provider(clock.now)
   const feed = new Feed()
   const definitions = new TriggerDefinitions()
-  const open = (): Triggers =>
+  const open = (definitions: TriggerDefinitions): Triggers =>
     createTriggers({
       store,
       vault: createVault({ keys: parseKeyRing(encryptionKeys), environment: 'test' }),
@@ -195,17 +200,22 @@ async function bench(name: string): Promise<Bench> {
       log: quiet,
       now: clock.now,
     })
-  const [one, other] = [open(), open()]
-  const host = { registrations: one.registrations, defineTrigger: definitions.define.bind(definitions) }
+  const [one, other] = [open(definitions), open(definitions)]
+  const hostOf = ({ registrations }: Triggers, known: TriggerDefinitions) => ({
+    registrations,
+    defineTrigger: known.define.bind(known),
+  })
   const seen: Json[] = []
   const { engine } = fixture
   const own = { provider: 'own', title: 'x' }
-  const things = new DynamicTrigger<{ place: string }, Json>(host, {
-    id: 'things',
-    event: { ...own, name: 'thing' },
-    source: provider.source,
-  })
-  const items = new DynamicTrigger<{ feed: string }, Json>(host, {
+  const thingsOf = (triggers: Triggers, known: TriggerDefinitions, event: string) =>
+    new DynamicTrigger<{ place: string }, Json>(hostOf(triggers, known), {
+      id: 'things',
+      event: { ...own, name: event },
+      source: provider.source,
+    })
+  const things = thingsOf(one, definitions, 'thing')
+  const items = new DynamicTrigger<{ feed: string }, Json>(hostOf(one, definitions), {
     id: 'items',
     event: { ...own, name: 'item' },
     source: feed.source,
@@ -246,6 +256,11 @@ async function bench(name: string): Promise<Bench> {
     seen,
     one,
     other,
+    release(event) {
+      const known = new TriggerDefinitions()
+      const triggers = open(known)
+      return { things: thingsOf(triggers, known, event), one: triggers }
+    },
     store,
     close: async () => {
       await Promise.all([one.deliveries.close(), other.deliveries.close()])
@@ -326,6 +341,28 @@ for (const { name, skip } of stores) {
       b.clock.advance(8 * 3_600_000)
       await b.one.registrations.sweep()
       assert.equal(b.provider.hooks.size, 1)
+    })
+
+    it('tell the provider of the events that the code wants now, when registered again and in time', async () => {
+      const b = await bench(name)
+      const creations = (): number => b.provider.calls.filter((call) => call === 'create').length
+      await b.things.register('k', { place: 'here' })
+      await b.things.register('l', { place: 'there' })
+      assert.deepEqual(b.provider.hooks.get('here')?.events, ['thing'])
+      const next = b.release('push')
+      const again = await next.things.register('k', { place: 'here' })
+      assert.equal(again.state, 'active')
+      assert.deepEqual(b.provider.hooks.get('here')?.events, ['push'])
+      await next.things.register('k', { place: 'here' })
+      assert.equal(creations(), 3)
+      // Nobody registers this one again: the next look tells.
+      assert.deepEqual(b.provider.hooks.get('there')?.events, ['thing'])
+      for (let look = 0; look < 3; look += 1) {
+        b.clock.advance(8 * 3_600_000)
+        await next.one.registrations.sweep()
+      }
+      assert.deepEqual(b.provider.hooks.get('there')?.events, ['push'])
+      assert.deepEqual([creations(), b.provider.hooks.size], [4, 2])
     })
 
     it('read what another process stored and did not come to read, once', async () => {
