@@ -11,6 +11,7 @@ import type { ConnectPageRequest } from '../connect/connect.ts'
 import type { PageFacts, PageVisit, TokenRecord } from '../connect/records.ts'
 import { connectSets, tokenSet } from '../connect/sets.ts'
 import { openStore } from '../store/open-store.ts'
+import { enterConnectPage, Jar, redirectOf as locationOf, visitOf } from './fixtures/connect-pages.ts'
 import { bundlePageScript } from './fixtures/page-files.ts'
 import { rawRequest } from './fixtures/raw-request.ts'
 import {
@@ -43,39 +44,14 @@ const request: ConnectPageRequest = { accountId: 'ada', integrations, confirmUrl
 const create = async (more: Partial<ConnectPageRequest> = {}): Promise<string> =>
   (await server.client.connectPages.create({ ...request, ...more })).url
 
-/** A browser: its cookies, and no more. */
-class Jar {
-  readonly cookies = new Map<string, string>()
-
-  async visit(url: string, init: RequestInit = {}): Promise<Response> {
-    const cookie = [...this.cookies].map((pair) => pair.join('=')).join('; ')
-    const response = await fetch(url, { redirect: 'manual', ...init, headers: { cookie, ...init.headers } })
-    for (const line of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
-      if (line.includes('Max-Age=0;')) this.cookies.delete(name)
-      else this.cookies.set(name, value)
-    }
-    return response
-  }
-}
-
-const locationOf = (response: Response): URL => {
-  assert.equal(response.status, 303)
-  return new URL(response.headers.get('location') ?? '')
-}
-const visitOf = (location: URL): string => location.searchParams.get('authflow_visit') ?? ''
-
 /** Opens a link; what the host is asked. */
 const open = async (jar: Jar, link: string): Promise<string> => visitOf(locationOf(await jar.visit(link)))
 const confirm = async (visit: string, accountId = 'ada'): Promise<string> =>
   (await server.client.connectPages.confirm({ visit, accountId })).url
 
 /** Goes the whole way as the right person. */
-async function enter(jar: Jar, more: Partial<ConnectPageRequest> = {}): Promise<string> {
-  const accountId = more.accountId ?? 'ada'
-  const ticket = await confirm(await open(jar, await create(more)), accountId)
-  return locationOf(await jar.visit(ticket)).href
-}
+const enter = async (jar: Jar, more: Partial<ConnectPageRequest> = {}): Promise<string> =>
+  (await enterConnectPage(server, jar, { ...request, ...more })).page
 
 const expectCode = async (response: Response, status: number, code: string): Promise<void> => {
   assert.equal(response.status, status)
