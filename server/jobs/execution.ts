@@ -66,6 +66,17 @@ const scopes = new AsyncLocalStorage<{ readonly execution: Execution; readonly f
  */
 export const currentIO = (): IO | undefined => scopes.getStore()?.execution.io
 
+/**
+ * The key; with a number where the code that is calling has used it before at this place of its run, so that every replay
+ * gets the same. As given outside of runs.
+ */
+export function unusedKey(key: string): string {
+  const used = scopes.getStore()?.frame.keys
+  let free = key
+  for (let count = 2; used?.has(free); count += 1) free = `${key}#${count}`
+  return free
+}
+
 /** Has the run whose code is calling cut the secrets out of what it logs and stores of errors. Nothing outside of runs. */
 export function holdSecrets(secrets: readonly string[]): void {
   const held = scopes.getStore()?.execution.heldSecrets

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { isAuthFlowError } from '../../shared/errors.ts'
 import { AuthFlow } from '../authflow.ts'
 import { encryptionKeys, keepLog } from '../http/fixtures/test-server.ts'
 import { until } from '../jobs/fixtures/engine-fixture.ts'
@@ -104,6 +105,42 @@ describe('DynamicSchedule', () => {
       ['reminders/a/register', 'reminders/a/unregister', 'a moment'],
     )
     assert.deepEqual((await reminders.list()).items, [])
+    await client.close()
+  })
+
+  it('takes any key inside of a run, the same one again, and tries nothing again that can only fail', async () => {
+    const client = open('six.db')
+    const reminders = new DynamicSchedule(client, { id: 'reminders' })
+    const every = (seconds: number) => ({ type: 'interval', options: { seconds } }) as const
+    const [long, odd] = ['x'.repeat(256), 'für/Ada #2']
+    client.defineJob({
+      id: 'sign-up',
+      name: 'Sign up',
+      version: '1.0.0',
+      trigger: eventTrigger({ name: 'signed-up' }),
+      run: async (_, io) => {
+        const made = [await reminders.register('a', every(60)), await reminders.register('a', every(90))]
+        await io.wait('a moment', 0.2)
+        made.push(await reminders.register('a', every(120)))
+        for (const key of [long, odd]) made.push(await reminders.register(key, every(60)))
+        const refused = reminders.register('b', { ...every(60), metadata: 'x'.repeat(20_000) })
+        const code = await refused.catch((error: unknown) => isAuthFlowError(error) && error.code)
+        return [code, ...made.map(({ key, rule }) => [key.length, rule.type === 'interval' && rule.seconds])]
+      },
+    })
+    const { runIds } = await client.sendEvent({ name: 'signed-up', payload: {} })
+    const run = await until('the end', async () => {
+      const found = await client.runs.get({ id: runIds[0] ?? '' })
+      return found.endedAt === null ? undefined : found
+    })
+    assert.deepEqual(run.output, ['invalid_input', [1, 60], [1, 90], [1, 120], [256, 60], [10, 60]])
+    assert.deepEqual(
+      run.tasks.slice(0, 4).map(({ key }) => key),
+      ['reminders/a/register', 'reminders/a/register#2', 'a moment', 'reminders/a/register#3'],
+    )
+    assert(run.tasks.every(({ attempts, key }) => attempts <= 1 && key.length <= 256))
+    const left = (await reminders.list()).items.map(({ key }) => key)
+    assert.deepEqual(left.sort(), ['a', long, odd].sort())
     await client.close()
   })
 

@@ -58,7 +58,8 @@ export class DynamicSchedule implements Trigger<ScheduledPayload> {
   }
 
   /**
-   * Registers a time, or changes it: a key has one. The same again changes nothing. Inside a run this is a task.
+   * Registers a time, or changes it: a key has one. The same again changes nothing. Inside a run this is a task,
+   * each time it is called.
    *
    * @param key unique in this schedule; 1 to 256 characters
    * @throws {@link AuthFlowError} `invalid_input`
@@ -67,8 +68,8 @@ export class DynamicSchedule implements Trigger<ScheduledPayload> {
     const { accountId, metadata } = options
     const rule: ScheduleRule =
       options.type === 'cron' ? cronRule(options.options) : intervalRule(options.options)
-    const place = { key: `${this.id}/${key}/register`, name: 'Register schedule' }
-    const text = await asTask(place, async () =>
+    const call = { trigger: this.id, key, action: 'register', name: 'Register schedule' } as const
+    const text = await asTask(call, async () =>
       JSON.stringify(
         await this.#host.schedules.register({ schedule: this.id, key, rule, accountId, metadata }),
       ),
@@ -78,8 +79,8 @@ export class DynamicSchedule implements Trigger<ScheduledPayload> {
 
   /** Ends a registration; false when there is none. Runs that it started go on. Inside a run this is a task. */
   unregister(key: string): Promise<boolean> {
-    const place = { key: `${this.id}/${key}/unregister`, name: 'Unregister schedule' }
-    return asTask(place, () => this.#host.schedules.unregister(this.id, key))
+    const call = { trigger: this.id, key, action: 'unregister', name: 'Unregister schedule' } as const
+    return asTask(call, () => this.#host.schedules.unregister(this.id, key))
   }
 
   /** Its registrations, oldest first; of all accounts. `limit` 1 to 100 (default 20). */

@@ -66,15 +66,16 @@ export class DynamicTrigger<Params extends Json, Payload> implements Trigger<Pay
   /**
    * Registers one use, or changes it: a key has one. Resolves once the provider sends, with a registration that is
    * `active`; or `waiting` for an account that has no connection (connecting makes it active), or `pending` when the
-   * provider can't be reached just now. The same again changes nothing. Inside a run this is a task.
+   * provider can't be reached just now. The same again changes nothing. Inside a run this is a task,
+   * each time it is called.
    *
    * @param key unique in this trigger; 1 to 256 characters, any of them: `${userId}-${owner}/${repo}`
    * @throws {@link AuthFlowError} `invalid_input`; what the provider refuses, such as `provider_rejected` or
    *   `insufficient_scope`, and a new registration then leaves nothing behind; `identity_changed`
    */
   async register(key: string, params: Params, options: RegisterOptions = {}): Promise<Registration> {
-    const place = { key: `${this.id}/${key}/register`, name: 'Register trigger' }
-    const text = await asTask(place, async () =>
+    const call = { trigger: this.id, key, action: 'register', name: 'Register trigger' } as const
+    const text = await asTask(call, async () =>
       JSON.stringify(await this.#host.registrations.register({ trigger: this.id, key, params, ...options })),
     )
     return JSON.parse(text) as Registration
@@ -85,8 +86,8 @@ export class DynamicTrigger<Params extends Json, Payload> implements Trigger<Pay
    * none. From here on it starts nothing; runs that it started go on. Inside a run this is a task.
    */
   unregister(key: string): Promise<boolean> {
-    const place = { key: `${this.id}/${key}/unregister`, name: 'Unregister trigger' }
-    return asTask(place, () => this.#host.registrations.unregister({ trigger: this.id, key }))
+    const call = { trigger: this.id, key, action: 'unregister', name: 'Unregister trigger' } as const
+    return asTask(call, () => this.#host.registrations.unregister({ trigger: this.id, key }))
   }
 
   /** A registration. Throws `not_found`. */
