@@ -1,4 +1,5 @@
-// D3: operators of databases and names of prototypes, in every input of both routers, of the start and of the callback.
+// D3: operators of databases and names of prototypes, in every input of both routers, of the start, of the callback, and
+// of the addresses below which nothing proves who sends.
 // Nothing fails as a bug would, no prototype changes, and on MongoDB no operator of theirs reaches the database.
 
 import assert from 'node:assert/strict'
@@ -13,6 +14,7 @@ import { backends, isLong, type Backend } from '../connect/fixtures/backends.ts'
 import { apiRouter } from './api-router.ts'
 import { connectRouter } from './connect-router.ts'
 import { jsonInputs, evilNames, evilTexts, marker, type Sample } from './fixtures/injections.ts'
+import { defineOpenJobs, openAddresses, type OpenAddresses } from './fixtures/open-addresses.ts'
 import { pageOrigin, secretKeys, startTestServer, type TestServer } from './fixtures/test-server.ts'
 import { startWireSpy, type WireSpy } from './fixtures/wire-spy.ts'
 
@@ -67,6 +69,7 @@ interface Scene {
   readonly storeUrl: string | undefined
   readonly spy: WireSpy | undefined
   readonly violations: string[]
+  readonly open: OpenAddresses
 }
 
 async function openScene(backend: Backend): Promise<Scene> {
@@ -76,9 +79,14 @@ async function openScene(backend: Backend): Promise<Scene> {
     ? await startWireSpy(storeUrl, (command) => violations.push(...violationsOf(command)))
     : undefined
   const store = spy ? { store: spy.url } : {}
-  const server = await startTestServer({ options: { ...store, rateLimits: false, worker: false } })
+  // Nobody loads the script of the pages here: any file will do.
+  const connectPages = { origins: [pageOrigin], script: new URL(import.meta.url) }
+  const options = { ...store, rateLimits: false as const, worker: true, connectPages }
+  const server = await startTestServer({ options })
+  const jobs = defineOpenJobs(server.client)
   await server.client.start()
-  return { server, storeUrl, spy, violations }
+  const open = await openAddresses(server, { ...jobs, count: isLong ? 100 : 10 })
+  return { server, storeUrl, spy, violations, open }
 }
 
 function injections(backend: Backend): void {
@@ -218,7 +226,63 @@ function injections(backend: Backend): void {
     )
     await judge()
   })
+
+  it('webhooks and links', async () => {
+    const { server, open } = await opening
+    const samples = await samplesOf(server)
+    const { endpoint, waits, links, page, pageLink } = open
+    const reached = new Set<string>()
+    const places = fc.constantFrom<readonly [string, readonly string[], ...string[]]>(
+      ['POST', ['challenge', 'event', 'id'], endpoint, ...waits],
+      ['POST', ['type', 'team_id', 'base'], ...['', 'app/', 'http/', 'run/'].flatMap(webhooksBelow(server))],
+      ['GET', [], ...links, pageLink, `${page.page}/enter`, page.ticket, page.page],
+      ['POST', [], ...links],
+      ['POST', ['integration', 'purpose'], `${page.page}/token`],
+    )
+    const requests = places.chain(([method, members, ...urls]) =>
+      fc.record({
+        method: fc.constant(method),
+        url: fc.constantFrom(...urls),
+        body: members.length > 0 ? jsonInputs(members, { ...samples, purpose: 'create' }) : encoded,
+        query: encoded,
+        evil: fc
+          .constantFrom(...evilNames, ...evilTexts)
+          .map((text) => encodeURIComponent(text.toWellFormed())),
+      }),
+    )
+    await fc.assert(
+      fc.asyncProperty(requests, async ({ method, url, body, query, evil }) => {
+        const headers = {
+          'content-type': body.includes('"') ? 'application/json' : 'application/x-www-form-urlencoded',
+          'webhook-id': evil,
+          'x-slack-signature': evil,
+          origin: new URL(server.url).origin,
+          cookie: `${open.cookie}; authflow-page-${evil}=${marker}; __proto__=x`,
+        }
+        const init = method === 'GET' ? { method, headers } : { method, headers, body }
+        const target = `${url}${url.includes('?') ? '&' : '?'}${query}`
+        const status = await send(target, init)
+        if (status < 400) reached.add(url.replace(/\/[\w-]{43,}(?=\/|$)/, '').slice(server.url.length))
+      }),
+      { numRuns: numRuns * 5, endOnFailure: true },
+    )
+    for (const way of [
+      '/webhooks/http/open',
+      '/webhooks/run',
+      '/connect/link',
+      '/connect/page',
+      '/connect/page/token',
+    ])
+      assert.ok(reached.has(way), `${way} took something: ${[...reached].join(' ')}`)
+    await judge()
+  })
 }
+
+/** Addresses of nobody, and those of an app whose signatures are wrong. */
+const webhooksBelow =
+  ({ url }: TestServer) =>
+  (kind: string): string[] =>
+    ['slack-customers', ...evilNames.map(encodeURIComponent)].map((name) => `${url}/webhooks/${kind}${name}`)
 
 const proceduresOf = (router: AnyTRPCRouter): [string, AnyTRPCProcedure][] =>
   Object.entries<AnyTRPCProcedure>(router._def.procedures)
