@@ -1,10 +1,12 @@
-// Holds docs/defects.md, docs/reliability.md and the table of docs/security.md to the tests that they name.
+// Holds docs/defects.md, docs/reliability.md and the table of docs/security.md to the tests that they name, and
+// docs/operations.md to the sets there are.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { allSets } from './sealed-sets.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const defects = 50
@@ -88,6 +90,18 @@ describe('docs/security.md', () => {
       return [`${id}: no test bears its name`]
     })
     assert.deepEqual(wrong, [])
+  })
+})
+
+describe('docs/operations.md', () => {
+  it('says of each set how it is sharded', () => {
+    const page = readFileSync(join(root, 'docs/operations.md'), 'utf8')
+    const isThere = (name: string): boolean =>
+      page.includes(`\`set_${name}\``) || (name.startsWith('vault_') && page.includes('`set_vault_…`'))
+    assert.deepEqual(
+      allSets.map(({ name }) => name).filter((name) => !isThere(name)),
+      [],
+    )
   })
 })
 
