@@ -48,11 +48,16 @@ export interface LinearSourceOptions {
 }
 
 const webhook = z.object({ id: z.string(), url: z.string().nullish(), enabled: z.boolean().default(true) })
-const listReply = z.object({ webhooks: z.object({ nodes: z.array(webhook) }) })
+const listed = webhook.extend({
+  allPublicTeams: z.boolean().default(false),
+  team: z.object({ id: z.string(), key: z.string().nullish() }).nullish(),
+})
+const listReply = z.object({ webhooks: z.object({ nodes: z.array(listed) }) })
 const createReply = z.object({ webhookCreate: z.object({ success: z.boolean(), webhook }) })
 const updateReply = z.object({ webhookUpdate: z.object({ success: z.boolean(), webhook }) })
 const hookData = z.object({ id: z.string() })
 
+const listQuery = '{ webhooks(first: 250) { nodes { id url enabled allPublicTeams team { id key } } } }'
 const toleranceMs = 60_000
 
 type Query = (query: string, variables?: { readonly [name: string]: Json }) => Promise<unknown>
@@ -64,9 +69,8 @@ export function linearSources(integration: Integration, options: LinearSourceOpt
   const queryFor = ({ auth, fetch }: SourceContext<unknown>): Query =>
     queryAt(self, fetch, { url, authorization: authorization(self, auth, options.apiKey) })
   const idOf = (data: Json): string => readAs(self, hookData, data).id
-  const list = async (query: Query): Promise<z.output<typeof webhook>[]> =>
-    readAs(self, listReply, await query('{ webhooks(first: 250) { nodes { id url enabled } } }')).webhooks
-      .nodes
+  const list = async (query: Query): Promise<z.output<typeof listed>[]> =>
+    readAs(self, listReply, await query(listQuery)).webhooks.nodes
   return {
     team: {
       kind: 'registration',
@@ -82,7 +86,10 @@ export function linearSources(integration: Integration, options: LinearSourceOpt
       },
       async create(context) {
         const query = queryFor(context)
-        const there = (await list(query)).find((one) => one.url === context.url)
+        const ours = (await list(query)).filter((one) => one.url === context.url)
+        const there = ours.find((one) => isOf(one, context.params))
+        // No change moves a webhook to another team, and Linear may refuse a second one for the same URL.
+        for (const { id } of ours) if (id !== there?.id) await remove(query, id)
         return {
           data: { id: await (there ? change(self, query, context, there.id) : create(self, query, context)) },
         }
@@ -94,11 +101,18 @@ export function linearSources(integration: Integration, options: LinearSourceOpt
       async remove(context) {
         const query = queryFor(context)
         const id = idOf(context.data)
-        if (!(await list(query)).some((one) => one.id === id)) return
-        await query('mutation ($id: String!) { webhookDelete(id: $id) { success } }', { id })
+        if ((await list(query)).some((one) => one.id === id)) await remove(query, id)
       },
     },
   }
+}
+
+/** True when a webhook is for what the parameters name; teams go by their id or their key. */
+const isOf = ({ team, allPublicTeams }: z.output<typeof listed>, { teamId }: LinearTeamParams): boolean =>
+  teamId === undefined ? allPublicTeams : team?.id === teamId || team?.key === teamId
+
+async function remove(query: Query, id: string): Promise<void> {
+  await query('mutation ($id: String!) { webhookDelete(id: $id) { success } }', { id })
 }
 
 function queryAt(

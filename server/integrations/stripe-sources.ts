@@ -87,13 +87,14 @@ export function stripeSources(integration: Integration, options: StripeSourceOpt
       read: readStripe,
       async create(context) {
         const call = callFor(context)
-        // The secret of one that is there is not told again.
-        for (const { id, url } of await listAll(self, call)) if (url === context.url) await remove(call, id)
+        const ours = (await listAll(self, call)).filter(({ url }) => url === context.url)
         const form = new URLSearchParams({ url: context.url, description: 'authflow' })
         for (const name of context.events) form.append('enabled_events[]', name)
         if (context.params.connect) form.set('connect', 'true')
         const made = readAs(self, endpoint, await call('POST', '/v1/webhook_endpoints', form))
         if (made.secret === undefined) throw failureError(self, { garbled: true })
+        // The secret of one that was there is not told again. It goes once another sends, so that nothing is missed.
+        for (const { id } of ours) await remove(call, id)
         return { data: { id: made.id }, secret: made.secret }
       },
       async exists(context) {
