@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { randomText } from '../../shared/ids.ts'
 import { connectRouter } from './connect-router.ts'
+import { enterConnectPage, Jar } from './fixtures/connect-pages.ts'
 import {
   callPublic,
   connectSlack,
@@ -39,7 +40,9 @@ describe('C3: answers to pages', () => {
   }
 
   before(async () => {
-    server = await startTestServer()
+    // The script of the pages is no answer with anything in it: any file will do.
+    const connectPages = { origins: [pageOrigin], script: new URL(import.meta.url) }
+    server = await startTestServer({ options: { connectPages } })
     const [personal = ''] = Object.values(server.sandbox.airtable.personalAccessTokens)
     const { cookie, callback, answer } = await connectSlack(server)
     answers.set('callback page', await answer.text())
@@ -127,6 +130,37 @@ describe('C3: answers to pages', () => {
       assert(!html.includes(secret))
     }
     assert(!html.includes(token))
+  })
+
+  it('hold none on connect pages and beside the tokens that these get', async () => {
+    const jar = new Jar()
+    const { link, ticket, page } = await enterConnectPage(server, jar, {
+      accountId: 'ada',
+      integrations: ['slack-customers', 'airtable-customers'],
+      purposes: ['create', 'reconnect', 'manage'],
+      confirmUrl: `${pageOrigin}/connect`,
+      returnUrl: `${pageOrigin}/done`,
+      metadata,
+    })
+    const ofTheWay = [
+      link.slice(-43),
+      new URL(ticket).searchParams.get('ticket') ?? '',
+      ...jar.cookies.values(),
+    ]
+    assert(ofTheWay.length === 3 && ofTheWay.every((secret) => secret.length === 43))
+    const shown = await (await jar.visit(page)).text()
+    assert.match(shown, /Slack/)
+    const texts = [shown]
+    const headers = { 'content-type': 'application/json', origin: new URL(server.url).origin }
+    for (const purpose of ['create', 'reconnect', 'manage']) {
+      const body = JSON.stringify({ integration: 'slack-customers', purpose })
+      const answer = await jar.visit(`${page}/token`, { method: 'POST', headers, body })
+      const given: unknown = await answer.json()
+      assert.equal(answer.status, 200, purpose)
+      assert.deepEqual(Object.keys(Object(given)).toSorted(), ['expiresAt', 'token'])
+      texts.push(JSON.stringify([given, ...answer.headers]))
+    }
+    for (const text of texts) for (const secret of [...secrets, ...ofTheWay]) assert(!text.includes(secret))
   })
 })
 

@@ -202,6 +202,58 @@ describe('a victim who opens a link that was made for an attacker', () => {
   })
 })
 
+describe('a victim and the connect page of an attacker (A2)', () => {
+  let refused = 0
+  const refuse = async (): Promise<void> => {
+    await expectNothing()
+    refused += 1
+  }
+  after(() =>
+    printFigure({ requirement: 'A2', name: 'connect pages that stayed closed', value: `${refused} of 2` }),
+  )
+  const linkFor = async (accountId: string): Promise<string> => {
+    const host = world.sites.origin('host')
+    const urls = { confirmUrl: `${host}/integrations`, returnUrl: `${host}/` }
+    return (await world.api.connectPages.create({ accountId, integrations: ['crm'], ...urls })).url
+  }
+  const headingOf = (page: Page): Promise<string> => page.locator('h1').innerText()
+
+  it('is led to its link: the host sees another account, and the link stays good for its own', async () => {
+    const link = await linkFor(`mallory-${tests}`)
+    const page = await victimOpens(link)
+    await page.waitForURL(`${world.sites.origin('host')}/integrations?**`)
+    assert.equal(await page.locator('body').innerText(), 'account_mismatch')
+    const [, id = ''] = /authflow_visit=([\w-]{43})\./.exec(page.url()) ?? []
+    await page.goto(`${world.base}/connect/page/${id}`)
+    assert.equal(await codeOn(page), 'link_invalid')
+    const own = await signIn(world, attacker, { account: `mallory-${tests}` })
+    await own.goto(link)
+    await own.waitForURL(`${world.base}/connect/page/${id}`)
+    assert.match(await headingOf(own), /app\.host\.test/)
+    await refuse()
+  })
+
+  it('is led to the way back from the host, which was confirmed for the attacker', async () => {
+    const link = await linkFor(`mallory-${tests}`)
+    const own = await signIn(world, attacker, { account: `mallory-${tests}` })
+    const confirmed = new Promise<string>((resolve) => (world.settings.keepTicket = resolve))
+    // The answer that was taken away is one without a page.
+    await own.goto(link).catch(() => undefined)
+    const ticket = await confirmed
+    const page = await victimOpens(ticket)
+    await page.waitForURL(ticket)
+    assert.equal(await codeOn(page), 'browser_mismatch')
+    await page.goto(new URL(ticket).href.replace(/\/enter.*/, ''))
+    assert.equal(await codeOn(page), 'browser_mismatch')
+    // The link was spent by the confirmation: no visit of the victim’s own begins there any more.
+    await page.goto(link)
+    assert.equal(await codeOn(page), 'link_used')
+    await own.goto(ticket)
+    assert.match(await headingOf(own), /app\.host\.test/)
+    await refuse()
+  })
+})
+
 describe('the same people without an attacker', () => {
   it('connect: one token request, one connection', async () => {
     world.provider.person = 'victim'
