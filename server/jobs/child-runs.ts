@@ -2,11 +2,11 @@
 // are made of the parent's and the place of the call. A child knows its parent, and the jobs that led to it.
 
 import { AuthFlowError } from '../../shared/errors.ts'
+import { checkAccountId } from '../../shared/ids.ts'
 import { canonicalJson } from './canonical-json.ts'
 import { lastOf } from './continue-run.ts'
 import type { Json } from './job.ts'
 import type { InvokeItem, RunResult } from './outside-io.ts'
-import { wrongCall } from './journal-step.ts'
 import { longestWaitSeconds, waitOutside, type OutsideWait } from './outside-wait.ts'
 import {
   digest,
@@ -17,8 +17,10 @@ import {
   type ParentLink,
   type RunDocument,
 } from './records.ts'
+import { checkText, payloadLimit, toText } from './event-input.ts'
 import { invokeSource } from './event-sources.ts'
 import type { RunIOOptions } from './run-io.ts'
+import { judgeCall, wrongCall, type NamedCall } from './wrong-call.ts'
 
 const maxDepth = 20
 const maxItems = 1000
@@ -84,13 +86,12 @@ type CommonPart = Pick<OutsideWait, 'name' | 'kind' | 'key' | 'params' | 'facts'
 /** What makes up both kinds of calls. Refuses what can never work, at every pass alike. */
 function common(parts: RunIOOptions, call: ChildCall): CommonPart {
   const { name, key, job, items, awaited, cancelWithParent = awaited } = call
-  assertItems(parts, call)
-  assertChain(parts, call)
+  checkChildren(parts, call)
   return {
     name,
     kind: 'invoke',
     key,
-    params: digest(job, awaited ? 'awaited' : 'started', digestItems(parts, call)).slice(0, 22),
+    params: digest(job, awaited ? 'awaited' : 'started', digestItems(call)).slice(0, 22),
     facts: (path, startedAt) => ({
       children: items.map((_, at) => childIdOf(parts, call, { entry: { path, startedAt }, at })),
       ...(cancelWithParent ? { cascades: true } : {}),
@@ -152,12 +153,23 @@ function linkTo({ id, job, parent }: RunDocument, awaited: boolean): ParentLink 
   }
 }
 
-function assertChain({ run }: RunIOOptions, { awaited, job }: ChildCall): void {
+/**
+ * Refuses what can never work, whatever the engine knows.
+ *
+ * @throws {@link AuthFlowError} `invalid_input`, `invoke_too_deep`, `invoke_cycle`
+ */
+export function checkChildren({ run }: RunIOOptions, call: ChildCall): void {
+  const named = { name: call.name, key: call.key, job: run.job }
+  checkItems(named, call)
+  judgeCall(named, () => checkChain(run, call))
+}
+
+function checkChain(run: RunDocument, { awaited, job }: ChildCall): void {
   const { chain, waits } = linkTo(run, awaited)
   if (chain.length > maxDepth) {
     throw new AuthFlowError(
       'invoke_too_deep',
-      `Runs may invoke each other ${maxDepth} deep: ${[...chain, job].join(' → ')}.`,
+      `runs may invoke each other ${maxDepth} deep: ${[...chain, job].join(' → ')}.`,
       { details: { limit: maxDepth } },
     )
   }
@@ -165,28 +177,31 @@ function assertChain({ run }: RunIOOptions, { awaited, job }: ChildCall): void {
   if (!waiting.includes(job)) return
   throw new AuthFlowError(
     'invoke_cycle',
-    `Job ${job} would wait for itself: ${[...waiting, job].join(' → ')}. Use io.invoke, or io.continueAsNew for a loop.`,
+    `job ${job} would wait for itself: ${[...waiting, job].join(' → ')}. Use io.invoke, or io.continueAsNew for a loop.`,
   )
 }
 
-function assertItems({ run }: RunIOOptions, { name, key, job, items }: ChildCall): void {
-  const refuse = (expected: string): Error => wrongCall({ name, key, job: run.job }, expected)
-  if (typeof job !== 'string' || job === '') throw refuse('the job must be a job or its id.')
+function checkItems(named: NamedCall, { job, items, cancelWithParent }: ChildCall): void {
+  if (typeof job !== 'string' || job === '') throw wrongCall(named, 'the job must be a job or its id.')
   if (!Array.isArray(items) || items.length > maxItems)
-    throw refuse(`the items must be a list of at most ${maxItems}.`)
+    throw wrongCall(named, `the items must be a list of at most ${maxItems}.`)
   if (items.some((item) => typeof item !== 'object' || item === null || !('payload' in item)))
-    throw refuse('each item must be an object with a payload.')
+    throw wrongCall(named, 'each item must be an object with a payload.')
+  if (cancelWithParent !== undefined && typeof cancelWithParent !== 'boolean')
+    throw wrongCall(named, 'cancelWithParent must be true or false.')
+  for (const { payload, context = null, accountId, idempotencyKey } of items) {
+    judgeCall(named, () => {
+      toText('payload', payload, payloadLimit)
+      toText('context', context, payloadLimit)
+      if (accountId !== undefined) checkAccountId(accountId)
+      if (idempotencyKey !== undefined) checkText('idempotencyKey', idempotencyKey)
+    })
+  }
 }
 
-function digestItems({ run }: RunIOOptions, { name, key, items }: ChildCall): string {
+function digestItems({ items }: ChildCall): string {
   const given = items.map(({ payload, accountId = null, context = null }) => [payload, accountId, context])
-  let text: string
-  try {
-    text = JSON.stringify(given)
-  } catch {
-    throw wrongCall({ name, key, job: run.job }, 'the payload must be JSON.')
-  }
-  return digest(canonicalJson(JSON.parse(text) as Json))
+  return digest(canonicalJson(JSON.parse(JSON.stringify(given)) as Json))
 }
 
 function resultText({ core }: RunIOOptions, child: RunDocument): string {

@@ -6,7 +6,7 @@ import { persist, type EngineCore } from './core.ts'
 import { openBody, sealBody, targetsOf } from './event-document.ts'
 import { payloadLimit, toText } from './event-input.ts'
 import type { Json } from './job.ts'
-import { whereItEnds, wrongCall } from './journal-step.ts'
+import { whereItEnds } from './journal-step.ts'
 import {
   digest,
   dispatches,
@@ -20,18 +20,21 @@ import {
   type RunDocument,
 } from './records.ts'
 import type { RunIOOptions } from './run-io.ts'
+import { errorsAt, wrongCall } from './wrong-call.ts'
 
 /** Ends the run and starts the next. Never resolves. */
 export async function continueAsNew(parts: RunIOOptions, payload: Json): Promise<never> {
   const { core, run, execution } = parts
+  const call = { name: 'continueAsNew', key: undefined, job: run.job }
+  const tell = errorsAt(call)
   const ended = whereItEnds(execution)
   if (ended !== undefined) await ended
-  if (execution.frame.path !== '') {
-    const call = { name: 'continueAsNew', key: undefined, job: run.job }
-    throw wrongCall(call, 'call it in the code of the run, not in a task.')
-  }
+  if (execution.frame.path !== '') throw wrongCall(call, 'call it in the code of the run, not in a task.')
   const proceed = (): Promise<string> => core.calls.continueRun(run, payload)
-  const continuedAs = await execution.hold(persist(proceed, () => !execution.ended))
+  const proceeded = persist(proceed, () => !execution.ended).catch((error: unknown) => {
+    throw tell(error)
+  })
+  const continuedAs = await execution.hold(proceeded)
   execution.end({ type: 'finished', output: undefined, continuedAs })
   return execution.never()
 }

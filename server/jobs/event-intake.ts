@@ -3,7 +3,6 @@
 // pending, and whoever finds it so can finish.
 
 import { AuthFlowError } from '../../shared/errors.ts'
-import { checkAccountId } from '../../shared/ids.ts'
 import { follow } from '../../shared/tracing.ts'
 import type { Wakeup } from '../queue/queue.ts'
 import { insertStep, vacantStep, type NewDocument, type Step } from '../store/store.ts'
@@ -12,7 +11,7 @@ import type { EngineCore } from './core.ts'
 import { deliverAtOf, insertDelayed, markDelivered, rewriteDelayed } from './delayed-events.ts'
 import type { EventInput, EventOrigin, EventRecord, SendEventOptions } from './engine.ts'
 import { openBody, sealBody, targetsOf, toRecord, type EventContent } from './event-document.ts'
-import { checkText, payloadLimit, toText } from './event-input.ts'
+import { checkFacts, checkSender, payloadLimit, toText } from './event-input.ts'
 import { tellWaits, topicOf, waitsOf } from './event-waits.ts'
 import { judgeAll, runOf, type InvokeRequest } from './invoke-request.ts'
 import type { Json } from './job.ts'
@@ -33,7 +32,7 @@ import {
   type RunDocument,
   type Target,
 } from './records.ts'
-import { defaultSource, invokeEvent, invokeSource, reservedSource } from './event-sources.ts'
+import { defaultSource, invokeEvent, invokeSource } from './event-sources.ts'
 import type { JobRegistry } from './registry.ts'
 import { eventWaits } from './wait-records.ts'
 
@@ -224,7 +223,8 @@ export class EventIntake {
 
   #judge(event: EventInput, way: Way): Intake {
     const { from, limit, deliverAt } = way
-    const accountId = from === undefined ? checkSender(event, way) : (way.accountId ?? null)
+    const accountId = from === undefined ? accountOf(event, way) : (way.accountId ?? null)
+    checkFacts(event)
     const {
       name,
       context = null,
@@ -232,10 +232,6 @@ export class EventIntake {
       source = defaultSource,
       timestamp,
     } = event
-    for (const [field, value] of Object.entries({ name, id, source })) checkText(field, value)
-    if (timestamp !== undefined && !(timestamp instanceof Date && Number.isFinite(timestamp.getTime()))) {
-      throw new AuthFlowError('invalid_input', 'timestamp must be a valid Date.')
-    }
     const payloadText = toText('payload', event.payload, limit)
     const contextText = toText('context', context, payloadLimit)
     // What runs will see, so that filter and schema judge the same.
@@ -374,12 +370,8 @@ export class EventIntake {
   }
 }
 
-/** Checks what only senders of events of their own can get wrong; gives the account. */
-function checkSender({ source }: EventInput, { accountId, isInvoked }: Way): string | null {
-  if (isInvoked !== true && source?.startsWith(reservedSource) === true) {
-    throw new AuthFlowError('invalid_input', `A source can't begin with ${reservedSource}`)
-  }
-  return accountId === undefined || accountId === null ? null : checkAccountId(accountId)
-}
+/** The account of an event, checked; the source of an invocation is the engine's own. */
+const accountOf = (event: EventInput, { accountId, isInvoked }: Way): string | null =>
+  checkSender(isInvoked === true ? {} : event, accountId)
 
 const hintOf = ({ runId, job, version }: Target, dueAt: number): Wakeup => ({ runId, job, version, dueAt })

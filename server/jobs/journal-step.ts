@@ -1,7 +1,6 @@
 // Steps of a run that are no tasks: each takes a key, is stored once under the run's claim, and is found again on
 // replay. What all of them have in common is here.
 
-import { AuthFlowError, type ErrorDetails } from '../../shared/errors.ts'
 import type { Execution } from './execution.ts'
 import { ClaimLost } from './journal.ts'
 import type { JournalEntry } from './records.ts'
@@ -54,16 +53,4 @@ export async function storeStep(
     execution.end({ type: 'lost' })
     return execution.never()
   }
-}
-
-/** What a wrong call is told: the call, its key, the job, and what is expected instead. */
-export function wrongCall(
-  call: { readonly name: string; readonly key: unknown; readonly job: string },
-  expected: string,
-  details: ErrorDetails = {},
-): AuthFlowError {
-  const key = typeof call.key === 'string' ? ` «${call.key.slice(0, 64)}»` : ''
-  return new AuthFlowError('invalid_input', `io.${call.name}${key} of job ${call.job}: ${expected}`, {
-    details,
-  })
 }

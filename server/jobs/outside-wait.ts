@@ -5,13 +5,14 @@
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import { persist } from './core.ts'
 import type { Frame } from './execution.ts'
-import { storeStep, whereItEnds, wrongCall } from './journal-step.ts'
+import { storeStep, whereItEnds } from './journal-step.ts'
 import type { JournalEntry } from './records.ts'
 import type { RunIOOptions } from './run-io.ts'
 import { storedFailure, storedOutput } from './stored-result.ts'
 import { originOf } from './task-attempt.ts'
 import { packError } from './task-error.ts'
 import { assertSame } from './task-runner.ts'
+import { errorsAt, wrongCall, type NamedCall } from './wrong-call.ts'
 
 /** Waits last at most this long, in seconds: a year and a day. */
 export const longestWaitSeconds = 366 * 24 * 3600
@@ -56,25 +57,33 @@ export interface OutsideWait {
  *   `invalid_input`, and what `look` throws; all of it final
  */
 export async function waitOutside(parts: RunIOOptions, wait: OutsideWait): Promise<unknown> {
-  const { execution, journal, runner } = parts
+  const { execution, journal, runner, run } = parts
+  const call = { name: wait.name, key: wait.key, job: run.job }
+  const tell = errorsAt(call)
   const ended = whereItEnds(execution)
   if (ended !== undefined) await ended
-  assertTimeout(parts, wait)
+  checkTimeout(call, wait.timeoutInSeconds)
   const caller = execution.frame
   const path = runner.takeKey(caller, wait.key)
   const known = journal.get(path)
   if (known !== undefined) assertSame(known, wait.kind, wait.params)
   if (known?.state === 'succeeded') return storedOutput(journal, known)
   if (known?.state === 'failed') throw storedFailure(journal, known)
-  return new Waiting(parts, wait, caller).run(known?.state === 'waiting' ? known : undefined, path)
+  return new Waiting(parts, { ...wait, tell }, caller).run(
+    known?.state === 'waiting' ? known : undefined,
+    path,
+  )
 }
+
+/** A wait, and how errors of its own are told: as thrown where the call was made. */
+type PlacedWait = OutsideWait & { readonly tell: ReturnType<typeof errorsAt> }
 
 class Waiting {
   readonly #parts: RunIOOptions
-  readonly #wait: OutsideWait
+  readonly #wait: PlacedWait
   readonly #caller: Frame
 
-  constructor(parts: RunIOOptions, wait: OutsideWait, caller: Frame) {
+  constructor(parts: RunIOOptions, wait: PlacedWait, caller: Frame) {
     this.#parts = parts
     this.#wait = wait
     this.#caller = caller
@@ -122,7 +131,8 @@ class Waiting {
       } catch (error) {
         if (execution.ended) return execution.never()
         // The engine is being stopped, perhaps: the next pass goes on here.
-        if (!isAuthFlowError(error) || !this.#mayPass(error, entry)) return this.#fail(entry, error)
+        if (!isAuthFlowError(error) || !this.#mayPass(error, entry))
+          return this.#fail(entry, this.#wait.tell(error))
         await execution.sleep(this.#caller, core.now() + againMs)
       }
     }
@@ -144,16 +154,13 @@ class Waiting {
 
   async #timeOut(entry: JournalEntry): Promise<unknown> {
     const { execution } = this.#parts
-    const { name, key, late, timeoutInSeconds = defaultTimeoutInSeconds } = this.#wait
+    const { late, tell, timeoutInSeconds = defaultTimeoutInSeconds } = this.#wait
     const came = await this.#ask(entry, () => this.#wait.close(entry))
     if (came !== undefined) return this.#succeed(entry, came)
     if (execution.ended) return execution.never()
     if (late !== undefined) return this.#succeed(entry, late(entry))
-    const error = new AuthFlowError(
-      'wait_timeout',
-      `Nothing came for io.${name} «${key}» within ${timeoutInSeconds} seconds.`,
-    )
-    return this.#fail(entry, error)
+    const error = new AuthFlowError('wait_timeout', `nothing came within ${timeoutInSeconds} seconds.`)
+    return this.#fail(entry, tell(error))
   }
 
   async #succeed(entry: JournalEntry, text: string): Promise<unknown> {
@@ -192,7 +199,13 @@ class Waiting {
   }
 }
 
-function assertTimeout({ run }: RunIOOptions, { name, key, timeoutInSeconds = 0 }: OutsideWait): void {
-  if (timeoutInSeconds >= 0 && timeoutInSeconds <= longestWaitSeconds) return
-  throw wrongCall({ name, key, job: run.job }, `timeoutInSeconds must be from 0 to ${longestWaitSeconds}.`)
+/**
+ * Checks how long a wait may take.
+ *
+ * @throws {@link AuthFlowError} `invalid_input`
+ */
+export function checkTimeout(call: NamedCall, timeoutInSeconds = 0): void {
+  if (typeof timeoutInSeconds === 'number' && timeoutInSeconds >= 0 && timeoutInSeconds <= longestWaitSeconds)
+    return
+  throw wrongCall(call, `timeoutInSeconds must be a number from 0 to ${longestWaitSeconds}.`)
 }

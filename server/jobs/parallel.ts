@@ -5,9 +5,11 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import { canonicalJson } from './canonical-json.ts'
 import { createFrame } from './execution.ts'
 import type { Json, ParallelOptions } from './job.ts'
-import { enterStep, whereItEnds, wrongCall } from './journal-step.ts'
+import { enterStep, whereItEnds } from './journal-step.ts'
 import { branchesOf, digest } from './records.ts'
 import type { RunIOOptions } from './run-io.ts'
+import { longestTimeoutMs } from './task-options.ts'
+import { checkOptions, wrongCall } from './wrong-call.ts'
 
 const maxItems = 1000
 
@@ -34,7 +36,7 @@ export async function runParallel<Item>(parts: RunIOOptions, call: ParallelCall<
       runner.run(String(index), () => callback(item, index), {
         name: `${options.name ?? key}[${index}]`,
         // A branch waits for as long as it takes; the tasks in it have times of their own.
-        timeoutInMs: Infinity,
+        timeoutInMs: longestTimeoutMs,
       }),
     ),
   )
@@ -47,11 +49,12 @@ export async function runParallel<Item>(parts: RunIOOptions, call: ParallelCall<
 
 function checkItems<Item>(
   parts: RunIOOptions,
-  { key, items, callback }: ParallelCall<Item>,
+  { key, items, callback, options }: ParallelCall<Item>,
 ): readonly Item[] {
   const call = { name: 'parallel', key, job: parts.run.job }
   if (!Array.isArray(items)) throw wrongCall(call, 'the items must be an array.')
   if (typeof callback !== 'function') throw wrongCall(call, 'it needs a function of an item and its index.')
+  checkOptions(call, options)
   if (items.length <= maxItems) return [...items]
   throw wrongCall(
     call,

@@ -1,7 +1,7 @@
 // Random numbers of a run: drawn once, the same on every replay.
 
 import type { RandomOptions } from './job.ts'
-import { wrongCall } from './journal-step.ts'
+import { wrongCall } from './wrong-call.ts'
 
 /** Bounds of a draw. */
 export type RandomBounds = Required<RandomOptions>

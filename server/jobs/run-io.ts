@@ -22,7 +22,7 @@ import type {
   TaskOptions,
 } from './job.ts'
 import type { Journal } from './journal.ts'
-import { storeStep, whereItEnds, wrongCall } from './journal-step.ts'
+import { storeStep, whereItEnds } from './journal-step.ts'
 import type {
   AwaitedEvent,
   AwaitedItem,
@@ -50,11 +50,13 @@ import {
 import { createStatus } from './run-status.ts'
 import { createRunStore } from './run-store.ts'
 import { withoutSecrets } from './task-error.ts'
+import { noOptions } from './task-options.ts'
 import type { SignalSeat } from './signals.ts'
 import { assertSame, type TaskRunner } from './task-runner.ts'
 import { waitForEvent } from './wait-for-event.ts'
 import { waitForRequest, type TellAddress } from './wait-for-request.ts'
 import { waitUntil } from './wait-until.ts'
+import { checkOptions, wrongCall } from './wrong-call.ts'
 
 const longestWaitSeconds = 366 * 24 * 3600
 /** A log line is visible to others after this at the latest, in ms. */
@@ -113,7 +115,7 @@ export class RunIO implements IO {
   runTask<T extends Json | void>(
     key: string,
     callback: (task: Task) => Promise<T> | T,
-    options: TaskOptions = {},
+    options: TaskOptions = noOptions,
     onError?: OnError,
   ): Promise<T> {
     return watched(this.#options.runner.run(key, callback, options, onError) as Promise<T>)
@@ -152,6 +154,7 @@ export class RunIO implements IO {
 
   async #random(key: string, options: RandomOptions): Promise<number> {
     const { core, run } = this.#options
+    checkOptions({ name: 'random', key, job: run.job }, options)
     const bounds = readBounds({ key, job: run.job }, options)
     return this.runTask(key, () => draw(bounds, core.random), { params: { ...bounds } })
   }
@@ -164,16 +167,16 @@ export class RunIO implements IO {
     return watched(this.#getAuth(integration, options) as Promise<AuthOf<I>>)
   }
 
-  async #getAuth(integration: Integration, { rejectedTokenHash }: GetAuthOptions): Promise<Auth> {
+  async #getAuth(integration: Integration, options: GetAuthOptions): Promise<Auth> {
     const { execution, run } = this.#options
     const ended = whereItEnds(execution)
     if (ended !== undefined) await ended
+    const call = { name: 'getAuth', key: undefined, job: run.job }
     const id: unknown = Object(integration).id
-    if (typeof id !== 'string' || this.connections === undefined) {
-      const call = { name: 'getAuth', key: undefined, job: run.job }
+    if (typeof id !== 'string' || this.connections === undefined)
       throw wrongCall(call, "give it one of the job's integrations.")
-    }
-    return this.connections.getAuth(integration, rejectedTokenHash)
+    checkOptions(call, options)
+    return this.connections.getAuth(integration, options.rejectedTokenHash)
   }
 
   createStatus(key: string, options: StatusOptions): Promise<Status> {
@@ -184,9 +187,9 @@ export class RunIO implements IO {
     key: string,
     job: JobRef<never, unknown> | string,
     payload: Json,
-    { cancelWithParent, ...options }: RunInvokeOptions = {},
+    options: RunInvokeOptions = {},
   ): Promise<{ readonly id: string }> {
-    return watched(invoke(this.#options, key, { job, item: { ...options, payload }, cancelWithParent }))
+    return watched(invoke(this.#options, key, { job, payload, options }))
   }
 
   invokeAndWait<Output extends Json>(
@@ -195,22 +198,17 @@ export class RunIO implements IO {
     payload: Json,
     options: InvokeAndWaitOptions = {},
   ): Promise<RunResult<Output>> {
-    const { accountId, context } = options
-    const item = {
-      payload,
-      ...(accountId === undefined ? {} : { accountId }),
-      ...(context === undefined ? {} : { context }),
-    }
-    return watched(invokeAndWait(this.#options, key, { job, item, options }) as Promise<RunResult<Output>>)
+    const done = invokeAndWait(this.#options, key, { job, payload, options })
+    return watched(done as Promise<RunResult<Output>>)
   }
 
   batchInvoke(
     key: string,
     job: JobRef<never, unknown> | string,
     items: readonly InvokeItem[],
-    { cancelWithParent }: WithParent = {},
+    options: WithParent = {},
   ): Promise<readonly { readonly id: string }[]> {
-    return watched(batchInvoke(this.#options, key, { job, items, cancelWithParent }))
+    return watched(batchInvoke(this.#options, key, { job, items, options }))
   }
 
   batchInvokeAndWait<Output extends Json>(
@@ -304,9 +302,13 @@ export class RunIO implements IO {
     const { execution, journal, core } = this.#options
     if (execution.ended) return execution.never()
     const frame = execution.frame
-    const text = textOfLine({ level, message: String(message).slice(0, maxLineLength), facts })
+    const call = { name: `logger.${level}`, key: undefined, job: this.#options.run.job }
+    if (typeof message !== 'string')
+      throw wrongCall(call, 'the line must be text. Give data as facts, after it.')
+    if (typeof facts !== 'object' || facts === null || Array.isArray(facts))
+      throw wrongCall(call, 'the facts must be an object.')
+    const text = textOfLine({ level, message: message.slice(0, maxLineLength), facts })
     if (text === undefined || text.length > maxLineLength * 2) {
-      const call = { name: `logger.${level}`, key: undefined, job: this.#options.run.job }
       throw wrongCall(call, `a line and its facts must be JSON of ${maxLineLength} characters. Log less.`)
     }
     const said = digest(text).slice(0, 12)

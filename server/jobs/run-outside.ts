@@ -1,25 +1,34 @@
 // What `io` does beyond the run, put together from its parts.
 
-import { awaitChild, startChildren, type ChildCall } from './child-runs.ts'
+import { isAuthFlowError } from '../../shared/errors.ts'
+import { checkAccountId } from '../../shared/ids.ts'
+import { awaitChild, checkChildren, startChildren, type ChildCall } from './child-runs.ts'
+import { deliverAtOf } from './delayed-events.ts'
 import type { EventInput, EventScope, SendEventOptions } from './engine.ts'
-import type { Json, TaskOptions } from './job.ts'
-import { wrongCall } from './journal-step.ts'
-import type { AwaitedItem, InvokeAndWaitOptions, InvokeItem, JobRef, RunResult } from './outside-io.ts'
+import { checkEvent, checkText } from './event-input.ts'
+import type { Json, OnError, TaskOptions } from './job.ts'
+import type {
+  AwaitedItem,
+  InvokeAndWaitOptions,
+  InvokeItem,
+  JobRef,
+  RunInvokeOptions,
+  RunResult,
+  WithParent,
+} from './outside-io.ts'
+import { checkTimeout } from './outside-wait.ts'
 import { runParallel } from './parallel.ts'
 import { digest } from './records.ts'
 import type { RunIOOptions } from './run-io.ts'
+import { checkOptions, errorsAt, judgeCall, wrongCall, type NamedCall } from './wrong-call.ts'
 
-/** What is done over the store is tried again while that is away. */
+/** What is done over the store is tried again while that is away, and not when it was wrong. */
 const storeRetry = { limit: 8, factor: 1.8, minTimeoutInMs: 500, maxTimeoutInMs: 30_000 }
+/** Most events of one call. */
+const maxEvents = 1000
 
 /** A job as it is named in a call. */
 type Named = JobRef<never, unknown> | string
-
-/** What calls that do not wait have in common. */
-interface ChildrenOf {
-  readonly job: Named
-  readonly cancelWithParent: boolean | undefined
-}
 
 const idOf = (job: Named): string => (typeof job === 'object' && job !== null ? job.id : job)
 
@@ -27,8 +36,11 @@ const idOf = (job: Named): string => (typeof job === 'object' && job !== null ? 
 export async function invoke(
   parts: RunIOOptions,
   key: string,
-  { job, item, cancelWithParent }: ChildrenOf & { item: InvokeItem },
+  { job, payload, options }: { job: Named; payload: Json; options: RunInvokeOptions },
 ): Promise<{ id: string }> {
+  checkOptions({ name: 'invoke', key, job: parts.run.job }, options)
+  const { cancelWithParent, ...rest } = options
+  const item: InvokeItem = { ...rest, payload }
   const call: ChildCall = {
     name: 'invoke',
     key,
@@ -43,11 +55,13 @@ export async function invoke(
 }
 
 /** See `IO.batchInvoke`. */
-export function batchInvoke(
+export async function batchInvoke(
   parts: RunIOOptions,
   key: string,
-  { job, items, cancelWithParent }: ChildrenOf & { items: readonly InvokeItem[] },
+  { job, items, options }: { job: Named; items: readonly InvokeItem[]; options: WithParent },
 ): Promise<{ id: string }[]> {
+  checkOptions({ name: 'batchInvoke', key, job: parts.run.job }, options)
+  const { cancelWithParent } = options
   return startChildren(parts, {
     name: 'batchInvoke',
     key,
@@ -59,12 +73,33 @@ export function batchInvoke(
 }
 
 /** See `IO.invokeAndWait`. */
-export function invokeAndWait(
+export async function invokeAndWait(
   parts: RunIOOptions,
   key: string,
-  { job, item, options }: { job: Named; item: AwaitedItem; options: InvokeAndWaitOptions },
+  { job, payload, options }: { job: Named; payload: Json; options: InvokeAndWaitOptions },
 ): Promise<RunResult> {
-  const { timeoutInSeconds, cancelWithParent } = options
+  checkOptions({ name: 'invokeAndWait', key, job: parts.run.job }, options)
+  const { accountId, context, ...rest } = options
+  const item = {
+    payload,
+    ...(accountId === undefined ? {} : { accountId }),
+    ...(context === undefined ? {} : { context }),
+  }
+  return awaitItem(parts, key, { job, item, options: rest })
+}
+
+/** An item of a batch, or what is given as one call. */
+interface AwaitedCall {
+  readonly job: Named
+  readonly item: AwaitedItem
+  readonly options: Pick<InvokeAndWaitOptions, 'timeoutInSeconds' | 'cancelWithParent'>
+}
+
+function awaitItem(
+  parts: RunIOOptions,
+  key: string,
+  { job, item, options: { timeoutInSeconds, cancelWithParent } }: AwaitedCall,
+): Promise<RunResult> {
   const call = { name: 'invokeAndWait', key, job: idOf(job), items: [item], awaited: true, cancelWithParent }
   return awaitChild(parts, call, timeoutInSeconds)
 }
@@ -75,7 +110,12 @@ export async function batchInvokeAndWait(
   key: string,
   { job, items, options }: { job: Named; items: readonly AwaitedItem[]; options: InvokeAndWaitOptions },
 ): Promise<RunResult[]> {
-  const wait = (item: AwaitedItem): Promise<RunResult> => invokeAndWait(parts, 'run', { job, item, options })
+  const named = { name: 'batchInvokeAndWait', key, job: parts.run.job }
+  checkOptions(named, options)
+  const { cancelWithParent, timeoutInSeconds } = options
+  checkChildren(parts, { ...named, job: idOf(job), items, awaited: true, cancelWithParent })
+  checkTimeout(named, timeoutInSeconds)
+  const wait = (item: AwaitedItem): Promise<RunResult> => awaitItem(parts, 'run', { job, item, options })
   return (await runParallel(parts, {
     key,
     items,
@@ -85,35 +125,61 @@ export async function batchInvokeAndWait(
 }
 
 /** See `IO.sendEvent` and `IO.sendEvents`. Without ids of their own the events get some that a replay finds again. */
-export function sendEvents(
+export async function sendEvents(
   { core, run, runner }: RunIOOptions,
   key: string,
   { name, events, options }: { name: string; events: readonly EventInput[]; options: SendEventOptions },
 ): Promise<unknown> {
-  if (!Array.isArray(events)) throw wrongCall({ name, key, job: run.job }, 'the events must be a list.')
+  const call = { name, key, job: run.job }
+  if (!Array.isArray(events) || events.length > maxEvents)
+    throw wrongCall(call, `the events must be a list of at most ${maxEvents}.`)
+  checkOptions(call, options)
+  judgeCall(call, () => {
+    deliverAtOf(options, core.now())
+    for (const event of events) checkEvent(event, options.accountId)
+  })
   const scope = run.accountId === null ? {} : { accountId: run.accountId }
   return runner.run(
     key,
     (task) => {
       const given = events.map((event, at): EventInput => ({
         ...event,
-        id: event?.id ?? `run:${digest(run.id, task.idempotencyKey, at)}`,
+        id: event.id ?? `run:${digest(run.id, task.idempotencyKey, at)}`,
       }))
       return core.calls.sendEvents(given, { ...scope, ...options })
     },
     taskOptions(name, { events: plain(events), options: plain(options) }),
+    giveUpAt(call),
   )
 }
 
 /** See `IO.getEvent` and `IO.cancelEvent`. */
-export function askEvent(
+export async function askEvent(
   { core, run, runner }: RunIOOptions,
   key: string,
   { verb, id, scope }: { verb: 'getEvent' | 'cancelEvent'; id: string; scope: EventScope },
 ): Promise<unknown> {
+  const call = { name: verb, key, job: run.job }
+  checkOptions(call, scope)
+  judgeCall(call, () => {
+    checkText('id', id)
+    if (scope.source !== undefined) checkText('source', scope.source)
+    if (scope.accountId !== undefined) checkAccountId(scope.accountId)
+  })
   const own = run.accountId === null ? {} : { accountId: run.accountId }
   const ask = (): Promise<unknown> => core.calls[verb](id, { ...own, ...scope })
-  return runner.run(key, ask, taskOptions(verb, { id, scope: plain(scope) }))
+  const options = taskOptions(verb, { id, scope: plain(scope) })
+  return runner.run(key, ask, options, giveUpAt(call))
+}
+
+/** Gives up at what another attempt can't change; to be made at the call, which the error is told of. */
+function giveUpAt(call: NamedCall): OnError {
+  const tell = errorsAt(call)
+  return (error) => {
+    if (isAuthFlowError(error) && error.retryable) return undefined
+    const told = tell(error)
+    return { skipRetrying: true, ...(told instanceof Error ? { error: told } : {}) }
+  }
 }
 
 const taskOptions = (name: string, params: Json): TaskOptions => ({ name, params, retry: storeRetry })

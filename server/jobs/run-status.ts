@@ -5,9 +5,10 @@ import type { RunStatus, RunStatuses, StatusChange } from '../../shared/run-stat
 import type { EngineCore } from './core.ts'
 import type { Status, StatusOptions } from './job.ts'
 import { entriesOf, loadBeside } from './journal.ts'
-import { enterStep, storeStep, whereItEnds, wrongCall } from './journal-step.ts'
+import { enterStep, storeStep, whereItEnds } from './journal-step.ts'
 import type { JournalEntry, RunDocument } from './records.ts'
 import type { RunIOOptions } from './run-io.ts'
+import { wrongCall } from './wrong-call.ts'
 
 const maxLabelLength = 256
 const maxDataBytes = 16 * 1024

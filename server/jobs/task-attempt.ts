@@ -7,14 +7,13 @@ import type { OnError, Task, TaskOptions } from './job.ts'
 import { digest, type JournalEntry } from './records.ts'
 import { retryDelay } from './retry.ts'
 import { statusOf } from './task-error.ts'
+import { longestRetryMs } from './task-options.ts'
+import { wrongCall } from './wrong-call.ts'
 
 const outputLimit = 1024 * 1024
 const defaultTimeoutMs = 300_000
-/** `setTimeout` takes no more. */
-const longestTimeoutMs = 2 ** 31 - 1
 /** An `onError` that asks for another try at a time of its own is asked at most this often. */
 const maxRetriesAtWill = 100
-const furthestRetryMs = 30 * 24 * 3_600_000
 
 /** A task as it was asked for. */
 export interface TaskCall {
@@ -34,6 +33,8 @@ export type Base = Omit<JournalEntry, 'state' | 'until' | 'output' | 'error'>
 export interface Under {
   readonly core: EngineCore
   readonly runId: string
+  /** Id of the job, for error messages. */
+  readonly job: string
   readonly execution: Execution
   readonly frame: Frame
   readonly base: Base
@@ -81,24 +82,21 @@ export async function attemptTask(job: TaskCall, under: Under): Promise<Attempt>
   try {
     const result = execution.within(frame, () => job.callback(task))
     // What is there at once can't take too long.
-    if (!isThenable(result)) return toOutput(job.key, result)
+    if (!isThenable(result)) return toOutput(job, under, result)
     const value = await new Promise((resolve, reject) => {
       const watch = (): void => {
-        timer = execution.startTimer(
-          () => {
-            // Waits of its own inside, and those for a rate limit, are not the task's time.
-            if (frame.asleep > 0) return watch()
-            reject(new AuthFlowError('task_timeout', `«${job.key}» did not end within ${timeoutInMs} ms.`))
-            task.abort()
-          },
-          Math.min(longestTimeoutMs, Math.max(1, timeoutInMs)),
-        )
+        timer = execution.startTimer(() => {
+          // Waits of its own inside, and those for a rate limit, are not the task's time.
+          if (frame.asleep > 0) return watch()
+          reject(new AuthFlowError('task_timeout', `«${job.key}» did not end within ${timeoutInMs} ms.`))
+          task.abort()
+        }, timeoutInMs)
       }
       watch()
       // Not resolved with the result itself, which would leave the timeout nothing to reject.
       Promise.resolve(result).then(resolve, reject)
     })
-    return toOutput(job.key, value)
+    return toOutput(job, under, value)
   } catch (error) {
     return {
       ok: false,
@@ -125,13 +123,11 @@ export async function judgeFailure(
   if (onError !== undefined && !failed.final) {
     try {
       const answer = await execution.within(frame, () => onError(error, createTask(job, under)))
+      if (answer !== undefined) checkAnswer(job, under, answer)
       if (answer instanceof Error) error = answer
       else if (answer !== undefined && 'skipRetrying' in answer) return { error: answer.error ?? error }
-      else if (answer !== undefined && base.attempt < maxRetriesAtWill) {
-        const retryAt = answer.retryAt.getTime()
-        if (Number.isFinite(retryAt))
-          return { error, retryAt: Math.min(core.now() + furthestRetryMs, retryAt) }
-      }
+      else if (answer !== undefined && base.attempt < maxRetriesAtWill)
+        return { error, retryAt: Math.min(core.now() + longestRetryMs, answer.retryAt.getTime()) }
     } catch (thrown) {
       error = thrown
     }
@@ -141,6 +137,18 @@ export async function judgeFailure(
   const policy = final ? undefined : job.options.retry
   const delay = policy === undefined ? undefined : retryDelay(base.attempt, policy, core.random)
   return delay === undefined ? { error } : { error, retryAt: core.now() + delay }
+}
+
+/** Refuses an answer of `onError` that says nothing. */
+function checkAnswer({ key }: TaskCall, { job }: Under, answer: unknown): void {
+  if (answer instanceof Error) return
+  const { skipRetrying, error, retryAt } = Object(answer) as Record<string, unknown>
+  if (skipRetrying === true && (error === undefined || error instanceof Error)) return
+  if (skipRetrying === undefined && retryAt instanceof Date && Number.isFinite(retryAt.getTime())) return
+  throw wrongCall(
+    { name: 'runTask', key, job },
+    'onError must return nothing, an Error, { retryAt: a Date } or { skipRetrying: true }.',
+  )
 }
 
 /** True when the provider refused the credentials that the call was made with. */
@@ -189,15 +197,19 @@ class TaskHandle implements Task {
   }
 }
 
-function toOutput(key: string, value: unknown): Attempt {
+function toOutput({ key }: TaskCall, { job }: Under, value: unknown): Attempt {
   let text: string | undefined
   try {
     text = JSON.stringify(value) as string | undefined
-  } catch (cause) {
+  } catch {
+    // Endless, or numbers that JSON does not have.
+  }
+  if (text === undefined && value !== undefined) {
+    const call = { name: 'runTask', key, job }
     return {
       ok: false,
       final: true,
-      error: new AuthFlowError('invalid_input', `The output of «${key}» is not JSON.`, { cause }),
+      error: wrongCall(call, 'its output is not JSON. Return data alone, or nothing.'),
     }
   }
   if (text !== undefined && text.length * 3 > outputLimit && Buffer.byteLength(text) > outputLimit) {
@@ -206,7 +218,7 @@ function toOutput(key: string, value: unknown): Attempt {
       final: true,
       error: new AuthFlowError(
         'output_too_large',
-        `The output of «${key}» has more than 1 MB. Store large data elsewhere and return a reference.`,
+        `The output of «${key}» of job ${job} has more than 1 MB. Store large data elsewhere and return a reference.`,
         { details: { limit: outputLimit } },
       ),
     }

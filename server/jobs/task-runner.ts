@@ -5,12 +5,14 @@ import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { TaskOutcome } from '../../shared/metrics.ts'
 import type { EngineCore } from './core.ts'
 import { createFrame, type Execution, type Frame } from './execution.ts'
-import type { OnError, Task, TaskOptions } from './job.ts'
+import type { Json, OnError, Task, TaskOptions } from './job.ts'
 import { ClaimLost, type Journal } from './journal.ts'
 import { childPath, digest, type JournalEntry } from './records.ts'
 import { storedFailure, storedOutput } from './stored-result.ts'
 import { packError, statusOf } from './task-error.ts'
+import { checkTaskOptions } from './task-options.ts'
 import { canonicalJson } from './canonical-json.ts'
+import { wrongCall, type NamedCall } from './wrong-call.ts'
 import {
   attemptTask,
   isUnauthorized,
@@ -107,26 +109,14 @@ export class TaskRunner {
   }
 
   #enter(given: Omit<TaskCall, 'path' | 'params'>): TaskCall {
-    const { job } = this.#options
-    if (typeof given.callback !== 'function') {
-      throw new AuthFlowError(
-        'invalid_input',
-        `The task «${given.key}» of job ${job} needs a function to run.`,
-      )
-    }
+    const call = { name: 'runTask', key: given.key, job: this.#options.job }
+    if (typeof given.callback !== 'function') throw wrongCall(call, 'it needs a function to run.')
+    checkTaskOptions(call, given.options, given.onError)
     const path = this.takeKey(given.caller, given.key)
-    if (given.caller.depth >= maxDepth) {
-      throw new AuthFlowError(
-        'invalid_input',
-        `The task «${given.key}» of job ${job} is nested more than ${maxDepth} deep. Start it outside of the others.`,
-      )
-    }
+    if (given.caller.depth >= maxDepth)
+      throw wrongCall(call, `it is nested more than ${maxDepth} deep. Start it outside of the others.`)
     const { params } = given.options
-    return {
-      ...given,
-      path,
-      params: params === undefined ? undefined : digest(canonicalJson(params)).slice(0, 22),
-    }
+    return { ...given, path, params: params === undefined ? undefined : digestParams(call, params) }
   }
 
   async #perform(job: TaskCall, entry: JournalEntry | undefined): Promise<unknown> {
@@ -157,7 +147,7 @@ export class TaskRunner {
     const frame = createFrame(job.caller, job.path, job.caller.call)
     const mayRepeat = job.options.onInterrupt !== 'fail'
     const base = mayRepeat ? given : { ...given, entered: (given.entered ?? 0) + 1 }
-    const under: Under = { core, runId, execution, frame, base }
+    const under: Under = { core, runId, job: this.#options.job, execution, frame, base }
     frame.attempt = base.attempt
     const traced = core.tracing.attempting(base, job.key)
     const begunAt = performance.now()
@@ -276,6 +266,18 @@ export class TaskRunner {
     const { journal, secrets } = this.#options
     return journal.seal(JSON.stringify(packError(error, secrets())), `error:${job.path}`)
   }
+}
+
+/** What replay compares of the parameters. */
+function digestParams(call: NamedCall, params: Json): string {
+  let text: unknown
+  try {
+    text = canonicalJson(params)
+  } catch {
+    // Endless, or numbers that JSON does not have.
+  }
+  if (typeof text !== 'string') throw wrongCall(call, 'params must be JSON.')
+  return digest(text).slice(0, 22)
 }
 
 /**

@@ -178,7 +178,7 @@ for (const backend of backends) {
       await send('never', 1)
       await send('go', 1)
       await over(id)
-      const told = 'AuthFlowError: Nothing came for io.waitForEvent «late» within 3600 seconds.'
+      const told = 'AuthFlowError: io.waitForEvent «late» of job job-1: nothing came within 3600 seconds.'
       assert.deepEqual([...new Set(seen.map(String))], [told])
       assert.equal(seen.length, 2)
       assert.equal(await openWaits(), 0)

@@ -3,18 +3,17 @@
 import { checkAccountId } from '../../shared/ids.ts'
 import { canonicalJson } from './canonical-json.ts'
 import { checkFilter } from './event-filter.ts'
+import { checkText } from './event-input.ts'
 import { eventWaitId, lookBack, sealFilter, takenBy, topicOf } from './event-waits.ts'
 import type { Json } from './job.ts'
 import type { AwaitedEvent, WaitForEventOptions } from './outside-io.ts'
-import { wrongCall } from './journal-step.ts'
 import { waitOutside } from './outside-wait.ts'
 import { digest, retentionMs, type JournalEntry } from './records.ts'
 import { defaultSource } from './event-sources.ts'
 import { parsePayload } from './payload-schema.ts'
 import type { RunIOOptions } from './run-io.ts'
+import { checkOptions, judgeCall, wrongCall, type NamedCall } from './wrong-call.ts'
 import { eventWaits, type EventWaitDocument } from './wait-records.ts'
-
-const maxNameLength = 256
 
 /** See `IO.waitForEvent`. */
 export async function waitForEvent<Payload>(
@@ -23,8 +22,8 @@ export async function waitForEvent<Payload>(
   options: WaitForEventOptions<Payload>,
 ): Promise<AwaitedEvent<Payload>> {
   const { core, run } = parts
+  check({ name: 'waitForEvent', key, job: run.job }, options)
   const { name, source = defaultSource, accountId, filter, schema, timeoutInSeconds } = options
-  check(parts, key, options)
   const account = accountId ?? run.accountId
   const topic = topicOf(core.environment, { accountId: account, source, name })
   const asked = canonicalJson([name, source, accountId ?? null, (filter ?? null) as Json])
@@ -104,15 +103,17 @@ class EventSide {
   #idOf = ({ path }: JournalEntry): string => eventWaitId(this.#topic, this.#parts.run.id, path)
 }
 
-function check({ run }: RunIOOptions, key: string, options: WaitForEventOptions<unknown>): void {
-  const { name, source, accountId, filter, since } = options
-  const refuse = (expected: string): Error => wrongCall({ name: 'waitForEvent', key, job: run.job }, expected)
-  for (const [field, value] of Object.entries({ name, source: source ?? defaultSource })) {
-    if (typeof value !== 'string' || value === '' || value.length > maxNameLength)
-      throw refuse(`${field} must be text of 1 to ${maxNameLength} characters.`)
-  }
-  if (accountId !== undefined) checkAccountId(accountId)
-  if (filter !== undefined) checkFilter(filter)
+function check(call: NamedCall, options: WaitForEventOptions<unknown>): void {
+  checkOptions(call, options)
+  const { name, source, accountId, filter, since, schema } = options
+  judgeCall(call, () => {
+    checkText('name', name)
+    if (source !== undefined) checkText('source', source)
+    if (accountId !== undefined) checkAccountId(accountId)
+    if (filter !== undefined) checkFilter(filter)
+  })
   if (since !== undefined && !(since instanceof Date && Number.isFinite(since.getTime())))
-    throw refuse('since must be a valid Date.')
+    throw wrongCall(call, 'since must be a valid Date.')
+  if (schema !== undefined && typeof schema?.safeParse !== 'function')
+    throw wrongCall(call, 'schema must have safeParse, as those of zod do.')
 }

@@ -4,31 +4,30 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import { createFrame } from './execution.ts'
 import type { Json } from './job.ts'
 import type { WaitForRequestOptions } from './outside-io.ts'
-import { wrongCall } from './journal-step.ts'
 import { waitOutside } from './outside-wait.ts'
 import { digest, retentionMs, type JournalEntry } from './records.ts'
 import { closeRequestWait, receivedBy, requestToken, requestWaitId } from './request-waits.ts'
 import type { RunIOOptions } from './run-io.ts'
+import { checkRetry } from './task-options.ts'
+import { checkOptions, namedError, wrongCall, type NamedCall } from './wrong-call.ts'
 import { requestWaits } from './wait-records.ts'
 
 /** Gives the address to whoever is to send the request. */
 export type TellAddress = (url: string) => Promise<Json | void> | Json | void
 
 /** See `IO.waitForRequest`. */
-export function waitForRequest(
+export async function waitForRequest(
   parts: RunIOOptions,
   { key, tell, options }: { key: string; tell: TellAddress; options: WaitForRequestOptions },
 ): Promise<unknown> {
   const { core, run, runner, execution } = parts
-  if (typeof tell !== 'function') {
-    const call = { name: 'waitForRequest', key, job: run.job }
+  const call = { name: 'waitForRequest', key, job: run.job }
+  if (typeof tell !== 'function')
     throw wrongCall(call, 'it needs a function that gives the address to the sender.')
-  }
+  checkOptions(call, options)
+  if (options.retry !== undefined) checkRetry(call, options.retry)
   const base = core.baseUrl
-  if (base === undefined)
-    throw new AuthFlowError('missing_option', 'io.waitForRequest needs `baseUrl`.', {
-      details: { option: 'baseUrl' },
-    })
+  if (base === undefined) throw noAddress(call)
   return waitOutside(parts, {
     name: 'waitForRequest',
     kind: 'request',
@@ -45,6 +44,14 @@ export function waitForRequest(
       ),
     close: async (entry) => ((await closeRequestWait(core, run, entry)) ? undefined : received(parts, entry)),
   })
+}
+
+const noAddress = (call: NamedCall): AuthFlowError => {
+  const details = { option: 'baseUrl' }
+  return namedError(
+    call,
+    new AuthFlowError('missing_option', 'AuthFlow needs the option `baseUrl`.', { details }),
+  )
 }
 
 const addressOf = (base: URL, token: string): string =>

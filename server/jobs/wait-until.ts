@@ -1,9 +1,10 @@
 // `io.waitUntil`: sleeps until a date.
 
 import type { JournalEntry } from './records.ts'
-import { storeStep, whereItEnds, wrongCall } from './journal-step.ts'
+import { storeStep, whereItEnds } from './journal-step.ts'
 import { longestWaitSeconds } from './outside-wait.ts'
 import type { RunIOOptions } from './run-io.ts'
+import { wrongCall } from './wrong-call.ts'
 import { assertSame } from './task-runner.ts'
 
 /** See `IO.waitUntil`. The date of the first time counts: code that reckons from now gives another one at each pass. */
