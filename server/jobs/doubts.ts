@@ -1,6 +1,7 @@
 // Runs that may be this worker's without its running them, because the answer to a write of theirs got lost.
 
 import type { EngineCore } from './core.ts'
+import { hintOf } from './hint-feeder.ts'
 import { places, runs } from './records.ts'
 
 /** A write whose answer got lost may still be done for so long. */
@@ -42,9 +43,10 @@ export class Doubts {
           const dueAt = now()
           const match = { owner, fence: run.fence ?? null }
           const set = { state: 'queued' as const, place: places.queued, dueAt }
-          await queue.add([{ runId: id, job: run.job, version: run.jobVersion, dueAt }])
-          if (await store.update(runs, id, match, { set, unset: ['owner', 'alone'] }))
+          if (await store.update(runs, id, match, { set, unset: ['owner', 'alone'] })) {
+            await queue.add([hintOf(run, dueAt)])
             log.warn({ run: id }, 'a run was left behind by a failed write; it is due again')
+          }
         } else if (now() > until) this.#runs.delete(id)
       }
     } catch (error) {

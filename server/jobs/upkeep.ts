@@ -120,9 +120,10 @@ export class Upkeep {
   async #bequeath(run: RunDocument, version: string, state: RunDocument['state']): Promise<void> {
     const { store, queue, now } = this.#options.core
     const dueAt = now()
-    await queue.add([{ runId: run.id, job: run.job, version, dueAt }])
     const set = { state: 'queued' as const, place: places.queued, dueAt, jobVersion: version }
-    await store.update(runs, run.id, { state, jobVersion: run.jobVersion }, { set })
+    // Behind the run: a hint that is found before it is due leads nowhere. What a crash leaves, the sweep finds.
+    if (await store.update(runs, run.id, { state, jobVersion: run.jobVersion }, { set }))
+      await queue.add([hintOf({ ...run, jobVersion: version }, dueAt)])
   }
 
   async #lookForVersions(): Promise<void> {
@@ -139,9 +140,9 @@ export class Upkeep {
     }
     const back = items.filter((run) => registry.isRunnable(run.job, run.jobVersion))
     const dueAt = now()
-    await queue.add(back.map((run) => hintOf(run, dueAt)))
     const change = { set: { state: 'queued' as const, place: places.queued, dueAt } }
     await Promise.all(back.map((run) => store.update(runs, run.id, { state: 'waiting_for_version' }, change)))
+    await queue.add(back.map((run) => hintOf(run, dueAt)))
   }
 
   async #lookForConnections(): Promise<void> {
