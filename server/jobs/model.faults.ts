@@ -201,6 +201,8 @@ async function settle(model: Model, world: Real): Promise<void> {
     async () => {
       await world.work(0)
       await world.sweep()
+      // A run that ended its process rests before it goes on.
+      world.pass(500)
       return (await world.store.getMany(runs, ids)).every(({ endedAt }) => endedAt !== undefined)
     },
     60_000,

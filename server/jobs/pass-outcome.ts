@@ -201,7 +201,7 @@ class OutcomeWriter {
   /** The change that ends a pass: the claim is given up, buffered lines are stored, what is over is removed. */
   #closing(set: Partial<RunDocument>): Change<RunDocument> {
     const { run } = this.#ending
-    const gone = (['place', 'parkedAt', 'suspended', 'slots', 'tickets'] as const).filter(
+    const gone = (['place', 'parkedAt', 'suspended', 'slots', 'tickets', 'alone'] as const).filter(
       (field) => run[field] !== undefined && !(field in set),
     )
     const journal = this.#ending.journal?.closingChange()

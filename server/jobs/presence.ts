@@ -3,6 +3,7 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { EngineCore } from './core.ts'
+import { hintOf } from './hint-feeder.ts'
 import {
   places,
   retentionMs,
@@ -25,6 +26,11 @@ const watchdogDelayMs = 2000
 /** A dead worker is remembered this long: a frozen process may claim one more run before it notices. */
 const rememberDeadMs = 3_600_000
 const maxStrikes = 3
+/**
+ * A run rests after each strike, each time for twice as long, so that the process it ended is back before the next one
+ * goes: one that is gone is soon started again, one that has only fallen silent may hang until its watchdog ends it.
+ */
+const firstRestMs = { gone: 10_000, silent: 30_000 } as const
 const learnAgainMs = 5000
 const pageSize = 200
 const listLimit = 1000
@@ -209,12 +215,12 @@ export class Presence {
 
   /** A crash makes a run suspect; only one while it ran alone counts against it. */
   async #requeue(run: RunDocument): Promise<void> {
-    const { store, queue, now } = this.#core
+    const { store, queue, now, random } = this.#core
     const match = { owner: run.owner ?? null, fence: run.fence ?? null }
     const strikes = (run.strikes ?? 0) + (run.alone === true ? 1 : 0)
     if (strikes >= maxStrikes) return this.#setAside(run, match)
-    const dueAt = now()
-    await queue.add([{ runId: run.id, job: run.job, version: run.jobVersion, dueAt }])
+    const rest = restMs(strikes, run.owner ?? '')
+    const dueAt = Math.ceil(now() + rest + (rest / 2) * random())
     const set = {
       state: 'queued' as const,
       place: places.queued,
@@ -222,7 +228,9 @@ export class Presence {
       suspect: true,
       ...(strikes === 0 ? {} : { strikes }),
     }
-    await store.update(runs, run.id, match, { set, unset: ['owner', 'alone'] })
+    // Behind the run: a hint that is found before it is due leads nowhere. What a crash leaves, the sweep finds.
+    if (await store.update(runs, run.id, match, { set, unset: ['owner', 'alone'] }))
+      await queue.add([hintOf(run, dueAt)])
   }
 
   async #setAside(run: RunDocument, match: Match<RunDocument>): Promise<void> {
@@ -241,6 +249,9 @@ export class Presence {
     if (ending !== undefined) await finishEnding(this.#core, over)
   }
 }
+
+const restMs = (strikes: number, owner: string): number =>
+  strikes === 0 ? 0 : firstRestMs[isKnownDead(owner) ? 'gone' : 'silent'] * 2 ** (strikes - 1)
 
 const jobsOf = (all: readonly WorkerDocument[]): PublishedJob[] => all.flatMap(({ jobs }) => jobs)
 

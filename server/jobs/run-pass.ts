@@ -92,9 +92,9 @@ export class RunPass {
     this.#execution.cancel()
   }
 
-  /** Ends the pass now; the run is due again at once. */
-  release(): void {
-    this.#execution.callOff({ type: 'asleep', dueAt: this.#core.now() })
+  /** Ends the pass now; the run is due again then, or at once. */
+  release(dueAt = this.#core.now()): void {
+    this.#execution.callOff({ type: 'asleep', dueAt })
   }
 
   /** Ends the pass without a trace: the run is another worker's. */

@@ -12,6 +12,7 @@ import { runs, type EventDocument, type RunDocument, type Target } from './recor
 import type { JobRegistry } from './registry.ts'
 import { RunPass, type ClaimedRun } from './run-pass.ts'
 import { SlotWaits } from './slot-waits.ts'
+import { Suspects } from './suspects.ts'
 
 const troublePauseMs = 500
 /** A queue that is that long not empty is no burst of this process's own senders. */
@@ -33,7 +34,7 @@ export class Worker implements RunTaker {
   readonly #registry: JobRegistry
   readonly #concurrency: number
   readonly #passes = new Map<RunPass, Promise<void>>()
-  readonly #suspects: ClaimedRun[] = []
+  readonly #suspects = new Suspects<ClaimedRun>((claimed, pauseMs) => this.#handOn(claimed, pauseMs))
   /** Runs that are being claimed. */
   readonly #taking = new Set<string>()
   readonly #doubts: Doubts
@@ -132,7 +133,7 @@ export class Worker implements RunTaker {
     this.#owner = undefined
     this.#unsubscribe?.()
     this.#unsubscribe = undefined
-    for (const waiting of this.#suspects.splice(0)) this.#release(waiting)
+    for (const waiting of this.#suspects.takeAll()) void this.#release(waiting)
     for (const waiting of this.#ahead.take(Infinity)) this.#giveUp(waiting)
     for (const pass of this.#passes.keys()) pass.drain()
     await this.#settled(deadlineMs)
@@ -144,7 +145,7 @@ export class Worker implements RunTaker {
   /** The lease was lost: others own the runs now. */
   abandonAll(): void {
     this.#owner = undefined
-    this.#suspects.length = 0
+    this.#suspects.takeAll()
     this.#active -= this.#ahead.take(Infinity).length
     this.#doubts.clear()
     for (const pass of this.#passes.keys()) pass.abandon()
@@ -163,14 +164,14 @@ export class Worker implements RunTaker {
   }
 
   #room(): number {
-    if (this.#isAlone || this.#suspects.length > 0) return 0
+    if (this.#isAlone || this.#suspects.size > 0) return 0
     return this.#concurrency - this.#active
   }
 
   /** Room for runs of this process's own senders, who may be one set of slots ahead. */
   #roomAhead(): number {
     const room = this.#room()
-    if (room > 0 || this.#isAlone || this.#suspects.length > 0 || !this.#ahead.isWorthIt) return room
+    if (room > 0 || this.#isAlone || this.#suspects.size > 0 || !this.#ahead.isWorthIt) return room
     return 2 * this.#concurrency - this.#active
   }
 
@@ -242,7 +243,7 @@ export class Worker implements RunTaker {
 
   #holds(runId: string): boolean {
     if (this.#taking.has(runId)) return true
-    for (const { run } of [...this.#suspects, ...this.#ahead.items]) if (run.id === runId) return true
+    for (const { run } of [...this.#suspects.items, ...this.#ahead.items]) if (run.id === runId) return true
     for (const pass of this.#passes.keys()) if (pass.runId === runId) return true
     return false
   }
@@ -258,7 +259,7 @@ export class Worker implements RunTaker {
     const claimed = { run, claim: { owner, fence: run.fence ?? 0 }, definition }
     if (owner !== this.#owner) this.#giveUp(claimed)
     else if (run.suspect === true) {
-      this.#suspects.push(claimed)
+      this.#suspects.add(claimed)
       this.#vacate()
     } else this.#perform(claimed)
   }
@@ -266,7 +267,13 @@ export class Worker implements RunTaker {
   /** Claimed while the worker was being stopped, or ahead in vain. */
   #giveUp(claimed: ClaimedRun): void {
     this.#vacate()
-    this.#release(claimed)
+    void this.#release(claimed)
+  }
+
+  /** A suspect has waited for long: it may find a worker that has nothing else to do, and this one goes on. */
+  #handOn(claimed: ClaimedRun, pauseMs: number): void {
+    void this.#release(claimed, this.#core.now() + pauseMs)
+    this.#planLook()
   }
 
   /** A slot is free again. The last one is what a suspect waits for, however it was used. */
@@ -278,18 +285,19 @@ export class Worker implements RunTaker {
   /** Lets one suspect run once everything else is through. */
   #nextSuspect(): void {
     if (this.#isAlone || this.#active > 0) return
-    const claimed = this.#suspects.shift()
-    if (claimed === undefined) return
+    const next = this.#suspects.takeNext()
+    if (next === undefined) return
     this.#isAlone = true
     this.#active += 1
-    const { run, claim } = claimed
-    const match = { owner: claim.owner, fence: claim.fence }
+    const { run } = next
     this.#taking.add(run.id)
-    this.#core.store.update(runs, run.id, match, { set: { alone: true } }).then(
+    this.#markAlone(next).then(
       (isOurs) => {
         this.#taking.delete(run.id)
-        if (isOurs) this.#perform(claimed)
-        else this.#endAlone()
+        const alone = { ...next, run: { ...run, alone: true } }
+        if (isOurs && next.claim.owner === this.#owner) return this.#perform(alone)
+        if (isOurs) void this.#release(alone)
+        this.#endAlone()
       },
       () => {
         this.#taking.delete(run.id)
@@ -297,6 +305,14 @@ export class Worker implements RunTaker {
         this.#endAlone()
       },
     )
+  }
+
+  async #markAlone({ run, claim }: ClaimedRun): Promise<boolean> {
+    // It has ended a process before, and those that wait would be lost with this one.
+    const others = run.strikes === undefined ? [] : this.#suspects.takeAll()
+    await Promise.all(others.map((other) => this.#release(other)))
+    const match = { owner: claim.owner, fence: claim.fence }
+    return this.#core.store.update(runs, run.id, match, { set: { alone: true } })
   }
 
   #endAlone(): void {
@@ -358,16 +374,15 @@ export class Worker implements RunTaker {
     for (const goOn of this.#senders.take(this.#roomAhead())) goOn()
   }
 
-  #release(claimed: ClaimedRun): void {
+  #release(claimed: ClaimedRun, dueAt?: number): Promise<void> {
     const pass = new RunPass(this.#core, claimed, {
       onIdle: () => undefined,
       onCleared: () => undefined,
-      onNotStored: () => undefined,
+      onNotStored: () => this.doubt(claimed.run.id),
     })
-    pass.release()
-    this.#passes.set(
-      pass,
-      pass.perform().then(() => void this.#passes.delete(pass)),
-    )
+    pass.release(dueAt)
+    const done = pass.perform().then(() => void this.#passes.delete(pass))
+    this.#passes.set(pass, done)
+    return done
   }
 }
