@@ -66,6 +66,8 @@ export interface IntegrationView {
   readonly provider: string
   /** `Slack`. */
   readonly name: string
+  /** Language that its texts are in: the nearest to what was asked for. */
+  readonly language?: string
   readonly methods: readonly ConnectMethod[]
   /** Words for scopes, those too that are not asked for by default; absent where there are none. */
   readonly scopeLabels?: Readonly<Record<string, string>>
@@ -82,6 +84,8 @@ export interface FlowView {
   /** Rises with every change; `submit` names the one it saw. */
   readonly version: number
   readonly stage: FlowStage
+  /** Language that the connect token was minted for; texts are in the nearest that there is. */
+  readonly locale?: string
   readonly methods: readonly ConnectMethod[]
   /** The chosen method's id. */
   readonly method?: MethodId
@@ -140,6 +144,8 @@ export interface ConnectTokenRequest {
   readonly actor?: string
   /** Most flows that may be begun with it, 1 to 1,000 (default 20). It ends with its first success all the same. */
   readonly maxFlows?: number
+  /** Language of labels, help and errors in flows that begin with it: `de-AT` (default: the browser's). */
+  readonly locale?: string
   /** Noted with the connection that it makes: a JSON object of at most 4 KB. Pages never see it. */
   readonly metadata?: Metadata
 }

@@ -3,7 +3,11 @@
 /** Headers longer than this are read no further. */
 const maxHeaderLength = 256
 
+const maxTagLength = 64
 const tagPattern = /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/
+
+/** True for what is written like a language tag: `de`, `pt-BR`, `zh-Hant-TW`. */
+export const isLanguageTag = (tag: string): boolean => tag.length <= maxTagLength && tagPattern.test(tag)
 
 /** Languages of an `Accept-Language` header, the dearest first (RFC 9110 section 12.5.4); empty where it names none. */
 export function acceptedLanguages(header = ''): string[] {
@@ -14,7 +18,7 @@ export function acceptedLanguages(header = ''): string[] {
       const [tag = '', quality = 'q=1'] = part.split(';').map((each) => each.trim())
       return { tag, weight: Number(quality.replace(/^q=/, '')) || 0 }
     })
-    .filter(({ tag, weight }) => tagPattern.test(tag) && weight > 0)
+    .filter(({ tag, weight }) => isLanguageTag(tag) && weight > 0)
     .sort((left, right) => right.weight - left.weight)
     .map(({ tag }) => tag)
 }

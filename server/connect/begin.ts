@@ -140,6 +140,7 @@ export function newFlow(
     accountId: token.accountId,
     purpose: token.purpose === 'reconnect' ? 'reconnect' : 'create',
     actor: token.actor,
+    locale: token.locale ?? null,
     beganWith: token.id,
     tokenId: token.id,
     secrets: {},

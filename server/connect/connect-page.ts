@@ -22,6 +22,7 @@ import { pageCookie, pageCookieName } from './flow-cookie.ts'
 import { requireOwnPage } from './link.ts'
 import type { PageFacts, PageVisit, TokenRecord } from './records.ts'
 import { connectionSet, tokenSet } from './sets.ts'
+import { speakIntegration } from './speak.ts'
 import { judgeTokenRequest } from './token-request.ts'
 import { afterlifeMs, type Tokens } from './tokens.ts'
 import { connectionView, integrationView } from './views.ts'
@@ -74,6 +75,7 @@ export async function createPage(
     returnUrls: [confirmUrl, returnUrl],
     ...(actor === undefined ? {} : { actor }),
     ...(metadata === undefined ? {} : { metadata }),
+    ...(locale === null ? {} : { locale }),
   })
   requireOwnOrigins(context, { confirmUrl, returnUrl })
   const token = `ctk_pg_${randomText(43)}`
@@ -192,14 +194,20 @@ export async function enterPage(
  */
 export async function readPage(
   context: ConnectContext,
-  { id, cookies }: { id: string; cookies: ReadonlyMap<string, string> },
+  {
+    id,
+    cookies,
+    languages,
+  }: { id: string; cookies: ReadonlyMap<string, string>; languages: readonly string[] },
 ): Promise<ConnectPageView> {
   const { page, integrations, accountId } = await requireOpen(context, id, cookies)
+  const wanted = page.locale === null ? languages : [page.locale, ...languages]
   const rows = integrations.map(async (name) => {
     const found = await context.store.get(connectionSet, connectionIdOf(name, accountId))
     const connection = found && found.state !== 'disconnected' ? connectionView(found) : undefined
+    const integration = context.integration(name)
     return {
-      definition: integrationView(context.integration(name)),
+      definition: speakIntegration(integrationView(integration), integration, wanted),
       ...(connection === undefined ? {} : { connection }),
     }
   })
@@ -247,7 +255,10 @@ export async function mintPageToken(
     })
   }
   const grant = { accountId, integrations: [integration], origins: [context.baseUrl.origin], purpose, actor }
-  const noted = metadata ? { metadata } : {}
+  const noted = {
+    ...(metadata ? { metadata } : {}),
+    ...(page.locale === null ? {} : { locale: page.locale }),
+  }
   return tokens.create({ ...grant, ...noted, returnUrls: [pageUrl(context, id)] }, mintedBy)
 }
 

@@ -23,6 +23,8 @@ export interface TokenCaller {
   readonly token: string | undefined
   /** Value of the `Origin` header. */
   readonly origin: string | undefined
+  /** What its reader wants to read, the dearest first (default: English). */
+  readonly languages?: readonly string[]
   /** Counts what its sender guesses wrong (default: nothing is counted). */
   readonly guesses?: GuessGuard
 }
@@ -211,8 +213,11 @@ export interface Connect {
   /** True when the origin may use the token; for CORS of the real request. Never throws. */
   allowsOrigin(caller: TokenCaller): Promise<boolean>
 
-  /** What a page may know without a token. Throws `unknown_integration`. */
-  describe(integration: string): IntegrationView
+  /** What a page may know without a token, in the nearest of the languages. Throws `unknown_integration`. */
+  describe(
+    integration: string,
+    languages?: readonly string[],
+  ): IntegrationView & { readonly language: string }
   /** With `configure` the flow begins there, to change what was answered (purpose `reconnect`). */
   begin(
     caller: TokenCaller,
@@ -288,7 +293,11 @@ export interface Connect {
     cookies: ReadonlyMap<string, string>
   }): Promise<{ readonly location: string; readonly cookie: FlowCookie }>
   /** What the page shows to the browser that is in it. */
-  readPage(request: { id: string; cookies: ReadonlyMap<string, string> }): Promise<ConnectPageView>
+  readPage(request: {
+    id: string
+    cookies: ReadonlyMap<string, string>
+    languages: readonly string[]
+  }): Promise<ConnectPageView>
   /** A connect token for the elements of the page. */
   mintPageToken(request: {
     id: string

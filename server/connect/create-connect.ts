@@ -2,6 +2,7 @@
 
 import type { Auth } from '../../shared/auth.ts'
 import { isAuthFlowError } from '../../shared/errors.ts'
+import type { FlowView } from '../../shared/flow.ts'
 import type { Actor } from './audit.ts'
 import { listAudit } from './audit-list.ts'
 import { beginFlow, cancelFlow } from './begin.ts'
@@ -29,6 +30,7 @@ import type { TokenRecord } from './records.ts'
 import { createKeyUses } from './key-uses.ts'
 import { createRefresher } from './refreshing.ts'
 import { createRenames, type Renames } from './rename.ts'
+import { speakFlow, speakIntegration } from './speak.ts'
 import { startFlow } from './start.ts'
 import { submitFlow } from './submit.ts'
 import { createTeardowns } from './teardown.ts'
@@ -70,7 +72,10 @@ export function createConnect(options: ConnectOptions): Connect {
     noteKeyUse: keyUses.note,
     keyUses: keyUses.last,
     allowsOrigin: tokens.allowsOrigin,
-    describe: (integration) => integrationView(context.integration(integration)),
+    describe(id, languages = []) {
+      const integration = context.integration(id)
+      return speakIntegration(integrationView(integration), integration, languages)
+    },
     ...flowCalls(parts, createChoices(parts)),
     ...ownCalls(parts, connections),
     runsAccount: async (caller) => (await tokens.check(caller, { purposes: ['runs'] })).accountId,
@@ -102,15 +107,17 @@ function flowCalls(
   parts: ConfigureParts,
   fill: FillChoices,
 ): Pick<Connect, 'begin' | 'submit' | 'options' | 'watch' | 'cancel'> {
+  const speak = ({ languages = [] }: TokenCaller, view: FlowView): FlowView =>
+    speakFlow(view, parts.context.integration(view.integration), languages)
   return {
-    begin: async (caller, input) => fill(await beginFlow(parts, caller, input)),
-    submit: async (caller, input) => fill(await submitFlow(parts, caller, input)),
+    begin: async (caller, input) => speak(caller, await fill(await beginFlow(parts, caller, input))),
+    submit: async (caller, input) => speak(caller, await fill(await submitFlow(parts, caller, input))),
     options: (caller, input) => listOptions(parts, caller, input),
     async watch(caller, input, signal) {
       const views = await watchFlows(parts, caller, { ...input, signal })
-      return Promise.all(views.map(fill))
+      return (await Promise.all(views.map(fill))).map((view) => speak(caller, view))
     },
-    cancel: (caller, input) => cancelFlow(parts, caller, input),
+    cancel: async (caller, input) => speak(caller, await cancelFlow(parts, caller, input)),
   }
 }
 

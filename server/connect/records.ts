@@ -18,6 +18,8 @@ export interface TokenRecord extends StoredDocument {
   readonly actor: string
   /** The host's own facts for the connection; null leaves those that are there. */
   readonly metadata?: Metadata | null
+  /** Language of the flows that begin with it; null: the browser's. */
+  readonly locale?: string | null
   /** Id of the secret key that minted it. */
   readonly mintedBy: string
   readonly expiresAt: number
@@ -85,6 +87,8 @@ export interface FlowRecord extends StoredDocument {
   readonly integration: string
   readonly purpose: Extract<ConnectPurpose, 'create' | 'reconnect'>
   readonly actor: string
+  /** Language of its texts; null: of whoever reads it. */
+  readonly locale?: string | null
   /** Record id of the token it began with, which may read it to the end. */
   readonly beganWith: string
   /** Record id of the token that acted last, which a success spends. */

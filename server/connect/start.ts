@@ -48,7 +48,12 @@ export async function startFlow(
   })
   const written = await context.store.transact([
     trip.step,
-    updateStep(flowSet, flow.id, { version: flow.version }, { set: { tokenId: token.id } }),
+    updateStep(
+      flowSet,
+      flow.id,
+      { version: flow.version },
+      { set: { tokenId: token.id, locale: flow.locale ?? form.locale ?? null } },
+    ),
   ])
   if (!written) throw new AuthFlowError('flow_conflict')
   flows.changed(flow.id)

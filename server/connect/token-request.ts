@@ -3,6 +3,7 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
+import { isLanguageTag } from '../../shared/languages.ts'
 import type { ConnectTokenRequest } from '../../shared/flow.ts'
 import { isLoopbackHost } from '../net/url-guard.ts'
 import { connectPurposes } from './connect.ts'
@@ -20,7 +21,15 @@ const mostFlows = 1000
 /** What a token is good for, judged. */
 export type TokenGrant = Pick<
   TokenRecord,
-  'accountId' | 'integrations' | 'origins' | 'purpose' | 'returnUrls' | 'scopes' | 'actor' | 'metadata'
+  | 'accountId'
+  | 'integrations'
+  | 'origins'
+  | 'purpose'
+  | 'returnUrls'
+  | 'scopes'
+  | 'actor'
+  | 'metadata'
+  | 'locale'
 >
 
 /** The request if every part of it is exact and known. Throws `invalid_input` naming the part, `unknown_integration`. */
@@ -42,6 +51,7 @@ export function judgeTokenRequest(context: ConnectContext, request: ConnectToken
     scopes: judgeScopes(request),
     actor: judgeActor(request, accountId),
     metadata: request.metadata === undefined ? null : checkMetadata(request.metadata),
+    locale: judgeLocale(request),
   }
 }
 
@@ -84,6 +94,12 @@ function judgeActor({ actor }: ConnectTokenRequest, accountId: string): string {
     typeof actor === 'string' && actor !== '' && actor.length <= maxActorLength && actor.isWellFormed()
   if (!valid) throw invalid('actor', `must be a text of at most ${maxActorLength} characters`)
   return actor
+}
+
+function judgeLocale({ locale }: ConnectTokenRequest): string | null {
+  if (locale === undefined) return null
+  if (isLanguageTag(locale)) return locale
+  throw invalid('locale', 'must be a language tag such as de-AT')
 }
 
 function judgeUses({ maxFlows }: ConnectTokenRequest): void {

@@ -59,6 +59,7 @@ export function flowView(flow: FlowRecord, integration: Connectable): FlowView {
     integration: flow.integration,
     version: flow.version,
     stage: flow.stage,
+    ...(flow.locale ? { locale: flow.locale } : {}),
     methods: integration.methods.map(methodView),
     ...(flow.method === null ? {} : { method: flow.method }),
     fields: formOf(flow, integration),

@@ -5,6 +5,7 @@ import Router from '@koa/router'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import Koa, { type Context, type Middleware, type Next } from 'koa'
 import { AuthFlowError, errorTable, toAuthFlowError, type ErrorReply } from '../../shared/errors.ts'
+import { acceptedLanguages } from '../../shared/languages.ts'
 import type { Logger } from '../../shared/log.ts'
 import { noTracing, type Tracing } from '../../shared/tracing.ts'
 import type { Connect } from '../connect/connect.ts'
@@ -155,9 +156,9 @@ function createRoutes(options: AppOptions): Router {
     router: connectRouter,
     bodyLimit: () => callBodyLimit,
     adapterHeaders: (ctx, failed) => {
-      const headers = new Headers({ vary: 'Origin' })
-      if (ctx.method === 'GET' && lastSegment(ctx) === describePath && !failed)
-        headers.set('cache-control', describeCaching)
+      if (lastSegment(ctx) !== describePath) return new Headers({ vary: 'Origin' })
+      const headers = new Headers({ vary: 'Origin, Accept-Language' })
+      if (ctx.method === 'GET' && !failed) headers.set('cache-control', describeCaching)
       return headers
     },
     log,
@@ -257,8 +258,12 @@ async function connectContext(ctx: Context, options: AppOptions) {
   const { services, drain, describe, development, baseUrl, bounds } = options
   const { connect, engine } = await services()
   const { req } = ctx
-  const caller = { token: bearerOf(req), origin: req.headers.origin, guesses: guessGuard(req, bounds) }
-  return { connect, engine, caller, drain, describe, developer: development && isDeveloper(ctx, baseUrl) }
+  const { origin, 'accept-language': accepted } = req.headers
+  const languages = acceptedLanguages(accepted)
+  const caller = { token: bearerOf(req), origin, languages, guesses: guessGuard(req, bounds) }
+  const developer = development && isDeveloper(ctx, baseUrl)
+  const speaks = (language: string): void => ctx.set('content-language', language)
+  return { connect, engine, caller, drain, describe, speaks, developer }
 }
 
 async function apiContext(ctx: Context, options: AppOptions) {

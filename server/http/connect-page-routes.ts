@@ -3,9 +3,12 @@
 // address.
 
 import type Router from '@koa/router'
+import type { RouterContext } from '@koa/router'
 import type { Context } from 'koa'
 import { AuthFlowError } from '../../shared/errors.ts'
+import { acceptedLanguages } from '../../shared/languages.ts'
 import type { FlowCookie } from '../connect/connect.ts'
+import { serverUrl } from '../connect/context.ts'
 import { callBodyLimit, readBody } from './body.ts'
 import { renderConnectPage } from './connect-page.ts'
 import { readCookies, setFlowCookie } from './cookies.ts'
@@ -13,7 +16,7 @@ import { countingGuesses, guessGuard, type GuessBounds } from './guess-guard.ts'
 import { allowApp } from './headers.ts'
 import { pageTokenInput } from './inputs.ts'
 import { textsFor, type OwnPageTexts } from './page-texts.ts'
-import { answerScript, pageScript } from './page-script.ts'
+import { answerScript, pageScript, type PageScript } from './page-script.ts'
 import type { Services } from './app.ts'
 import { invalidInput } from './trpc.ts'
 
@@ -30,56 +33,83 @@ export interface ConnectPageOptions {
 
 /** Adds the routes. Errors are for the caller to show. */
 export function addConnectPages(router: Router, options: ConnectPageOptions): void {
-  const { baseUrl, services, bounds, texts: own } = options
-  const server = `${baseUrl.origin}${baseUrl.pathname.replace(/\/$/, '')}`
   const script = pageScript(options.script)
-  const cookiesOf = (ctx: Context): ReadonlyMap<string, string> => readCookies(ctx.req.headers.cookie)
-  const go = (ctx: Context, { location, cookie }: { location: string; cookie: FlowCookie }): void => {
-    setFlowCookie(ctx, cookie, baseUrl.protocol === 'https:')
-    ctx.status = 303
-    ctx.set('location', location)
-    ctx.body = ''
-  }
-
-  router.all('/connect/open/:token', async (ctx) => {
-    requireMethod(ctx, 'GET', 'HEAD')
-    const { connect } = await services()
-    const open = () => connect.openPage(ctx.params['token'] ?? '', cookiesOf(ctx))
-    go(ctx, await countingGuesses(guessGuard(ctx.req, bounds), open))
-  })
-
-  router.all('/connect/page/:id/enter', async (ctx) => {
-    // HEAD too: whoever asks for headers only must not use the ticket up.
-    requireMethod(ctx, 'GET')
-    const { connect } = await services()
-    const ticket = new URLSearchParams(ctx.querystring).get('ticket') ?? ''
-    const request = { id: ctx.params['id'] ?? '', ticket, cookies: cookiesOf(ctx) }
-    go(ctx, await countingGuesses(guessGuard(ctx.req, bounds), () => connect.enterPage(request)))
-  })
-
-  router.all('/connect/page/:id', async (ctx) => {
-    requireMethod(ctx, 'GET', 'HEAD')
-    const { connect } = await services()
-    const view = await connect.readPage({ id: ctx.params['id'] ?? '', cookies: cookiesOf(ctx) })
-    const texts = await textsFor(view.locale, ctx.get('accept-language'), own)
-    const { name } = await script()
-    const nonce = allowApp(ctx, server)
-    ctx.vary('Accept-Language')
-    ctx.type = 'text/html; charset=utf-8'
-    ctx.body = renderConnectPage({ view, texts, nonce, server, script: `${server}/connect/assets/${name}` })
-  })
-
-  router.all('/connect/page/:id/token', async (ctx) => {
-    requireMethod(ctx, 'POST')
-    const { connect } = await services()
-    const { integration, purpose } = await readNeed(ctx)
-    const { origin } = ctx.req.headers
-    const cookies = cookiesOf(ctx)
-    const id = ctx.params['id'] ?? ''
-    ctx.body = await connect.mintPageToken({ id, cookies, origin, integration, purpose })
-  })
-
+  router.all('/connect/open/:token', (ctx) => answerOpen(ctx, options))
+  router.all('/connect/page/:id/enter', (ctx) => answerEntry(ctx, options))
+  router.all('/connect/page/:id', (ctx) => answerPage(ctx, { ...options, address: script }))
+  router.all('/connect/page/:id/token', (ctx) => answerToken(ctx, options))
   router.all('/connect/assets/:name', (ctx) => answerScript(ctx, ctx.params['name'] ?? '', script))
+}
+
+/** The link: on to the host. */
+async function answerOpen(
+  ctx: RouterContext,
+  { baseUrl, services, bounds }: ConnectPageOptions,
+): Promise<void> {
+  requireMethod(ctx, 'GET', 'HEAD')
+  const { connect } = await services()
+  const open = () => connect.openPage(ctx.params['token'] ?? '', cookiesOf(ctx))
+  goOn(ctx, await countingGuesses(guessGuard(ctx.req, bounds), open), baseUrl)
+}
+
+/** Where the host sends the browser: on to the page. */
+async function answerEntry(
+  ctx: RouterContext,
+  { baseUrl, services, bounds }: ConnectPageOptions,
+): Promise<void> {
+  // No HEAD: whoever asks for headers only must not use the ticket up.
+  requireMethod(ctx, 'GET')
+  const { connect } = await services()
+  const ticket = new URLSearchParams(ctx.querystring).get('ticket') ?? ''
+  const request = { id: ctx.params['id'] ?? '', ticket, cookies: cookiesOf(ctx) }
+  goOn(ctx, await countingGuesses(guessGuard(ctx.req, bounds), () => connect.enterPage(request)), baseUrl)
+}
+
+async function answerPage(
+  ctx: RouterContext,
+  { baseUrl, services, texts: own, address }: ConnectPageOptions & { address: () => Promise<PageScript> },
+): Promise<void> {
+  requireMethod(ctx, 'GET', 'HEAD')
+  const { connect } = await services()
+  const accepted = ctx.get('accept-language')
+  const request = { id: ctx.params['id'] ?? '', cookies: cookiesOf(ctx) }
+  const view = await connect.readPage({ ...request, languages: acceptedLanguages(accepted) })
+  const texts = await textsFor(view.locale, accepted, own)
+  const { name } = await address()
+  const server = serverUrl({ baseUrl })
+  const nonce = allowApp(ctx, server)
+  ctx.vary('Accept-Language')
+  ctx.set('content-language', texts.language)
+  ctx.type = 'text/html; charset=utf-8'
+  ctx.body = renderConnectPage({ view, texts, nonce, server, script: `${server}/connect/assets/${name}` })
+}
+
+async function answerToken(ctx: RouterContext, { services }: ConnectPageOptions): Promise<void> {
+  requireMethod(ctx, 'POST')
+  const { connect } = await services()
+  const need = await readNeed(ctx)
+  const { origin } = ctx.req.headers
+  ctx.body = await connect.mintPageToken({
+    id: ctx.params['id'] ?? '',
+    cookies: cookiesOf(ctx),
+    origin,
+    integration: need.integration,
+    purpose: need.purpose,
+  })
+}
+
+const cookiesOf = (ctx: Context): ReadonlyMap<string, string> => readCookies(ctx.req.headers.cookie)
+
+/** 303, with the cookie that the next step needs. */
+function goOn(
+  ctx: Context,
+  { location, cookie }: { readonly location: string; readonly cookie: FlowCookie },
+  baseUrl: URL,
+): void {
+  setFlowCookie(ctx, cookie, baseUrl.protocol === 'https:')
+  ctx.status = 303
+  ctx.set('location', location)
+  ctx.body = ''
 }
 
 function requireMethod(ctx: Context, ...methods: readonly string[]): void {

@@ -29,6 +29,8 @@ export interface ConnectContext {
   readonly drain: Drain
   /** False when the host switched `integrations.describe` off. */
   readonly describe: boolean
+  /** Says in which language the answer is. */
+  speaks(language: string): void
   /** True when the request meets every condition of development mode. */
   readonly developer: boolean
 }
@@ -41,7 +43,11 @@ export const connectRouter = router({
     describe: procedure.input(describeInput).query(({ ctx, input }) => {
       if (!ctx.describe)
         throw new AuthFlowError('not_found', '`integrations.describe` is switched off on this server.')
-      return ctx.connect.describe(input.integration)
+      const { languages = [] } = ctx.caller
+      const wanted = input.locale === undefined ? languages : [input.locale, ...languages]
+      const view = ctx.connect.describe(input.integration, wanted)
+      ctx.speaks(view.language)
+      return view
     }),
   }),
   flows: router({

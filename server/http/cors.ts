@@ -19,6 +19,7 @@ export async function answerCors(
 ): Promise<void> {
   const origin = ctx.get('origin')
   ctx.vary('Origin')
+  if (options.path === describePath) ctx.vary('Accept-Language')
   if (options.path === describePath && ctx.method === 'GET') ctx.set('access-control-allow-origin', '*')
   else if (isPageOrigin(origin, options.loopback)) ctx.set('access-control-allow-origin', origin)
   if (ctx.method !== 'OPTIONS') return next()

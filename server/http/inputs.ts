@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { Metadata } from '../../shared/auth.ts'
 import type { RunState } from '../../shared/flow.ts'
 import { flowIdPattern, namePattern } from '../../shared/ids.ts'
+import { isLanguageTag } from '../../shared/languages.ts'
 import { connectPurposes } from '../connect/connect.ts'
 import type { EventFilter, Json } from '../jobs/job.ts'
 
@@ -37,6 +38,8 @@ const payload = z.custom<Json>(isPlainJson, {
   message: `must be JSON, nested at most ${payloadDepthMax} deep`,
 })
 
+const locale = z.string().max(64).refine(isLanguageTag, { message: 'must be a language tag such as de-AT' })
+
 const identityId = z.string().min(1).max(256)
 /** Size and depth are judged behind; its type is that of what JSON brings. */
 const metadata = z.custom<Metadata>(
@@ -48,7 +51,7 @@ const metadata = z.custom<Metadata>(
 export const noInput = z.void()
 
 /** `integrations.describe`. */
-export const describeInput = z.strictObject({ integration: name })
+export const describeInput = z.strictObject({ integration: name, locale: locale.exactOptional() })
 
 /** `flows.begin`. */
 export const beginInput = z.strictObject({
@@ -95,6 +98,7 @@ export const connectTokenInput = z.strictObject({
   scopes: scopes.exactOptional(),
   actor: z.string().min(1).max(256).exactOptional(),
   maxFlows: z.int().min(1).max(1000).exactOptional(),
+  locale: locale.exactOptional(),
   metadata: metadata.exactOptional(),
 })
 

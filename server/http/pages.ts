@@ -114,6 +114,7 @@ function adviceOn(texts: LanguageTexts, code: string): string {
 function send(ctx: Context, page: Page): void {
   const nonce = allowInline(ctx, page.button === undefined ? "'none'" : "'self'")
   ctx.vary('Accept-Language')
+  ctx.set('content-language', page.texts.language)
   ctx.type = 'text/html; charset=utf-8'
   ctx.body = render(page, nonce)
 }

@@ -51,6 +51,7 @@ const common = {
 const page = {
   ...common,
   vary: 'Accept-Language',
+  'content-language': 'en',
   'content-type': 'text/html; charset=utf-8',
   'content-security-policy':
     "default-src 'none';script-src 'nonce-N';style-src 'nonce-N';base-uri 'none';form-action 'none';frame-ancestors 'none'",

@@ -33,14 +33,18 @@ export function translation(
 
 function translated(form: readonly FormField[], locales: LocalesByField, language: string): TranslatedFields {
   const textsOf = (name: string): FieldTexts => locales.get(name)?.get(language) ?? {}
-  const fields = form.map((field) => withTexts(field, textsOf(field.name)))
   return {
     language,
-    form: fields,
+    field: (field) => withTexts(field, textsOf(field.name)),
     errors: (errors) =>
       errors.map((error) => {
-        const field = fields.find(({ name }) => name === error.field)
-        return field ? { ...error, message: wordsFor(error, field, { language, textsOf }) } : error
+        const field = form.find(({ name }) => name === error.field)
+        if (!field) return error
+        const texts = textsOf(field.name)
+        return {
+          ...error,
+          message: wordsFor(error, { ...texts, title: texts.title ?? field.schema.title }, language),
+        }
       }),
   }
 }
@@ -57,18 +61,17 @@ function withTexts(field: FormField, texts: FieldTexts): FormField {
     schema,
     ...(placeholder === undefined ? {} : { placeholder }),
     ...(patternMessage === undefined ? {} : { patternMessage }),
-    ...(optionLabels === undefined ? {} : { optionLabels }),
+    // Choices that were loaded have the names that the provider gives them.
+    ...(optionLabels === undefined || field.options ? {} : { optionLabels }),
   }
 }
 
 /** Of a language that only the host knows, what the host did not word stays in the language of the declaration. */
 function wordsFor(
   { reason, message }: FieldError,
-  { name, schema }: FormField,
-  { language, textsOf }: { language: string; textsOf: (name: string) => FieldTexts },
+  { title, patternMessage, rejectedMessage }: FieldTexts & { readonly title: string },
+  language: string,
 ): string {
-  const { patternMessage, rejectedMessage } = textsOf(name)
-  const own = { pattern: patternMessage, rejected: rejectedMessage }
-  const worded = reason === 'pattern' || reason === 'rejected' ? own[reason] : undefined
-  return worded ?? errorText(language, reason, schema.title) ?? message
+  const own = reason === 'pattern' ? patternMessage : reason === 'rejected' ? rejectedMessage : undefined
+  return own ?? errorText(language, reason, title) ?? message
 }

@@ -175,6 +175,13 @@ describe('defineFields: what it refuses', () => {
     [/longest value is over 8192/, z.string().max(8193).meta(title)],
     [/shortest value is longer/, z.string().min(9).max(8).meta(title)],
     [/patternMessage but no pattern/, z.string().meta({ ...title, patternMessage: 'x' })],
+    [/texts in de: .*no pattern/, z.string().meta({ ...title, locales: { de: { patternMessage: 'x' } } })],
+    [
+      /texts in de: .*one option label/,
+      z.enum(['a', 'b']).meta({ ...title, locales: { de: { optionLabels: ['A'] } } }),
+    ],
+    [/locales/, z.string().meta({ ...title, locales: { 'not a tag': { title: 'x' } } })],
+    [/locales/, z.string().meta({ ...title, locales: { de: { titel: 'x' } } })],
     [/one option label/, z.enum(['a', 'b']).meta({ ...title, optionLabels: ['A'] })],
     [/not a value that it accepts/, z.enum(['A']).meta({ ...title, normalise: ['lower'] })],
     [/not a value that it accepts/, z.string().max(2).default('abc').meta(title)],

@@ -40,6 +40,7 @@ export type LabelName =
   | 'personalToken'
   | 'restrictedKey'
   | 'sidAndToken'
+  | 'changeChannel'
 
 /** Everything in one language. */
 export interface IntegrationTexts {

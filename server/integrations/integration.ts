@@ -27,8 +27,8 @@ export interface FieldSet {
 export interface TranslatedFields {
   /** For `Content-Language`: `de`. */
   readonly language: string
-  /** As the browser gets them. */
-  readonly form: readonly FormField[]
+  /** One of the fields, with its texts in the language; what else was made of it stays. */
+  readonly field: (field: FormField) => FormField
   /** The same complaints in the language. */
   errors(errors: readonly FieldError[]): readonly FieldError[]
 }
@@ -296,6 +296,8 @@ export interface ConfiguringContext {
 export interface Configuration {
   /** On a button that asks again: `Change channel` (default: `Change` and the title of the first field). */
   readonly label?: string
+  /** The same in other languages. */
+  readonly labels?: Readonly<Record<string, string>>
   /** None of them secret, and none with the name of a method's field. Those with `options` are choices. */
   readonly fields: FieldSet
   /**

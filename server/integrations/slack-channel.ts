@@ -8,7 +8,7 @@ import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { FieldOption, FieldOptions } from '../../shared/flow.ts'
 import type { Complainant } from './checked-options.ts'
 import { defineFields, type FieldMeta } from './field-set.ts'
-import { fieldTexts } from './field-texts.ts'
+import { fieldTexts, methodLabels } from './field-texts.ts'
 import type { Configuration, ConfiguringAuth, ConfiguringContext } from './integration.ts'
 import { readAs } from './json-request.ts'
 import { member } from './provider-failure.ts'
@@ -60,6 +60,7 @@ export function slackChannel(self: Complainant, { client, explain }: SlackChanne
   }
   return {
     label: 'Change channel',
+    labels: methodLabels('changeChannel', self.name),
     fields: defineFields(z.object({ channel: z.string().max(64).meta(channelField) })),
     options: ({ search, cursor }, context) =>
       ask(context, (slack) =>

@@ -60,6 +60,7 @@ export const texts: IntegrationTexts = {
     personalToken: 'رمز الوصول الشخصي',
     restrictedKey: 'مفتاح مقيّد',
     sidAndToken: 'معرّف الحساب ورمز المصادقة',
+    changeChannel: 'تغيير القناة',
   },
   errors: {
     required: '{title}: هذا الحقل مطلوب.',

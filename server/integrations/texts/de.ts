@@ -62,6 +62,7 @@ export const texts: IntegrationTexts = {
     personalToken: 'Persönliches Zugriffstoken',
     restrictedKey: 'Eingeschränkter Schlüssel',
     sidAndToken: 'Account-SID und Auth-Token',
+    changeChannel: 'Kanal ändern',
   },
   errors: {
     required: '{title} fehlt.',

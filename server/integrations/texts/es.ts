@@ -66,6 +66,7 @@ export const texts: IntegrationTexts = {
     personalToken: 'Token de acceso personal',
     restrictedKey: 'Clave restringida',
     sidAndToken: 'SID de la cuenta y token de autenticación',
+    changeChannel: 'Cambiar de canal',
   },
   errors: {
     required: '{title}: hay que rellenarlo.',

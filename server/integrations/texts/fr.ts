@@ -66,6 +66,7 @@ export const texts: IntegrationTexts = {
     personalToken: 'Jeton d’accès personnel',
     restrictedKey: 'Clé restreinte',
     sidAndToken: 'SID du compte et jeton d’authentification',
+    changeChannel: 'Changer de canal',
   },
   errors: {
     required: '{title} : à remplir.',

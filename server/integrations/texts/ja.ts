@@ -61,6 +61,7 @@ export const texts: IntegrationTexts = {
     personalToken: '個人用アクセストークン',
     restrictedKey: '制限付きキー',
     sidAndToken: 'アカウント SID と認証トークン',
+    changeChannel: 'チャンネルを変更',
   },
   errors: {
     required: '{title}を入力してください。',

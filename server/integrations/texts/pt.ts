@@ -66,6 +66,7 @@ export const texts: IntegrationTexts = {
     personalToken: 'Token de acesso pessoal',
     restrictedKey: 'Chave restrita',
     sidAndToken: 'SID da conta e token de autenticação',
+    changeChannel: 'Mudar de canal',
   },
   errors: {
     required: '{title}: é preciso preencher.',

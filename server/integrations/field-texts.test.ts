@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { errorText, languages, methodLabels } from './field-texts.ts'
+
+const reference = languages['de']
+
+describe('the texts of the built-in integrations', () => {
+  for (const [language, texts] of Object.entries(languages)) {
+    it(`${language} says of each field, method and mistake what German says, in its own words`, () => {
+      assert.ok(reference)
+      for (const [name, field] of Object.entries(reference.fields)) {
+        const own = new Map(Object.entries(texts.fields)).get(name)
+        assert.deepEqual(Object.keys(own ?? {}).sort(), Object.keys(field).sort(), name)
+        for (const [member, text] of Object.entries(own ?? {})) assert.match(String(text), /\S/, member)
+      }
+      for (const [name, label] of Object.entries(reference.labels)) {
+        const own = new Map(Object.entries(texts.labels)).get(name)
+        assert.equal(own?.includes('{name}'), label.includes('{name}'), name)
+      }
+      for (const [reason, text] of Object.entries(reference.errors)) {
+        const own = new Map(Object.entries(texts.errors)).get(reason)
+        assert.equal(own?.includes('{title}'), text.includes('{title}'), reason)
+      }
+    })
+  }
+
+  it('put names in as they are', () => {
+    assert.equal(methodLabels('signIn', '$& Co')['de'], 'Mit $& Co anmelden')
+    assert.equal(errorText('de-at', 'required', '$1'), '$1 fehlt.')
+    assert.equal(errorText('__proto__', 'required', 'x'), undefined)
+  })
+})
