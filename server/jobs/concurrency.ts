@@ -1,7 +1,7 @@
 // What users write about concurrency: a number, a number for each account, or one limit that several jobs share.
 
 import { AuthFlowError } from '../../shared/errors.ts'
-import { namePattern } from '../../shared/ids.ts'
+import { checkDefinitionId } from './definition-id.ts'
 import type { LimitRule } from './lane-records.ts'
 
 const largestLimit = 10_000
@@ -32,11 +32,7 @@ export class ConcurrencyLimit implements ConcurrencyLimitOptions {
   /** @throws {@link AuthFlowError} `invalid_input` */
   constructor(options: ConcurrencyLimitOptions) {
     const { id, limit, perAccount } = options
-    if (typeof id !== 'string' || !namePattern.test(id))
-      throw new AuthFlowError(
-        'invalid_input',
-        'The id of a concurrency limit has 1 to 64 letters, digits, dots, dashes and underscores.',
-      )
+    checkDefinitionId('a concurrency limit', id)
     checkLimits(options, `Concurrency limit ${id}`)
     this.id = id
     if (limit !== undefined) this.limit = limit

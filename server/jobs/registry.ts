@@ -3,10 +3,10 @@
 
 import semver from 'semver'
 import { AuthFlowError } from '../../shared/errors.ts'
-import { namePattern } from '../../shared/ids.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { JobVersion } from '../queue/queue.ts'
 import { limitOf, ownLimitOf } from './concurrency.ts'
+import { checkDefinitionId } from './definition-id.ts'
 import { filterMatches } from './event-filter.ts'
 import type { Integrations, JobOptions, Json, RunContext, Trigger } from './job.ts'
 import type { ScheduledJob } from './engine.ts'
@@ -65,17 +65,17 @@ export class JobRegistry {
   define<Payload, Used extends Integrations, Output extends Json | void>(
     options: JobOptions<Payload, Used, Output>,
   ): void {
-    const { id, version } = options
-    if (!namePattern.test(id)) {
+    if (typeof options !== 'object' || options === null)
       throw new AuthFlowError(
         'invalid_input',
-        'A job id has 1 to 64 letters, digits, dots, dashes and underscores.',
+        'defineJob needs an object with id, name, version, trigger and run.',
       )
-    }
-    if (!/^\d+\.\d+\.\d+$/.test(version) || semver.valid(version) === null) {
+    const { id, version } = options
+    checkDefinitionId('a job', id)
+    if (typeof version !== 'string' || !/^\d+\.\d+\.\d+$/.test(version) || semver.valid(version) === null) {
       throw new AuthFlowError(
         'invalid_version',
-        `Version «${version}» of job ${id} is not three numbers such as 1.0.0.`,
+        `Version «${String(version).slice(0, 64)}» of job ${id} is not three numbers such as 1.0.0.`,
       )
     }
     if (

@@ -1,8 +1,7 @@
 // Schedules that are made while the product runs: one for each account, at the time that the account chose.
 
-import { AuthFlowError } from '../../shared/errors.ts'
 import type { Page } from '../../shared/flow.ts'
-import { namePattern } from '../../shared/ids.ts'
+import { checkDefinitionId } from '../jobs/definition-id.ts'
 import type { Json, PayloadSchema, ScheduleRule, Trigger } from '../jobs/job.ts'
 import { dynamicTrigger, sourceOf, type ScheduleRegistration } from '../jobs/schedule-book.ts'
 import { cronRule, intervalRule, type CronSettings, type IntervalSettings } from '../jobs/schedule-rule.ts'
@@ -50,8 +49,7 @@ export class DynamicSchedule implements Trigger<ScheduledPayload> {
 
   /** Throws `invalid_input` when the id is none. */
   constructor(host: Pick<TriggerHost, 'schedules'>, { id }: { readonly id: string }) {
-    if (!namePattern.test(id))
-      throw new AuthFlowError('invalid_input', 'The id of a DynamicSchedule is not one.')
+    checkDefinitionId('a DynamicSchedule', id)
     this.id = id
     this.source = sourceOf(dynamicTrigger(id))
     this.#host = host

@@ -3,8 +3,8 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { Page } from '../../shared/flow.ts'
-import { namePattern } from '../../shared/ids.ts'
 import type { EventSpecification, TriggerSource } from '../integrations/webhook-source.ts'
+import { checkDefinitionId } from '../jobs/definition-id.ts'
 import type { EventFilter, Json, PayloadSchema, Trigger } from '../jobs/job.ts'
 import { asTask } from './as-task.ts'
 import { triggerSource } from './context.ts'
@@ -48,8 +48,7 @@ export class DynamicTrigger<Params extends Json, Payload> implements Trigger<Pay
     host: Pick<TriggerHost, 'registrations' | 'defineTrigger'>,
     { id, event, source }: DynamicTriggerOptions<Params, Payload>,
   ) {
-    if (!namePattern.test(id))
-      throw new AuthFlowError('invalid_input', 'The id of a DynamicTrigger is not one.')
+    checkDefinitionId('a DynamicTrigger', id)
     if (event.provider !== source.integration.metadata.id) {
       const text = `The event ${event.name} of DynamicTrigger ${id} is ${event.provider}'s, its source is ${source.id}.`
       throw new AuthFlowError('invalid_input', text)

@@ -1,8 +1,8 @@
 // Jobs started by requests of anybody who can prove who they are: an address of the server and a verifier of the host's.
 
 import { AuthFlowError } from '../../shared/errors.ts'
-import { namePattern } from '../../shared/ids.ts'
 import type { SignatureTools, WebhookRequest } from '../integrations/webhook-source.ts'
+import { checkDefinitionId } from '../jobs/definition-id.ts'
 import type { EventFilter, Json, PayloadSchema, Trigger } from '../jobs/job.ts'
 
 /** What `run` gets. */
@@ -85,7 +85,7 @@ export function httpTrigger<Payload = HttpPayload>(
 ): HttpTrigger<Payload> {
   const { id, verify, accountOf, deliveryId, schema, filter } = options
   const { isIdSigned = deliveryId === undefined && verify?.isIdSigned === true } = options
-  if (!namePattern.test(id)) throw new AuthFlowError('invalid_input', 'The id of an httpTrigger is not one.')
+  checkDefinitionId('an httpTrigger', id)
   if (typeof verify !== 'function')
     throw new AuthFlowError('invalid_input', `httpTrigger ${id} needs \`verify\`: nobody is believed unseen.`)
   return {
