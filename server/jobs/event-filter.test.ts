@@ -48,9 +48,22 @@ describe('filterMatches', () => {
     ['$anythingBut a value', { a: 'x' }, { a: [{ $anythingBut: 'y' }] }, true],
     ['$anythingBut a list', { a: 'x' }, { a: [{ $anythingBut: ['x', 'y'] }] }, false],
     ['$ignoreCaseEquals', { a: 'ABC' }, { a: [{ $ignoreCaseEquals: 'abc' }] }, true],
+    ['$gt above the bound', { a: 2 }, { a: [{ $gt: 1 }] }, true],
     ['$gt on the bound', { a: 1 }, { a: [{ $gt: 1 }] }, false],
     ['$gte on the bound', { a: 1 }, { a: [{ $gte: 1 }] }, true],
     ['$lte on the bound', { a: 1 }, { a: [{ $lte: 1 }] }, true],
+    ['$lt below the bound', { a: 0 }, { a: [{ $lt: 1 }] }, true],
+    ['$lt on the bound', { a: 1 }, { a: [{ $lt: 1 }] }, false],
+    ['$gte below the bound', { a: 0 }, { a: [{ $gte: 1 }] }, false],
+    ['$lte above the bound', { a: 2 }, { a: [{ $lte: 1 }] }, false],
+    ['$startsWith of another begin', { a: 'ba' }, { a: [{ $startsWith: 'a' }] }, false],
+    ['$endsWith of another end', { a: 'ba' }, { a: [{ $endsWith: 'b' }] }, false],
+    ['$isNull of what is there', { a: 0 }, { a: [{ $isNull: true }] }, false],
+    ['$anythingBut the value itself', { a: 'x' }, { a: [{ $anythingBut: 'x' }] }, false],
+    ['$anythingBut others than in the list', { a: 'z' }, { a: [{ $anythingBut: ['x', 'y'] }] }, true],
+    ['$includes of another', { a: [1, 2] }, { a: [{ $includes: 3 }] }, false],
+    ['$not of another scalar', { a: 1 }, { a: [{ $not: 2 }] }, true],
+    ['$not of an array that has it', { a: [1, 2] }, { a: [{ $not: 2 }] }, false],
     ['$lt of text', { a: '0' }, { a: [{ $lt: 1 }] }, false],
     ['$between with both bounds', { a: 2 }, { a: [{ $between: [2, 2] }] }, true],
     ['$between outside', { a: 3 }, { a: [{ $between: [1, 2] }] }, false],
@@ -65,6 +78,36 @@ describe('filterMatches', () => {
       assert.equal(filterMatches(value, filter), expected)
     })
   }
+
+  describe('with five matchers in one filter, three deep', () => {
+    const filter: EventFilter = {
+      order: {
+        total: [{ $gt: 10 }, { $lt: 100 }],
+        customer: { email: [{ $endsWith: '@example.com' }], deletedAt: [{ $isNull: true }] },
+        tags: [{ $includes: 'paid' }],
+      },
+    }
+    const customer = { email: 'ann@example.com', deletedAt: null }
+    const order = { total: 50, customer, tags: ['paid', 'new'] }
+    const refused: Readonly<Record<string, Json>> = {
+      'the first': { ...order, total: 10 },
+      'the second': { ...order, total: 100 },
+      'the third': { ...order, customer: { ...customer, email: 'ann@example.org' } },
+      'the fourth': { ...order, customer: { ...customer, deletedAt: '2026-01-01' } },
+      'the fifth': { ...order, tags: ['new'] },
+    }
+
+    it('takes what all of them hold for', () => {
+      checkFilter(filter)
+      assert.equal(filterMatches({ order }, filter), true)
+    })
+
+    for (const [which, other] of Object.entries(refused)) {
+      it(`refuses what ${which} alone does not hold for`, () => {
+        assert.equal(filterMatches({ order: other }, filter), false)
+      })
+    }
+  })
 
   it('matches a payload against the filter made of it', () => {
     fc.assert(
