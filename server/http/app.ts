@@ -17,7 +17,7 @@ import type { Triggers } from '../triggers/create-triggers.ts'
 import type { WebhookTarget } from '../triggers/deliveries.ts'
 import { apiRouter } from './api-router.ts'
 import { bearerOf } from './bearer.ts'
-import { callBodyLimit, manyEventsBodyLimit, payloadBodyLimit } from './body.ts'
+import { bodyLimits, callBodyLimit } from './body.ts'
 import { answerCallback } from './callback-route.ts'
 import { addConnectPages } from './connect-page-routes.ts'
 import { connectRouter } from './connect-router.ts'
@@ -124,15 +124,6 @@ export function createApp(options: AppOptions): HttpApp {
     },
   }
 }
-
-/** Bytes of the server API's calls that take more than the others. */
-const bodyLimits: ReadonlyMap<string, number> = new Map([
-  ['events.send', payloadBodyLimit],
-  ['events.sendMany', manyEventsBodyLimit],
-  ['jobs.invoke', payloadBodyLimit],
-  ['jobs.batchInvoke', manyEventsBodyLimit],
-  ['store.set', payloadBodyLimit],
-])
 
 function createRoutes(options: AppOptions): Router {
   const { baseUrl, services, drain, log } = options

@@ -8,13 +8,25 @@ import { AuthFlowError } from '../../shared/errors.ts'
 export const callBodyLimit = 64 * 1024
 
 /** Bytes a call with a payload or a value may have: 256 KB of payload, 256 KB of context, and what stands around them. */
-export const payloadBodyLimit = 576 * 1024
+const payloadBodyLimit = 576 * 1024
 
-/** Bytes `events.sendMany` may have. */
-export const manyEventsBodyLimit = 4 * 1024 * 1024
+/** Bytes a call with many of them may have. */
+const manyEventsBodyLimit = 4 * 1024 * 1024
+
+/** Bytes of the server API's calls that may have more than the others, by their paths. */
+export const bodyLimits: ReadonlyMap<string, number> = new Map([
+  ['events.send', payloadBodyLimit],
+  ['events.sendMany', manyEventsBodyLimit],
+  ['jobs.invoke', payloadBodyLimit],
+  ['jobs.batchInvoke', manyEventsBodyLimit],
+  ['store.set', payloadBodyLimit],
+])
 
 /** Bytes a webhook request may have. */
 export const webhookBodyLimit = 1024 * 1024
+
+/** Bytes a request may have that a run waits for: what the run keeps of it is the result of a step. */
+export const requestBodyLimit = 256 * 1024
 
 /** Bytes the form of the start may have. */
 export const formBodyLimit = 16 * 1024

@@ -6,17 +6,29 @@ import { connect, type Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { printFigure } from '../../scripts/figure.ts'
 import { apiRouter } from './api-router.ts'
+import { bodyLimits, callBodyLimit, formBodyLimit, requestBodyLimit, webhookBodyLimit } from './body.ts'
 import { connectRouter } from './connect-router.ts'
+import { defineOpenJobs, openAddresses, type OpenAddresses } from './fixtures/open-addresses.ts'
 import { rawRequest } from './fixtures/raw-request.ts'
-import { pageOrigin, post, secretKeys, startTestServer, type TestServer } from './fixtures/test-server.ts'
+import {
+  pageOrigin,
+  post,
+  prefix,
+  secretKeys,
+  startTestServer,
+  type TestServer,
+} from './fixtures/test-server.ts'
 
 const megabyte = 1024 * 1024
 
 describe('D5: too much of something', () => {
   let server: TestServer
   let token: string
+  let open: OpenAddresses
   before(async () => {
-    server = await startTestServer()
+    const connectPages = { origins: [pageOrigin], script: new URL(import.meta.url) }
+    server = await startTestServer({ options: { worker: true, connectPages } })
+    open = await openAddresses(server, { ...defineOpenJobs(server.client), count: 1 })
     token = await server.token('manage')
   })
   after(() => server.close())
@@ -37,21 +49,41 @@ describe('D5: too much of something', () => {
 
   it('a body that says that it is too long is refused before it is read', async () => {
     const { port } = new URL(server.url)
-    for (const path of [
-      '/auth/connect/trpc/flows.begin',
-      '/auth/api/trpc/auth.get',
-      '/auth/api/trpc/events.send',
-    ]) {
-      const socket = connect(Number(port), '127.0.0.1')
-      await once(socket, 'connect')
-      socket.write(
-        `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${1024 * megabyte}\r\n\r\n`,
-      )
-      const answer = await firstLine(socket)
-      assert.equal(answer, 'HTTP/1.1 413 Payload Too Large')
-      socket.destroy()
+    const calls = [...bodyLimits].map(([path, limit]) => [`/api/trpc/${path}`, limit] as const)
+    const paths: readonly (readonly [string, number, string?])[] = [
+      ...calls,
+      ['/api/trpc/auth.get', callBodyLimit],
+      ['/connect/trpc/flows.begin', callBodyLimit],
+      ['/connect/start', formBodyLimit, 'application/x-www-form-urlencoded'],
+      ['/callback/slack-customers', formBodyLimit, 'application/x-www-form-urlencoded'],
+      ['/webhooks/http/open', webhookBodyLimit],
+      [new URL(open.waits[0] ?? '').pathname.slice(prefix.length), requestBodyLimit],
+    ]
+    for (const [path, limit, type = 'application/json'] of paths) {
+      for (const length of [limit + 1, 1024 * megabyte]) {
+        const socket = connect(Number(port), '127.0.0.1')
+        await once(socket, 'connect')
+        const key = path.startsWith('/api/') ? `Authorization: Bearer ${secretKeys.admin}\r\n` : ''
+        socket.write(
+          `POST ${prefix}${path} HTTP/1.1\r\nHost: localhost\r\n${key}Content-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`,
+        )
+        const answer = await firstLine(socket)
+        assert.equal(answer, 'HTTP/1.1 413 Payload Too Large', `${path} ${length}`)
+        socket.destroy()
+      }
     }
     await isWell()
+  })
+
+  it('a body as long as it may be is read', async () => {
+    const headers = { authorization: `Bearer ${secretKeys.admin}` }
+    for (const [path, limit] of [...bodyLimits, ['auth.get', callBodyLimit] as const]) {
+      const answer = await post(`${server.url}/api/trpc/${path}`, `{}${' '.repeat(limit - 2)}`, headers)
+      assert.equal(answer.code, 'invalid_input', path)
+    }
+    const body = ' '.repeat(webhookBodyLimit)
+    assert.equal((await rawRequest(open.endpoint, { method: 'POST', body })).status, 200)
+    assert.equal((await post(open.waits[0] ?? '', `{}${' '.repeat(requestBodyLimit - 2)}`)).status, 200)
   })
 
   it('a body without a length is refused when it is over the bound, and no more of it is kept', async () => {

@@ -5,10 +5,7 @@ import type { Context } from 'koa'
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { JobEngine } from '../jobs/engine.ts'
 import type { Json } from '../jobs/job.ts'
-import { readBody } from './body.ts'
-
-/** Bytes the body may have: what a run keeps of it is the result of a step. */
-const bodyLimit = 256 * 1024
+import { readBody, requestBodyLimit } from './body.ts'
 
 /** Answers one request. Errors are for the caller to show. */
 export async function answerRunRequest(ctx: Context, token: string, engine: JobEngine): Promise<void> {
@@ -24,7 +21,7 @@ export async function answerRunRequest(ctx: Context, token: string, engine: JobE
 
 /** The body by its content type: a form's fields, text, and everything else as JSON. Null where there is none. */
 async function readRequest(ctx: Context): Promise<Json> {
-  const text = (await readBody(ctx.req, bodyLimit)).toWellFormed()
+  const text = (await readBody(ctx.req, requestBodyLimit)).toWellFormed()
   const type = (ctx.req.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
   if (type === 'application/x-www-form-urlencoded') return fieldsOf(text)
   if (type === 'text/plain') return text
