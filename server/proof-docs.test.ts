@@ -35,12 +35,20 @@ function rowsOf(page: string, id: RegExp): Row[] {
 /** Where a path of a table lies. */
 const fileOf = (path: string): string => join(root, path.startsWith('conformance/') ? '' : 'server', path)
 
+/** What stands first in the calls of `it` and `describe` of a file: their titles, as they are written. */
+function titlesOf(file: string): string[] {
+  const calls = readFileSync(file, 'utf8').matchAll(
+    /\b(?:it|describe)(?:\.\w+)?\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/g,
+  )
+  return [...calls].map(([, single, double, template]) => single ?? double ?? template ?? '')
+}
+
 /** What is wrong with the tests that a row names. */
 function wrongIn({ id, tests }: Row): string[] {
   return tests.flatMap(({ path, title }) => {
     const file = fileOf(path)
     if (path === '' || !existsSync(file)) return [`${id}: no file ${path}`]
-    return readFileSync(file, 'utf8').includes(title) ? [] : [`${id}: ${path} has no «${title}»`]
+    return titlesOf(file).some((one) => one.includes(title)) ? [] : [`${id}: ${path} has no test «${title}»`]
   })
 }
 
@@ -102,6 +110,13 @@ describe('docs/operations.md', () => {
       allSets.map(({ name }) => name).filter((name) => !isThere(name)),
       [],
     )
+  })
+
+  it('is not content with code of a test', () => {
+    const row = (title: string): Row => ({ id: 'P0', tests: [{ path: 'proof-docs.test.ts', title }] })
+    assert.deepEqual(wrongIn(row('is not content with code')), [])
+    for (const title of ['readFileSync', "describe('docs/defects.md'"])
+      assert.deepEqual(wrongIn(row(title)), [`P0: proof-docs.test.ts has no test «${title}»`])
   })
 })
 

@@ -203,6 +203,18 @@ for (const backend of backends) {
       assert.deepEqual(asked, ['first for nobody'])
     })
 
+    it('may say oauth or oauth2 of a token', async () => {
+      fixture.engine.defineAuthResolver(first, () => ({ type: 'oauth', token: 'own' }))
+      fixture.engine.defineAuthResolver(second, () => ({ type: 'oauth2', token: 'own' }))
+      const seen: Auth[] = []
+      const id = await start(async (io) => {
+        seen.push(await io.getAuth(first), await io.getAuth(second))
+      })
+      await reaches(fixture.engine, id, 'succeeded')
+      const [one, other] = seen.map((auth) => auth.type === 'oauth2' && auth.accessToken)
+      assert.deepEqual([one, other], ['own', 'own'])
+    })
+
     it('stay with a run that began with them, and connections with theirs', async () => {
       fixture.engine.defineAuthResolver(first, tokenOf)
       const id = await start(async (io) => {

@@ -167,7 +167,28 @@ describe('filterMatches', () => {
   })
 })
 
+/** Every matcher, with what it may compare with. */
+const examples: Readonly<Record<string, Json>> = {
+  $startsWith: 'a',
+  $endsWith: 'a',
+  $ignoreCaseEquals: 'a',
+  $exists: true,
+  $isNull: false,
+  $anythingBut: ['a'],
+  $gt: 1,
+  $lt: 1,
+  $gte: 1,
+  $lte: 1,
+  $between: [1, 2],
+  $includes: 'a',
+  $not: 'a',
+}
+
 describe('checkFilter', () => {
+  it('takes every matcher of the language', () => {
+    for (const [matcher, operand] of Object.entries(examples)) checkFilter({ a: [{ [matcher]: operand }] })
+  })
+
   const refused: [string, unknown, RegExp][] = [
     ['plain values mixed with matchers', { a: ['x', { $gt: 1 }] }, /filter\.a mixes/],
     ['unknown matchers', { a: { b: [{ $like: 'x' }] } }, /filter\.a\.b has no matcher \$like/],
@@ -182,6 +203,23 @@ describe('checkFilter', () => {
       assert.throws(() => checkFilter(filter as EventFilter), { code: 'invalid_input', message })
     })
   }
+
+  it('refuses every matcher that it would not look at, wherever it stands', () => {
+    const known = new Set(Object.keys(examples))
+    const unknown = fc.string({ minLength: 1 }).filter((name) => !known.has(name))
+    fc.assert(
+      fc.property(
+        unknown,
+        fc.constantFrom(...Object.entries(examples)),
+        json,
+        (name, [matcher, fit], value) => {
+          const beside = { [matcher]: fit, [name]: value }
+          for (const filter of [{ a: [beside] }, { a: { b: [{ [matcher]: fit }, { [name]: value }] } }])
+            assert.throws(() => checkFilter(filter), { code: 'invalid_input' })
+        },
+      ),
+    )
+  })
 
   it('refuses endless nesting', () => {
     let filter: EventFilter = { a: ['x'] }
