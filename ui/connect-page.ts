@@ -3,17 +3,25 @@
 
 import type { IntegrationView } from '../shared/flow.ts'
 import './define.ts'
-import { configureAuthFlow } from './index.ts'
-import './locales/ar.ts'
-import './locales/de.ts'
-import './locales/es.ts'
-import './locales/fr.ts'
-import './locales/ja.ts'
-import './locales/pt.ts'
+import { configureAuthFlow, registerMessages } from './index.ts'
+import { ar } from './locales/ar.ts'
+import { de } from './locales/de.ts'
+import { es } from './locales/es.ts'
+import { fr } from './locales/fr.ts'
+import { ja } from './locales/ja.ts'
+import { pt } from './locales/pt.ts'
 
 interface PageData {
   readonly endpoint: string
   readonly definitions: Readonly<Record<string, IntegrationView>>
+}
+
+// The server speaks the language of this page, and knows better what is wrong with a value.
+for (const [language, messages] of Object.entries({ ar, de, es, fr, ja, pt })) {
+  const kept = Object.entries(messages.fieldErrors ?? {}).filter(
+    ([reason]) => !/^(pattern|rejected)$/.test(reason),
+  )
+  registerMessages(language, { ...messages, fieldErrors: Object.fromEntries(kept) })
 }
 
 const data: PageData = JSON.parse(document.querySelector('#authflow')?.textContent ?? '')

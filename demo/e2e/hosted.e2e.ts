@@ -65,10 +65,7 @@ describe('the hosted page', () => {
     const { page, problems } = await openPage(context, demo.baseUrl)
     await page.getByRole('link', { name: 'Hosted page' }).click()
     await page.waitForURL(/\/connect\/page\/[\w-]{43}$/)
-    assert.equal(
-      await page.getByRole('heading', { level: 1 }).innerText(),
-      'Connect your accounts to Acme',
-    )
+    assert.equal(await page.getByRole('heading', { level: 1 }).innerText(), 'Connect your accounts to Acme')
     for (const name of ['Slack', 'GitHub', 'Airtable', 'Shopify'])
       assert.ok(await page.getByRole('button', { name: `Connect ${name}` }).isVisible(), name)
     await page.getByRole('link', { name: 'Back to Acme' }).click()
@@ -127,6 +124,22 @@ describe('the hosted page', () => {
     await other.goto(address)
     assert.equal(await other.locator('main code').innerText(), 'browser_mismatch')
     await stranger.close()
+    await page.context().close()
+  })
+
+  it('speaks of fields, methods and mistakes in the language of the browser, after the way to a provider, too', async () => {
+    const { page, problems } = await open({ locale: 'de-AT' })
+    await click(page, 'shopify')
+    const shopify = flowOf(page, 'shopify')
+    await shopify.getByLabel('Shop-Adresse').fill('not a shop')
+    await shopify.locator('auth-form [type=submit]').click()
+    await shopify.getByText('Das ist keine Adresse bei Shopify.').waitFor()
+    await click(page, 'airtable')
+    await flowOf(page, 'airtable').getByLabel('Persönliches Zugriffstoken').check()
+    await click(page, 'slack')
+    await consentAs(page, 'ada')
+    await flowOf(page, 'slack').getByLabel('Kanal').waitFor()
+    assert.deepEqual(problems, [])
     await page.context().close()
   })
 

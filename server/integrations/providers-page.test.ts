@@ -64,6 +64,13 @@ describe('docs/providers.md', () => {
     assert.deepEqual([values, errors], [{ tenant: 'acme' }, []])
     assert.equal(method.tokenUrl(values), 'https://acme.acme.example/token')
     assert.equal(method.fields?.parse({ tenant: 'evil.example/' }).errors.length, 1)
+    const german = method.fields?.translate?.(['de-AT']) ?? assert.fail()
+    assert.deepEqual(
+      german
+        .errors(method.fields?.parse({ tenant: 'evil.example/' }).errors ?? [])
+        .map(({ message }) => message),
+      ['Buchstaben, Ziffern und Bindestriche.'],
+    )
   })
 
   it('has an example of every quirk that its table names', async () => {
