@@ -98,6 +98,22 @@ async function runServer(consumer: Consumer, node: string): Promise<Outcome> {
   return { name: `a server on Node ${version.trim()}`, problems: code === 0 ? [] : [output] }
 }
 
+/** The executable runs as npm links it, and finds what it needs: the commander, the version, the vault. */
+async function runExecutable(consumer: Consumer, node: string): Promise<Outcome> {
+  const executable = join('node_modules', '.bin', 'authflow')
+  const { output: version } = await consumer.run(node, ['--version'])
+  const problems: string[] = []
+  const expected: readonly (readonly [args: readonly string[], output: RegExp])[] = [
+    [['--version'], new RegExp(`^${readManifest().version.replaceAll('.', '\\.')}\\n$`)],
+    [['keys', 'generate'], /^[\w-]+:[A-Za-z0-9+/]{43}=\n/],
+  ]
+  for (const [args, pattern] of expected) {
+    const { code, output } = await consumer.run(node, [executable, ...args])
+    if (code !== 0 || !pattern.test(output)) problems.push(`authflow ${args.join(' ')}: ${code}\n${output}`)
+  }
+  return { name: `npx authflow on Node ${version.trim()}`, problems }
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { typescript: { type: 'string', multiple: true }, node: { type: 'string', multiple: true } },
@@ -117,6 +133,7 @@ async function main(): Promise<number> {
     }
     for (const node of [process.execPath, ...(values.node ?? [])]) {
       outcomes.push(await importEntries(consumer, node, alone), await runServer(consumer, node))
+      outcomes.push(await runExecutable(consumer, node))
     }
     for (const { name, problems } of outcomes) {
       console.log(`${problems.length === 0 ? 'ok  ' : 'FAIL'} ${name}`)

@@ -49,6 +49,9 @@ export async function createConsumer(own: readonly string[]): Promise<Consumer> 
     ...manifest.optionalDependencies,
     ...manifest.peerDependencies,
   }
+  mkdirSync(join(modules, '.bin'))
+  for (const [command, file] of Object.entries(manifest.bin))
+    symlinkSync(join(target, file), join(modules, '.bin', command))
   for (const dependency of [...Object.keys(declared), ...own]) link(modules, dependency)
   const write = (path: string, text: string): void => {
     mkdirSync(dirname(join(directory, path)), { recursive: true })

@@ -15,6 +15,9 @@ export interface PublicEntry {
 /** The manifest of the package, as far as scripts read it. */
 export interface Manifest {
   readonly name: string
+  readonly version: string
+  /** Executable to its file. */
+  readonly bin: Readonly<Record<string, string>>
   readonly exports: Readonly<
     Record<string, string | null | { readonly types: string; readonly default?: string }>
   >
