@@ -99,12 +99,14 @@ describe('exchangeCode', () => {
     assert.equal(onlyRequest().path, '/acme/token')
   })
 
-  it('refuses a callback with two codes or none before any request', async () => {
+  it('refuses a callback with two codes, none, or the answer of another grant before any request', async () => {
     const endpoint = { method: oauthMethod(server.origin), fields: {}, fetch }
-    for (const query of ['code=a&code=b', 'state=x', 'code=']) {
-      await assert.rejects(exchangeCode(endpoint, { params: new URLSearchParams(query), redirectUri }), {
-        code: 'provider_reply_invalid',
-      })
+    const hybrid = ['id_token=x', 'token=x', 'response=x', 'access_token=x', 'access_token='].flatMap(
+      (more) => [`code=a&${more}`, more],
+    )
+    for (const query of ['code=a&code=b', 'state=x', 'code=', ...hybrid]) {
+      const refused = exchangeCode(endpoint, { params: new URLSearchParams(query), redirectUri })
+      await assert.rejects(refused, { code: 'provider_reply_invalid' }, query)
     }
     assert.equal(server.requests.length, 0)
   })

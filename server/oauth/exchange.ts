@@ -43,6 +43,8 @@ export async function exchangeCode(
   const client = clientOf(endpoint)
   const state = exchange.params.get('state')
   if (method.oidc && state === null) throw new AuthFlowError('state_invalid')
+  // Nobody asked for it. `token`, `id_token` and `response`, of hybrid answers and of JARM, are refused below.
+  if (exchange.params.has('access_token')) throw new AuthFlowError('provider_reply_invalid')
   const response = await withProviderErrors(async () => {
     const params = new URLSearchParams(exchange.params)
     params.delete('iss')
