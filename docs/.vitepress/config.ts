@@ -37,6 +37,7 @@ export default defineConfig({
           { text: 'The elements', link: '/elements' },
           { text: 'States of a flow', link: '/states' },
           { text: 'Frameworks', link: '/frameworks' },
+          { text: 'Hosted page', link: '/hosted' },
           { text: 'Connections', link: '/connections' },
           { text: 'Refreshing', link: '/refresh' },
           { text: 'Inside a run', link: '/jobs' },
