@@ -40,6 +40,7 @@ export type { RotateOptions, RotationProgress, RotationResult } from './vault/ro
 export type { RotationLeft } from './vault/rotation-pass.ts'
 
 export { currentRun } from './jobs/execution.ts'
+export type { RetentionOptions } from './jobs/retention.ts'
 export type { RunFacts } from './jobs/run-facts.ts'
 export { connectionTrigger } from './triggers/connection-trigger.ts'
 export type {

@@ -8,6 +8,7 @@ const census: RunCensus = {
   executing: 3,
   slots: 50,
   waiting: { queued: 7, asleep: 10_000, blocked: 4, parked: 2, version: 0 },
+  hints: 12,
   oldestDueMs: 1_500,
 }
 
@@ -20,6 +21,10 @@ describe('H3: createMetrics', () => {
     metrics.refreshWindow('slack-customers', 4)
     metrics.leaseStolen('credential')
     metrics.queueLag(250)
+    metrics.hintsCounted('added', 40)
+    metrics.hintsCounted('taken', 38)
+    metrics.hintsCounted('postponed', 2)
+    metrics.queueRebuilt()
     metrics.webhookReceived('github-customers', 'duplicate')
     metrics.runEnded('notify', 'failed', 7_000)
     metrics.executionEnded('notify', 'asleep', 30)
@@ -36,6 +41,10 @@ describe('H3: createMetrics', () => {
       'authflow_refresh_window_seconds_bucket{le="0.0025",integration="slack-customers"} 0',
       'authflow_refresh_window_seconds_bucket{le="0.005",integration="slack-customers"} 1',
       'authflow_lease_steals_total{kind="credential"} 1',
+      'authflow_queue_hints_total{outcome="added"} 40',
+      'authflow_queue_hints_total{outcome="taken"} 38',
+      'authflow_queue_hints_total{outcome="postponed"} 2',
+      'authflow_queue_rebuilds_total 1',
       'authflow_queue_lag_seconds_bucket{le="0.1"} 0',
       'authflow_queue_lag_seconds_bucket{le="0.5"} 1',
       'authflow_webhook_deliveries_total{integration="github-customers",outcome="duplicate"} 1',
@@ -88,6 +97,7 @@ describe('H3: createMetrics', () => {
     metrics.taskEnded('b', 'succeeded', 1)
     metrics.gateWaited('a', 1)
     metrics.webhookRead('a', 1)
+    metrics.hintsCounted('added', 1)
     metrics.watch(async () => census)
     const own = `${text}${(await metrics.read()).text}`
       .split('\n')
@@ -103,7 +113,7 @@ describe('gauges', () => {
   const gauges = async (metrics: ReadableMetrics): Promise<string[]> =>
     (await metrics.read()).text
       .split('\n')
-      .filter((line) => /^authflow_(?:runs_waiting|queue_oldest|worker_)/.test(line))
+      .filter((line) => /^authflow_(?:runs_waiting|queue_oldest|queue_hints |queue_up|worker_)/.test(line))
 
   it('are taken when somebody reads, and not at every reading', async () => {
     const metrics = await createMetrics()
@@ -119,12 +129,22 @@ describe('gauges', () => {
       'authflow_runs_waiting{state="blocked"} 4',
       'authflow_runs_waiting{state="parked"} 2',
       'authflow_runs_waiting{state="version"} 0',
+      'authflow_queue_hints 12',
+      'authflow_queue_up 1',
       'authflow_queue_oldest_seconds 1.5',
       'authflow_worker_executing 3',
       'authflow_worker_slots 50',
     ])
     await Promise.all([gauges(metrics), gauges(metrics)])
     assert.equal(taken, 1)
+  })
+
+  it('say that the queue is away, and not how many hints it has then', async () => {
+    const metrics = await createMetrics()
+    metrics.watch(async () => ({ ...census, hints: undefined }))
+    const lines = await gauges(metrics)
+    assert(lines.includes('authflow_queue_up 0'))
+    assert(!lines.some((line) => line.startsWith('authflow_queue_hints ')), lines.join('\n'))
   })
 
   it('are no reason not to answer', async () => {

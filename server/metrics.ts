@@ -82,6 +82,7 @@ export async function createMetrics(): Promise<ReadableMetrics> {
   return {
     ...countConnections(instruments),
     ...countRuns(instruments),
+    ...countHints(instruments),
     ...countStore(instruments),
     watch,
     async read() {
@@ -184,6 +185,20 @@ function countRuns(of: Instruments): RunMetrics {
   }
 }
 
+/** What goes through the queue. */
+function countHints(of: Instruments): Pick<Metrics, 'hintsCounted' | 'queueRebuilt'> {
+  const hints = of.counter('queue_hints_total', 'Hints that went into the queue and out of it.', ['outcome'])
+  const rebuilds = of.counter(
+    'queue_rebuilds_total',
+    'Times that all hints were added to the queue anew.',
+    [],
+  )
+  return {
+    hintsCounted: (outcome, count) => hints.inc({ outcome }, count),
+    queueRebuilt: () => rebuilds.inc(),
+  }
+}
+
 /** The store's writes. */
 function countStore(of: Instruments): Pick<Metrics, 'storeFlushed'> {
   const sizes = of.histogram('store_flush_writes', 'Writes that went to the database together.', {
@@ -208,6 +223,8 @@ function createCensusGauges(of: Instruments): {
   look: () => Promise<void>
 } {
   const waiting = of.gauge('runs_waiting', 'Runs in the store that wait, counted up to 10,000.', ['state'])
+  const hints = of.gauge('queue_hints', 'Hints in the queue, counted up to 10,000.', [])
+  const up = of.gauge('queue_up', '1 while the queue can be reached, else 0.', [])
   const oldest = of.gauge('queue_oldest_seconds', 'How long the longest overdue run has been due.', [])
   const executing = of.gauge('worker_executing', 'Runs that this process executes.', [])
   const slots = of.gauge('worker_slots', 'Runs that this process may execute at a time.', [])
@@ -219,10 +236,15 @@ function createCensusGauges(of: Instruments): {
       const found = await census()
       for (const [state, count] of Object.entries(found.waiting)) waiting.set({ state }, count)
       oldest.set(toSeconds(found.oldestDueMs))
+      up.set(found.hints === undefined ? 0 : 1)
+      if (found.hints === undefined) hints.remove()
+      else hints.set(found.hints)
       executing.set(found.executing)
       slots.set(found.slots)
     } catch {
-      for (const gauge of [waiting, oldest]) gauge.reset()
+      waiting.reset()
+      // Not reset, which would be 0: nothing is known.
+      for (const gauge of [oldest, hints, up]) gauge.remove()
     }
   }
   return {

@@ -3,7 +3,6 @@
 import { AuthFlowError } from '../shared/errors.ts'
 import { namePattern } from '../shared/ids.ts'
 import type { Logger } from '../shared/log.ts'
-import { defaultAuditDays } from './connect/audit.ts'
 import type { AuditSettings } from './connect/context.ts'
 import { parseSecretKeys, type SecretKeys } from './connect/secret-keys.ts'
 import {
@@ -19,6 +18,7 @@ import { readMetricsAccess, type MetricsAccess } from './http/metrics-route.ts'
 import { isPageOrigin } from './http/origins.ts'
 import type { OwnPageTexts } from './http/page-texts.ts'
 import { createRateLimiter, type RateLimits } from './http/rate-limits.ts'
+import { readRetention, type Retention, type RetentionOptions } from './jobs/retention.ts'
 import { readQueueOption, type QueueOption, type RedisTarget } from './queue/redis-options.ts'
 import type { IntegrationList } from './server-api.ts'
 import type { TracingOptions } from './tracing.ts'
@@ -74,8 +74,13 @@ export interface AuthFlowOptions<I extends IntegrationList> {
   readonly tracing?: boolean | TracingOptions
   /** Endpoints of yours that are told of every change of a connection, signed as Standard Webhooks says (default: none). */
   readonly connectionWebhooks?: readonly ConnectionWebhook[]
-  /** How the audit trail is kept (default: 365 days, reads of credentials counted per minute). */
-  readonly audit?: Partial<AuditSettings>
+  /** How reads of credentials get into the audit trail (default: counted per minute). */
+  readonly audit?: Partial<Pick<AuditSettings, 'reads'>>
+  /**
+   * How long runs, events, webhook requests and the audit trail are kept, in days (default: 30, 30, bodies 7 and ids 35,
+   * 365). What is still needed is kept in any case.
+   */
+  readonly retention?: RetentionOptions
   /**
    * Proxies before the server: how many, or their addresses and networks. Only what they say is believed about where a
    * request comes from (default: none; `X-Forwarded-For` is not read).
@@ -124,6 +129,7 @@ export interface Settings {
   readonly connectPages: ConnectPagesOption | undefined
   readonly webhooks: readonly WebhookEndpoint[]
   readonly audit: AuditSettings
+  readonly retention: Retention
   /** Undefined: there are no metrics. */
   readonly metrics: MetricsAccess | undefined
   /** Undefined: nothing is traced. */
@@ -145,6 +151,7 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     throw invalid('environment', 'letters, digits, `.`, `_` and `-`, at most 64')
   const baseUrl = readBaseUrl(required(options.baseUrl, 'baseUrl'))
   checkIntegrations(required(options.integrations, 'integrations'), isLoopbackHost(baseUrl.hostname))
+  const retention = readRetention(options.retention)
   return {
     environment,
     baseUrl,
@@ -159,7 +166,8 @@ export function readOptions(options: AuthFlowOptions<IntegrationList>): Settings
     pageTexts: options.pageTexts,
     connectPages: readConnectPages(options.connectPages, isLoopbackHost(baseUrl.hostname)),
     webhooks: readWebhookEndpoints(options.connectionWebhooks, isLoopbackHost(baseUrl.hostname)),
-    audit: readAudit(options.audit),
+    audit: { days: retention.auditDays, reads: readAuditedReads(options.audit) },
+    retention,
     metrics: readMetricsAccess(options.metrics),
     logsRunLines: options.logRunLines ?? false,
     spans: options.tracing === true ? {} : options.tracing || undefined,
@@ -185,17 +193,9 @@ function readConnectPages(
 
 const longestName = 100
 
-const longestAuditDays = 3_650
-
-function readAudit({
-  days = defaultAuditDays,
-  reads = 'minute',
-}: Partial<AuditSettings> = {}): AuditSettings {
-  if (!Number.isInteger(days) || days < 1 || days > longestAuditDays) {
-    throw invalid('audit.days', `a whole number from 1 to ${longestAuditDays}`)
-  }
+function readAuditedReads({ reads = 'minute' }: Partial<AuditSettings> = {}): AuditSettings['reads'] {
   if (reads !== 'minute' && reads !== 'each') throw invalid('audit.reads', '`minute` or `each`')
-  return { days, reads }
+  return reads
 }
 
 function required<T>(value: T | undefined, option: string): T {

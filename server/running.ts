@@ -13,12 +13,14 @@ import type { ReadyRemarks } from './http/health.ts'
 import { createEngine } from './jobs/create-engine.ts'
 import type { JobEngine } from './jobs/engine.ts'
 import type { Json } from './jobs/job.ts'
+import type { Retention } from './jobs/retention.ts'
 import { createScheduleBook } from './jobs/schedule-book.ts'
 import { createTicker } from './jobs/schedule-ticker.ts'
 import type { GuardedFetch } from './net/guarded-fetch.ts'
 import { openMetrics, type ReadableMetrics } from './metrics.ts'
 import { openQueue } from './open-queue.ts'
 import type { Settings } from './options.ts'
+import { countHints } from './queue/counted-queue.ts'
 import type { Queue } from './queue/queue.ts'
 import { allSets, sealedSets } from './sealed-sets.ts'
 import type { IntegrationList } from './server-api.ts'
@@ -112,9 +114,10 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
   const { settings, integrations, fetch, log, tracing = noTracing, worker, prepare } = options
   const { definitions = new TriggerDefinitions() } = options
   const { environment } = settings
-  const queue = await openQueue({ target: settings.queue, store, environment, log })
+  const opened = await openQueue({ target: settings.queue, store, environment, log })
+  const queue = readable === undefined ? opened : countHints(opened, metrics)
   const { engine, connect, triggers } = joinParts(
-    { store, vault, environment, integrations, log, metrics, tracing },
+    { store, vault, environment, integrations, log, metrics, tracing, retention: settings.retention },
     { queue, fetch, settings, definitions, concurrency: options.concurrency },
   )
   readable?.watch(() => engine.census())
@@ -144,7 +147,7 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
     schedules,
     triggers,
     now: () => store.now(),
-    keys: createKeys({ store, vault, environment, sets: allSets, sealedSets }),
+    keys: createKeys({ store, vault, environment, sets: allSets, sealedSets, onChange: connect.noteKeyChange }),
     check,
     quiesce: work.stop,
     close: closeParts,
@@ -194,6 +197,7 @@ function joinParts(
   shared: Pick<ConnectOptions, 'store' | 'vault' | 'environment' | 'integrations' | 'log'> & {
     metrics: Metrics
     tracing: Tracing
+    retention: Retention
   },
   own: Pick<RunningOptions, 'fetch' | 'settings'> & {
     readonly queue: Queue

@@ -18,6 +18,9 @@ export type ExecutionOutcome = 'finished' | 'failed' | 'asleep' | 'cancelled' | 
 /** How one attempt of a task ended; `retrying`: there will be another. */
 export type TaskOutcome = 'succeeded' | 'failed' | 'retrying'
 
+/** What happened to a hint of the queue: handed in, handed out to a worker, or put off because its run was not to be had. */
+export type HintOutcome = 'added' | 'taken' | 'postponed'
+
 /**
  * Counts what operators watch. Every call is cheap, returns at once and never throws. What is handed over becomes a
  * label or a number, so it must be a name out of code or configuration: never an account, a token, or anything else
@@ -32,6 +35,10 @@ export interface Metrics {
   leaseStolen(kind: LeaseKind, count?: number): void
   /** Ms from the time that a run was due until a worker began it. */
   queueLag(ms: number): void
+  /** So many hints went into the queue or out of it. */
+  hintsCounted(outcome: HintOutcome, count: number): void
+  /** The queue had lost its hints, or somebody else looks after it now: those of all due runs were added anew. */
+  queueRebuilt(): void
   /** A webhook request was answered. */
   webhookReceived(integration: string, outcome: DeliveryOutcome): void
   /** Ms from a webhook request to its events: it was read. */
@@ -56,6 +63,8 @@ export const noMetrics: Metrics = {
   refreshWindow: nothing,
   leaseStolen: nothing,
   queueLag: nothing,
+  hintsCounted: nothing,
+  queueRebuilt: nothing,
   webhookReceived: nothing,
   webhookRead: nothing,
   runEnded: nothing,

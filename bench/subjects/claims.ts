@@ -8,7 +8,8 @@ import { claimRun } from '../../server/jobs/claim-run.ts'
 import { lanesOf, waits, type LimitRule, type WaitDocument } from '../../server/jobs/lane-records.ts'
 import { Lanes } from '../../server/jobs/lanes.ts'
 import { newBlockedRun, newRun, type RunOrigin } from '../../server/jobs/new-run.ts'
-import { jobSets, retentionMs, runIdOf, runs } from '../../server/jobs/records.ts'
+import { jobSets, runIdOf, runs } from '../../server/jobs/records.ts'
+import { defaultRetention } from '../../server/jobs/retention.ts'
 import { createStoreQueue, queueSets } from '../../server/queue/store-queue.ts'
 import { openStore } from '../../server/store/open-store.ts'
 import type { NewDocument } from '../../server/store/store.ts'
@@ -99,7 +100,7 @@ async function claimOne(): Promise<number> {
   const run = await claimRun(core, hint, { owner, limit })
   if (run === undefined) throw new Error('the run of a hint could not be claimed')
   const endedAt = now()
-  const set = { state: 'succeeded' as const, endedAt, expireAt: endedAt + retentionMs }
+  const set = { state: 'succeeded' as const, endedAt, expireAt: endedAt + defaultRetention.runMs }
   const unset = ['owner' as const, 'place' as const, 'slots' as const]
   const [isOurs] = await Promise.all([
     store.update(runs, run.id, { owner, fence: run.fence ?? null }, { set, unset }),

@@ -55,6 +55,9 @@ before(async () => {
       { retry: { limit: 1 } },
     )
   })
+  define('loop', async (payload, io) => {
+    if (payload === null) await io.continueAsNew('once more')
+  })
   define('sleeper', async (_, io) => {
     await io.logger.info('good night')
     await io.wait('night', 3600)
@@ -114,6 +117,19 @@ describe('authflow runs', () => {
     const missing = await cli('show', 'run_none')
     assert.equal(missing.code, 1)
     assert.match(missing.stderr, /not_found/)
+  })
+
+  it('shows what a run went on as, from both ends', async () => {
+    const first = await send('loop')
+    await reaches(first, 'succeeded')
+    const shown = z.object({ continues: z.string().nullable(), continuedAs: z.string().nullable() })
+    const linksOf = async (id: string) => shown.parse((await cli('show', id, '--json')).json())
+    const { continuedAs, continues } = await linksOf(first)
+    assert.equal(continues, null)
+    const next = continuedAs ?? assert.fail('no link')
+    assert.deepEqual(await linksOf(next), { continues: first, continuedAs: null })
+    assert.match((await cli('show', first)).stdout, new RegExp(`^then +${next}$`, 'm'))
+    assert.match((await cli('show', next)).stdout, new RegExp(`^goes on +${first}$`, 'm'))
   })
 
   it('cancels, and says of each what became of it', async () => {

@@ -172,6 +172,8 @@ function showText(run: RunSummary, log: readonly RunLogLine[]): string {
     ['state', run.state],
     ['created', run.createdAt],
     ['ended', run.endedAt ?? '–'],
+    ...(run.continues === null ? [] : [['goes on', run.continues] as const]),
+    ...(run.continuedAs === null ? [] : [['then', run.continuedAs] as const]),
     ...(run.error === null ? [] : [['error', `${run.error.code}: ${run.error.message}`] as const]),
   ]
   const tasks = run.tasks.map(({ key, kind, state, attempts, startedAt, endedAt }) => [

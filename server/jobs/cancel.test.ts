@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { AuthFlowError } from '../../shared/errors.ts'
+import { aroundStore } from '../connect/fixtures/around-store.ts'
 import { backends } from '../connect/fixtures/backends.ts'
 import { eventTrigger } from '../triggers/event-trigger.ts'
 import { createDirectory, openEngine, reaches, until, type EngineFixture } from './fixtures/engine-fixture.ts'
@@ -155,6 +156,54 @@ for (const backend of backends) {
       await reaches(second.engine, id, 'cancelled')
       const left = async (): Promise<number> => (await first.store.range(cancels, '', '~', 10)).length
       await until('the note is gone', async () => (await left()) === 0)
+    })
+
+    it('is seen by another process with its next write, which is stored all the same', async () => {
+      const calls: string[] = []
+      let goOn = (): void => undefined
+      const reads: string[] = []
+      const fixture = await openEngine(directory.path, {
+        storeUrl: url,
+        // One that never looks for notes, as between two heartbeats.
+        aroundStore: (store) =>
+          aroundStore(store, {
+            range: (set, ...bounds) =>
+              set.name === cancels.name ? Promise.resolve([]) : store.range(set, ...bounds),
+            get: (set, id) => {
+              if (set.name === runs.name) reads.push(id)
+              return store.get(set, id)
+            },
+          }),
+      })
+      open.push(fixture)
+      fixture.engine.defineJob({
+        id: 'job',
+        name: 'Job',
+        version: '1.0.0',
+        trigger: eventTrigger({ name: 'job' }),
+        run: async (_, io) => {
+          await io.runTask('held', () => new Promise<void>((resolve) => (goOn = resolve)))
+          const { signal } = await io.runTask('next', (task) => {
+            calls.push('next')
+            return { signal: task.signal.aborted }
+          })
+          calls.push(`after ${signal}`)
+        },
+      })
+      await fixture.engine.start()
+      const id = await send(fixture)
+      await until('the task runs', async () => (await fixture.engine.getRun(id)).tasks.length > 0)
+      const other = await start(async () => undefined, { isStarted: false })
+      assert.equal((await other.engine.cancelRun(id)).state, 'running')
+      reads.length = 0
+      goOn()
+      const run = await reaches(other.engine, id, 'cancelled')
+      assert.deepEqual(calls, [])
+      assert.deepEqual(
+        run.tasks.map(({ key, state }) => [key, state]),
+        [['held', 'succeeded']],
+      )
+      assert.deepEqual(reads, [], 'the write itself told of it')
     })
 
     it('is heeded by the next worker when the one that was told dies', async () => {

@@ -6,7 +6,7 @@ import type { Change } from '../store/store.ts'
 import type { EngineCore } from './core.ts'
 import { loadBeside } from './journal.ts'
 import { endingPlace, finishEnding, storedWaits } from './run-ending.ts'
-import { cancels, retentionMs, runs, tasks, type RunDocument } from './records.ts'
+import { cancels, runs, tasks, type RunDocument } from './records.ts'
 
 /** A note is of use while its worker lives; this is for those that died. */
 const noteMs = 3_600_000
@@ -40,9 +40,9 @@ export async function heedCancels({ store }: EngineCore, owner: string, tell: Te
 
 /** Nobody runs it. Its hint is left behind and leads nowhere. */
 async function end(core: EngineCore, run: RunDocument): Promise<RunDocument | undefined> {
-  const { store, now, metrics, lanes } = core
+  const { store, now, metrics, lanes, retention } = core
   const endedAt = now()
-  const expireAt = endedAt + retentionMs
+  const expireAt = endedAt + retention.runMs
   const over = { run, entries: storedWaits(run) }
   const ending = endingPlace(over, { state: 'cancelled', endedAt })
   const change: Change<RunDocument> = {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import { aroundStore } from '../connect/fixtures/around-store.ts'
 import { backends } from '../connect/fixtures/backends.ts'
 import { reaches, until } from './fixtures/engine-fixture.ts'
 import { openScene, type OutsideScene } from './fixtures/outside-scene.ts'
-import { runs, type RunDocument } from './records.ts'
+import { dispatches, runs, type RunDocument } from './records.ts'
 
 for (const backend of backends) {
   describe(`io.continueAsNew on ${backend.name}`, { skip: backend.skip }, () => {
@@ -47,6 +48,11 @@ for (const backend of backends) {
       )
       const found = await all()
       assert.equal(found.filter(({ continuedAs }) => continuedAs !== undefined).length, 3)
+      const byTime = found.toSorted((left, right) => left.createdAt - right.createdAt).map(({ id }) => id)
+      for (const [at, id] of byTime.entries()) {
+        const { continues, continuedAs } = await scene.fixture.engine.getRun(id)
+        assert.deepEqual([continues, continuedAs], [byTime[at - 1] ?? null, byTime[at + 1] ?? null])
+      }
       assert.ok(found.every(({ journal }) => new Set(journal?.flat().map(({ path }) => path)).size <= 2))
     })
 
@@ -69,6 +75,36 @@ for (const backend of backends) {
       await until('its parent too', async () => (await scene.record(waiting)).state === 'waiting')
       await scene.fixture.engine.cancelRun(waiting)
       await reaches(scene.fixture.engine, last.id, 'cancelled')
+    })
+
+    it('does not go on when it is cancelled while the next run is being made', async () => {
+      await scene.close()
+      let release = (): void => undefined
+      let isHeld: Promise<void> | undefined
+      scene = await openScene(backend, {
+        aroundStore: (store) =>
+          aroundStore(store, {
+            insert: async (set, document) => {
+              if (set.name === dispatches.name) await isHeld
+              return store.insert(set, document)
+            },
+          }),
+      })
+      const { engine } = scene.fixture
+      scene.job('cut', async (io, { run }, round) => {
+        if (round !== 0) return io.wait('long', 3600)
+        isHeld = new Promise((resolve) => (release = resolve))
+        const going = io.continueAsNew(1)
+        await engine.cancelRun(run.id)
+        release()
+        return going
+      })
+      const { id } = await engine.invoke('cut', 0)
+      await reaches(engine, id, 'cancelled')
+      const next = await until('the next one is over', async () =>
+        (await all()).find(({ continues, endedAt }) => continues === id && endedAt !== undefined),
+      )
+      assert.equal(next.state, 'cancelled')
     })
 
     it('is refused inside a task, and for what is no JSON', async () => {

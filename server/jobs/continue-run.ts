@@ -13,7 +13,6 @@ import {
   eventKey,
   events,
   namedAt,
-  retentionMs,
   runs,
   type EventDocument,
   type PublishedJob,
@@ -30,7 +29,12 @@ export async function continueAsNew(parts: RunIOOptions, payload: Json): Promise
   const ended = whereItEnds(execution)
   if (ended !== undefined) await ended
   if (execution.frame.path !== '') throw wrongCall(call, 'call it in the code of the run, not in a task.')
-  const proceed = (): Promise<string> => core.calls.continueRun(run, payload)
+  const proceed = async (): Promise<string> => {
+    const next = await core.calls.continueRun(run, payload)
+    // Who cancels a loop means all of it.
+    if (execution.cancelling) await core.calls.cancelRun(next)
+    return next
+  }
   const proceeded = persist(proceed, () => !execution.ended).catch((error: unknown) => {
     throw tell(error)
   })
@@ -83,7 +87,8 @@ export async function continueRun(
     createdAt,
     body: sealBody(core, { id, targets }, body),
     targets,
-    expireAt: createdAt + retentionMs,
+    expireAt: createdAt + core.retention.eventMs,
+    continues: run.id,
     ...(run.parent === undefined ? {} : { parent: run.parent }),
   }
   await store.insert(dispatches, { id, scope: 'dispatch', createdAt })

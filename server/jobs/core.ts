@@ -16,6 +16,7 @@ import type { Gates } from './gates.ts'
 import type { HostBreaker } from './host-breaker.ts'
 import type { Lanes } from './lanes.ts'
 import type { ParentLink, RunDocument } from './records.ts'
+import type { Retention } from './retention.ts'
 import type { Signals } from './signals.ts'
 
 /**
@@ -84,6 +85,8 @@ export interface EngineCore {
   readonly metrics: Metrics
   /** Follows events, executions and tasks. */
   readonly tracing: Tracing
+  /** How long runs and events are kept. */
+  readonly retention: Pick<Retention, 'runMs' | 'eventMs'>
   /** The clock of due times, in ms. */
   readonly now: () => number
   /** From 0 up to, not including, 1. */

@@ -8,6 +8,7 @@ import type { RunStatuses } from '../../shared/run-status.ts'
 import { noMetrics, type Metrics } from '../../shared/metrics.ts'
 import { noTracing, type Tracing } from '../../shared/tracing.ts'
 import type { Integration } from '../integrations/integration.ts'
+import type { GuardedFetch } from '../net/guarded-fetch.ts'
 import { AuthResolvers, type AuthResolver } from './auth-resolvers.ts'
 import { cancelRun, heedCancels } from './cancel.ts'
 import { continueRun } from './continue-run.ts'
@@ -31,18 +32,22 @@ import type {
   SendEventOptions,
   TaskPage,
 } from './engine.ts'
+import { assertInvocable, noSuchEvent, noSuchRun } from './engine-refusals.ts'
 import { EventIntake } from './event-intake.ts'
 import type { InvokeRequest } from './invoke-request.ts'
 import type { HostValues, Integrations, JobOptions, Json } from './job.ts'
 import { Gates } from './gates.ts'
 import { HostBreaker } from './host-breaker.ts'
 import { Lanes } from './lanes.ts'
+import { LiveEvents } from './live-events.ts'
 import type { InvokeItem } from './outside-io.ts'
 import { tellParked, type ConnectionChanged } from './parking.ts'
 import { Presence } from './presence.ts'
-import { eventKey, events, runIdPattern, runs, type PublishedJob, type RunDocument } from './records.ts'
-import { defaultSource, invokeSource } from './event-sources.ts'
+import { eventKey, events, runIdPattern, runs, type RunDocument } from './records.ts'
+import { defaultSource } from './event-sources.ts'
 import { JobRegistry } from './registry.ts'
+import { defaultRetention } from './retention.ts'
+import { fetchOutside, localIdentity } from './request-gates.ts'
 import { receiveRequest } from './request-waits.ts'
 import { replayRun, resumeRun } from './rerun.ts'
 import { readStatuses } from './run-status.ts'
@@ -80,6 +85,7 @@ export interface EngineOptions extends Omit<
   | 'metrics'
   | 'tracing'
   | 'logsRunLines'
+  | 'retention'
 > {
   /** Runs at a time in this process, 1 to 1000 (default 50). */
   readonly concurrency?: number
@@ -93,6 +99,8 @@ export interface EngineOptions extends Omit<
   readonly tracing?: Tracing
   /** Lines of `io.logger` go to the log, too (default false). */
   readonly logsRunLines?: boolean
+  /** How long runs and events are kept (default 30 days each). */
+  readonly retention?: EngineCore['retention']
 }
 
 /**
@@ -108,6 +116,7 @@ export function createEngine(options: EngineOptions): JobEngine {
     metrics = noMetrics,
     tracing = noTracing,
     logsRunLines = false,
+    retention = defaultRetention,
   } = options
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 1000) {
     throw new AuthFlowError('invalid_option', 'concurrency must be an integer from 1 to 1000.', {
@@ -115,7 +124,7 @@ export function createEngine(options: EngineOptions): JobEngine {
     })
   }
   const authResolvers = new AuthResolvers(options.integrations)
-  const core = { ...options, authResolvers, now, random, metrics, tracing, logsRunLines }
+  const core = { ...options, authResolvers, now, random, metrics, tracing, logsRunLines, retention }
   const limits = { lanes: new Lanes(core), gates: new Gates(core), breaker: new HostBreaker(core) }
   return new Engine({ ...core, ...limits, signals: new Signals(core) }, concurrency)
 }
@@ -129,6 +138,7 @@ class Engine implements JobEngine {
   readonly #intake: EventIntake
   readonly #delayed: DelayedEvents
   readonly #upkeep: Upkeep
+  readonly #liveEvents: LiveEvents
   readonly #slots: number
   #state: 'new' | 'started' | 'stopped' = 'new'
 
@@ -175,6 +185,7 @@ class Engine implements JobEngine {
     this.#intake = new EventIntake(core, registry, worker)
     this.#delayed = new DelayedEvents(core, (id) => this.#intake.deliver(id))
     this.#upkeep = new Upkeep({ core, registry, intake: this.#intake })
+    this.#liveEvents = new LiveEvents(core)
   }
 
   defineJob<Payload, Used extends Integrations, Output extends Json | void>(
@@ -297,7 +308,8 @@ class Engine implements JobEngine {
 
   async #findRun(id: string, accountId?: string): Promise<RunDocument> {
     const run = runIdPattern.test(id) ? await this.#core.store.get(runs, id) : undefined
-    if (run === undefined || (accountId !== undefined && run.accountId !== accountId)) throw noSuchRun()
+    if (run === undefined || (accountId !== undefined && run.accountId !== accountId))
+      throw noSuchRun(this.#core)
     return run
   }
 
@@ -321,7 +333,7 @@ class Engine implements JobEngine {
 
   async cancelRun(id: string): Promise<RunSummary> {
     const run = runIdPattern.test(id) ? await cancelRun(this.#core, id) : undefined
-    if (run === undefined) throw noSuchRun()
+    if (run === undefined) throw noSuchRun(this.#core)
     if (run.state === 'running') this.#worker.cancel(id)
     return this.#summarise(run)
   }
@@ -345,6 +357,10 @@ class Engine implements JobEngine {
     await this.#presence.stop()
   }
 
+  limitFetch(fetch: GuardedFetch, integration: Integration, identity = localIdentity): GuardedFetch {
+    return fetchOutside(this.#core, fetch, integration, identity)
+  }
+
   connectionChanged(change: ConnectionChanged): Promise<void> {
     return tellParked(this.#core, change)
   }
@@ -352,7 +368,7 @@ class Engine implements JobEngine {
   async census(): Promise<RunCensus> {
     const executing = [...this.#worker.passes].length
     const slots = this.#state === 'started' ? this.#slots : 0
-    return { executing, slots, ...(await takeCensus(this.#core)) }
+    return { executing, slots, ...(await takeCensus(this.#core, this.#registry.versions)) }
   }
 
   async sweep(): Promise<void> {
@@ -360,6 +376,7 @@ class Engine implements JobEngine {
     await this.#presence.findLateClaims()
     await this.#upkeep.round()
     await this.#core.lanes.sweep()
+    await this.#liveEvents.round([...this.#worker.passes].map(({ run }) => run))
     this.#worker.look()
   }
 
@@ -374,27 +391,4 @@ class Engine implements JobEngine {
     }
     return { core: this.#core, underWay }
   }
-}
-
-const noSuchRun = (): AuthFlowError =>
-  new AuthFlowError('not_found', 'There is no such run. Runs are kept for 30 days after their end.')
-
-const noSuchEvent = (id: string): AuthFlowError =>
-  new AuthFlowError(
-    'not_found',
-    `There is no event ${String(id).slice(0, 256)} of this account and source. Give both as it was sent with.`,
-  )
-
-function assertInvocable(id: string, job: PublishedJob | undefined): void {
-  if (job === undefined) {
-    throw new AuthFlowError('unknown_job', `No running process defines a job ${String(id).slice(0, 64)}.`)
-  }
-  if (job.source !== invokeSource(id)) {
-    throw new AuthFlowError(
-      'invalid_input',
-      `Job ${id} can't be invoked: its trigger is another. Give it invokeTrigger(), or send its event.`,
-    )
-  }
-  if (job.enabled) return
-  throw new AuthFlowError('job_disabled', `Job ${id} ${job.version}, its highest version, is not enabled.`)
 }

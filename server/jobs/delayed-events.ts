@@ -7,7 +7,7 @@ import type { EngineCore } from './core.ts'
 import type { EventDetails, SendEventOptions } from './engine.ts'
 import { openBody, sealBody, targetsOf, toRecord } from './event-document.ts'
 import { topicOf } from './event-waits.ts'
-import { delays, events, retentionMs, runs, type EventDocument } from './records.ts'
+import { delays, events, runs, type EventDocument } from './records.ts'
 import type { EventFacts, JobRegistry } from './registry.ts'
 
 const longestDelaySeconds = 366 * 24 * 3600
@@ -62,7 +62,7 @@ export async function rewriteDelayed(
   }
   const deliverAt = document.deliverAt ?? core.now()
   const body = sealBody(core, { id, targets: [] }, text)
-  const set = { body, timestamp: document.timestamp, deliverAt, expireAt: deliverAt + retentionMs }
+  const set = { body, timestamp: document.timestamp, deliverAt, expireAt: deliverAt + core.retention.eventMs }
   const isDone = await core.store.transact([
     updateStep(events, id, { version, pending: true }, { set }),
     updateStep(delays, id, {}, { set: { deliverAt } }),
@@ -91,7 +91,10 @@ export async function markDelivered(
     const targets = targetsOf(id, matching({ name, source, payload: content.payload }))
     const body = sealBody(core, { id, targets }, JSON.stringify(content))
     const topic = topicOf(core.environment, event)
-    const change = { set: { targets, body, topic, deliveredAt: now() }, unset: ['pending' as const] }
+    const deliveredAt = now()
+    // It may be late by much, if no worker was there.
+    const expireAt = deliveredAt + core.retention.eventMs
+    const change = { set: { targets, body, topic, deliveredAt, expireAt }, unset: ['pending' as const] }
     const delivered = await store.updateAndGet(events, id, { version, pending: true }, change)
     if (delivered !== undefined) return delivered
   }
@@ -99,7 +102,7 @@ export async function markDelivered(
 
 /** Cancels an event that is still delayed; gives it as it is then. Undefined when there is none. */
 export async function cancelEvent(
-  { store, now }: EngineCore,
+  { store, now, retention }: EngineCore,
   id: string,
 ): Promise<EventDocument | undefined> {
   for (;;) {
@@ -107,7 +110,7 @@ export async function cancelEvent(
     if (event?.pending !== true) return event
     const cancelledAt = now()
     const { version } = event
-    const set = { cancelledAt, expireAt: cancelledAt + retentionMs }
+    const set = { cancelledAt, expireAt: cancelledAt + retention.eventMs }
     const isDone = await store.transact([
       updateStep(events, id, { version, pending: true }, { set, unset: ['pending'] }),
       removeStep(delays, id),

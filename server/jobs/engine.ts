@@ -4,6 +4,7 @@ import type { Auth } from '../../shared/auth.ts'
 import type { Page, RunState, RunSummary } from '../../shared/flow.ts'
 import type { RunStatuses } from '../../shared/run-status.ts'
 import type { Integration } from '../integrations/integration.ts'
+import type { GuardedFetch } from '../net/guarded-fetch.ts'
 import type { AuthResolver } from './auth-resolvers.ts'
 import type { CancelledRuns } from './cancel-many.ts'
 import type { HostValues, Integrations, JobOptions, Json, ScheduleRule } from './job.ts'
@@ -166,6 +167,8 @@ export interface RunCensus {
     /** A worker that has their version of the job. */
     readonly version: number
   }
+  /** Hints in the queue, of the jobs that this process defines; stops at 10,000. Undefined while the queue is away. */
+  readonly hints: number | undefined
   /** How long the run has been due that has been due longest, in ms; 0 when none is. */
   readonly oldestDueMs: number
 }
@@ -294,6 +297,12 @@ export interface JobEngine {
   start(): Promise<void>
   /** Stops claiming, lets running tasks end until the deadline (ms from now), then aborts and releases the rest. */
   stop(deadlineMs: number): Promise<void>
+  /**
+   * The fetch for requests that the integration makes outside of runs, as the identity (default: with credentials from code).
+   * They pass the rate limits that those of runs pass, wait up to two seconds for their turn, and throw `rate_limited` with
+   * `retryAfterMs` when that comes later.
+   */
+  limitFetch(fetch: GuardedFetch, integration: Integration, identity?: string): GuardedFetch
   /** To be called when a connection became usable or was ended on purpose: wakes or cancels parked runs. */
   connectionChanged(change: {
     type: 'connected' | 'needs_reauth' | 'disconnected'

@@ -25,7 +25,6 @@ import {
   dispatches,
   eventKey,
   events,
-  retentionMs,
   runs,
   type EventDocument,
   type ParentLink,
@@ -258,7 +257,7 @@ export class EventIntake {
       createdAt: now,
       body: sealBody(this.#core, { id: key, targets }, text),
       targets,
-      expireAt: (deliverAt ?? now) + retentionMs,
+      expireAt: (deliverAt ?? now) + this.#core.retention.eventMs,
       ...(deliverAt === undefined ? {} : { deliverAt, pending: true as const }),
       // Nobody waits for an invocation, and nobody yet for what is delayed.
       ...(way.isInvoked === true || deliverAt !== undefined

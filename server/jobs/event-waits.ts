@@ -7,14 +7,7 @@ import type { EngineCore } from './core.ts'
 import { openBody, type EventContent } from './event-document.ts'
 import { filterMatches } from './event-filter.ts'
 import type { EventFilter } from './job.ts'
-import {
-  digest,
-  events,
-  retentionMs,
-  type EventDocument,
-  type JournalEntry,
-  type RunDocument,
-} from './records.ts'
+import { digest, events, type EventDocument, type JournalEntry, type RunDocument } from './records.ts'
 import { eventWaits, takings, type EventWaitDocument } from './wait-records.ts'
 
 const pageSize = 200
@@ -125,7 +118,7 @@ function wants(
 }
 
 function takeSteps(core: EngineCore, { event, content }: Told, wait: EventWaitDocument): Step[] {
-  const { vault, now } = core
+  const { vault, now, retention } = core
   const text = JSON.stringify({
     id: event.eventId,
     name: event.name,
@@ -136,7 +129,7 @@ function takeSteps(core: EngineCore, { event, content }: Told, wait: EventWaitDo
     context: content.context,
   })
   const sealed = vault.session('run', wait.runId).seal(text, fieldOf(wait.path))
-  const expireAt = Math.ceil(now()) + retentionMs
+  const expireAt = Math.ceil(now()) + retention.eventMs
   return [
     insertStep(takings, { id: takingId(wait.runId, event.id), wait: wait.id, expireAt }),
     updateStep(eventWaits, wait.id, { state: 'open' }, { set: { state: 'taken', event: sealed } }),

@@ -37,7 +37,7 @@ export class HintFeeder {
 
   /** One round for the queue. Gives the part that this process has in it. */
   async feed(beside: NonNullable<Queue['beside']>): Promise<FeederRole> {
-    const { store, now, log } = this.#core
+    const { store, now, log, metrics } = this.#core
     const { epoch, horizonMs } = beside
     if (epoch === undefined) {
       for (const kind of kinds) await this.#add(kind, { to: now() + 1, limit: pageSize })
@@ -52,6 +52,7 @@ export class HintFeeder {
     const from = isNew ? {} : { from: this.#fedUntil }
     let count = 0
     for (const kind of kinds) count += await this.#add(kind, { ...from, to: until })
+    if (isNew) metrics.queueRebuilt()
     if (isNew && count > 0) log.info({ runs: count }, 'the hints of all due runs were added to the queue')
     this.#filled = epoch
     this.#fedUntil = until

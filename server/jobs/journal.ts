@@ -2,7 +2,7 @@
 // under the run's fence, so that a worker that lost the run can't write into it.
 
 import { AuthFlowError } from '../../shared/errors.ts'
-import type { Change, NewDocument, Store } from '../store/store.ts'
+import type { Change, Match, NewDocument, Store } from '../store/store.ts'
 import type { VaultSession } from '../vault/vault.ts'
 import { persist } from './core.ts'
 import { runs, taskId, tasks, type JournalEntry, type RunDocument, type TaskDocument } from './records.ts'
@@ -37,6 +37,8 @@ export interface JournalOptions {
   readonly wanted: () => boolean
   /** Called when a task of a suspect run has committed: the run is cleared. */
   readonly onCleared: () => void
+  /** Called when a write finds that the run was cancelled. What was written is stored all the same. */
+  readonly onCancelled: () => void
 }
 
 /** The journal of one run during one execution. */
@@ -56,6 +58,7 @@ export class Journal {
   #besideSize = 0
   #overflowed: boolean
   #suspect: boolean
+  #cancelled = false
   #seq = 0
   /** True when a later entry replaced an earlier one, so that a rewrite would make the record smaller. */
   #superseded = false
@@ -263,15 +266,18 @@ export class Journal {
     return writing
   }
 
+  /** The fence that refuses a run which is not ours any more also tells of one that was cancelled by another process. */
   async #write(change: Change<RunDocument>): Promise<void> {
-    if (!(await this.#store(change))) throw new ClaimLost()
+    const { owner, fence } = this.#options.claim
+    if (!this.#cancelled && (await this.#store({ owner, fence, cancelRequested: null }, change))) return
+    if (!(await this.#store({ owner, fence }, change))) throw new ClaimLost()
+    this.#cancelled = true
+    this.#options.onCancelled()
   }
 
-  /** False when the run is not ours any more. */
-  #store(change: Change<RunDocument>): Promise<boolean> {
-    const { store, claim, wanted } = this.#options
-    const { owner, fence } = claim
-    return persist(() => store.update(runs, this.#runId, { owner, fence }, change), wanted)
+  #store(match: Match<RunDocument>, change: Change<RunDocument>): Promise<boolean> {
+    const { store, wanted } = this.#options
+    return persist(() => store.update(runs, this.#runId, match, change), wanted)
   }
 
   /** The size of an entry that fits into the run's state. */

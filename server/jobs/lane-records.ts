@@ -62,6 +62,7 @@ export const waits = defineSet<WaitDocument>('waits')
 
 const keyLength = 16
 const laneLength = 24
+const timeLength = 12
 
 const short = (length: number, ...parts: readonly (string | null)[]): string =>
   hash('sha256', JSON.stringify(parts), 'base64url').slice(0, length)
@@ -97,7 +98,7 @@ export function waitOf(
   if (lane === undefined) return undefined
   const section = run.fence === undefined ? newRuns : resumedRuns
   const account = short(keyLength, run.accountId)
-  const since = Math.floor(run.createdAt).toString(16).padStart(12, '0')
+  const since = Math.floor(run.createdAt).toString(16).padStart(timeLength, '0')
   const id = `${lane.id}/${section}${account}/${since}${run.id}:${run.version}`
   return { id, runId: run.id, runVersion: run.version, lane, rest }
 }
@@ -113,6 +114,13 @@ export const placeOf = (waitId: string): { section: string; account: string } =>
   section: waitId.charAt(sectionAt),
   account: waitId.slice(sectionAt + 1, sectionAt + 1 + keyLength),
 })
+
+/** When the run of a wait was made, in ms. */
+export const waitingSince = (waitId: string): number =>
+  Number.parseInt(waitId.slice(sectionAt + 1 + keyLength + 1).slice(0, timeLength), 16)
+
+/** Behind all waits of the same lane, section and account. */
+export const nextAccount = (waitId: string): string => `${waitId.slice(0, sectionAt + 1 + keyLength)}0`
 
 /** The lane of a wait. */
 export const laneOf = (waitId: string): string => waitId.slice(0, laneLength)

@@ -45,5 +45,6 @@ function base({ event, target, createdAt }: RunOrigin): Omit<NewDocument<RunDocu
     createdAt,
     ...(event.accountAt === undefined ? {} : { accountAt: event.accountAt }),
     ...(event.parent === undefined ? {} : { parent: event.parent }),
+    ...(event.continues === undefined ? {} : { continues: event.continues }),
   }
 }

@@ -3,7 +3,7 @@
 import type { EngineCore } from './core.ts'
 import { tellMissing, tellResolved } from './missing-connection.ts'
 import { endingPlace, finishEnding, storedWaits } from './run-ending.ts'
-import { parkingId, parkings, places, retentionMs, runs, type RunDocument } from './records.ts'
+import { parkingId, parkings, places, runs, type RunDocument } from './records.ts'
 
 const pageSize = 500
 /** Each woken run is due this much later than the one before it, with as much jitter as it is late: some 500 a second. */
@@ -80,7 +80,7 @@ export async function cancelParked(
   core: EngineCore,
   { id, place }: Pick<RunDocument, 'id' | 'place'>,
 ): Promise<boolean> {
-  const { store, metrics, now } = core
+  const { store, metrics, now, retention } = core
   const run = await store.get(runs, id)
   if (run === undefined) return false
   const endedAt = now()
@@ -95,7 +95,7 @@ export async function cancelParked(
         state: 'cancelled',
         cancelRequested: true,
         endedAt,
-        expireAt: endedAt + retentionMs,
+        expireAt: endedAt + retention.runMs,
         ...ending,
       },
       unset: ending === undefined ? ['place', 'dueAt'] : [],

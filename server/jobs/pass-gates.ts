@@ -2,12 +2,12 @@
 // has sent anything puts the task to sleep, which uses no attempt of it and throws nothing; the time it was given goes into
 // the run's record, so that the next pass, wherever it is made, keeps its place in the line.
 
-import { AuthFlowError } from '../../shared/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
-import type { LimitedRequest, ProviderLimits, RequestGate } from '../net/rate-limits.ts'
+import type { LimitedRequest, RequestGate } from '../net/rate-limits.ts'
 import type { EngineCore } from './core.ts'
 import type { Execution, Frame } from './execution.ts'
-import { keyGate, type KeyedGate, type Ticket } from './gates.ts'
+import type { Ticket } from './gates.ts'
+import { askGates, noteAnswer, tooSoon, waitInPlace, type LimitedCaller } from './request-gates.ts'
 
 /** Shorter waits are not worth falling asleep for. */
 const inPlaceMs = 250
@@ -20,13 +20,6 @@ export interface PassGatesOptions {
   readonly execution: Execution
   /** By path: times that were given to tasks in an earlier pass. */
   readonly tickets: Readonly<Record<string, Ticket>> | undefined
-}
-
-/** Who a request is made for. */
-interface Caller {
-  readonly integration: string
-  readonly identity: string
-  readonly limits: ProviderLimits
 }
 
 /** The gates of one pass. */
@@ -59,12 +52,16 @@ export class PassGates {
     return instance
   }
 
-  async #admit(caller: Caller, request: LimitedRequest, signal: AbortSignal | undefined): Promise<void> {
+  async #admit(
+    caller: LimitedCaller,
+    request: LimitedRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const { core, execution } = this.#options
     const frame = execution.frame
-    const passed = caller.limits.gates(request).map((gate) => keyGate(gate, caller))
     for (;;) {
-      const ticket = await this.#ask(passed, request, frame)
+      const before = this.#tickets.get(frame.path)
+      const ticket = await askGates(core, caller, { request, before })
       // Over meanwhile: what was not sent must not be sent any more.
       if (execution.ended) return execution.never()
       if (execution.cancelling) await execution.sleep(frame, Infinity)
@@ -74,56 +71,20 @@ export class PassGates {
       const sleeps = waitMs > inPlaceMs && ticket.isSlot !== true && !this.#sent.has(frame)
       if (sleeps) await execution.sleep(frame, ticket.at)
       else if (waitMs <= longestInPlaceMs) await waitInPlace(waitMs, signal)
-      else
-        throw new AuthFlowError('rate_limited', 'The provider allows no more requests just now.', {
-          details: { integration: caller.integration, retryAfterMs: Math.ceil(waitMs) },
-        })
+      else throw tooSoon(caller, waitMs)
     }
     this.#tickets.delete(frame.path)
     this.#sent.add(frame)
   }
 
-  async #ask(passed: readonly KeyedGate[], { url }: LimitedRequest, frame: Frame): Promise<Ticket> {
-    const { core } = this.#options
-    const before = this.#tickets.get(frame.path)
-    const at = core.breaker.ask(url.host)
-    return at > core.now() ? { at, gates: before?.gates ?? [] } : core.gates.ask(passed, before)
-  }
-
-  async #note(caller: Caller, request: LimitedRequest, answer: Response | undefined): Promise<void> {
+  async #note(caller: LimitedCaller, request: LimitedRequest, answer: Response | undefined): Promise<void> {
     const { core, execution } = this.#options
-    core.breaker.note(request.url.host, caller.identity, answer === undefined || answer.status >= 500)
-    if (answer === undefined) return
     const { path } = execution.frame
-    try {
-      for (const { gate, closedMs, spacingMs } of await caller.limits.read(answer, request)) {
-        const first = await core.gates.close(keyGate(gate, caller), closedMs, spacingMs)
-        // Who was refused is the first to go on.
-        const { at, gates } = this.#tickets.get(path) ?? { at: 0, gates: [] }
-        if (!answer.ok)
-          this.#tickets.set(path, { at: Math.max(at, first.at), gates: [...gates, ...first.gates] })
-      }
-    } catch (error) {
-      core.log.warn({ err: error, integration: caller.integration }, 'a rate limit could not be noted')
+    for (const first of await noteAnswer(core, caller, { request, answer })) {
+      // Who was refused is the first to go on.
+      const { at, gates } = this.#tickets.get(path) ?? { at: 0, gates: [] }
+      if (answer?.ok === false)
+        this.#tickets.set(path, { at: Math.max(at, first.at), gates: [...gates, ...first.gates] })
     }
   }
-}
-
-function waitInPlace(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
-    }
-    const onAbort = (): void => {
-      end()
-      reject(signal?.reason)
-    }
-    const timer = setTimeout(() => {
-      end()
-      resolve()
-    }, Math.ceil(ms))
-    signal?.addEventListener('abort', onAbort, { once: true })
-    if (signal?.aborted) onAbort()
-  })
 }

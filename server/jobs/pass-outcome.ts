@@ -7,12 +7,11 @@ import type { Change } from '../store/store.ts'
 import { persist, type EngineCore } from './core.ts'
 import type { Lacking, Outcome } from './execution.ts'
 import { ClaimLost, loadBeside, type Claim, type Journal } from './journal.ts'
+import { keepForSleeper } from './live-events.ts'
 import { cancelParked, noteParking, wake } from './parking.ts'
 import {
-  events,
   namedAt,
   places,
-  retentionMs,
   runs,
   tasks,
   type JournalEntry,
@@ -22,8 +21,6 @@ import { endingPlace, finishEnding, storedWaits } from './run-ending.ts'
 import { originOf } from './task-attempt.ts'
 import { packError } from './task-error.ts'
 
-/** An event is kept at least this much longer than the next wake of its run. */
-const eventMarginMs = 7 * 24 * 3_600_000
 /** A run whose connection seems fine but was refused looks again after this, not at once. */
 const secondLookMs = 1000
 /** Storing how a pass ended takes less. */
@@ -109,7 +106,7 @@ class OutcomeWriter {
     end: { state: RunOutcome } & Pick<RunDocument, 'output' | 'error' | 'failedAt' | 'continuedAs'>,
   ): Promise<void> {
     const endedAt = this.#ending.core.now()
-    const expireAt = endedAt + retentionMs
+    const expireAt = endedAt + this.#ending.core.retention.runMs
     const over = { run: this.#ending.run, entries: this.#waits() }
     const ending = endingPlace(over, { ...end, endedAt })
     const stored = this.#update(this.#closing({ ...end, endedAt, expireAt, ...ending }))
@@ -145,7 +142,10 @@ class OutcomeWriter {
       ...(suspended === undefined ? {} : { suspended }),
       ...(tickets === undefined ? {} : { tickets }),
     }
-    await this.#extendEvent(dueAt)
+    await persist(
+      () => keepForSleeper(this.#ending.core, this.#ending.run, dueAt),
+      () => true,
+    )
     if (lacking?.integration !== undefined) return this.#park({ ...set, dueAt }, lacking.integration)
     // A hint that is found before the run is due leads nowhere, so one for now comes behind the run; what a crash leaves
     // without one, the sweep finds.
@@ -226,17 +226,6 @@ class OutcomeWriter {
     const hint = { runId: run.id, job: run.job, version: run.jobVersion, dueAt }
     await persist(
       () => this.#ending.core.queue.add([hint]),
-      () => true,
-    )
-  }
-
-  /** Events are kept for the runs they started, however long those sleep. */
-  async #extendEvent(dueAt: number): Promise<void> {
-    const { run } = this.#ending
-    if (dueAt + eventMarginMs < run.createdAt + retentionMs) return
-    const change = { set: { expireAt: dueAt + retentionMs } }
-    await persist(
-      () => this.#ending.core.store.update(events, run.event, {}, change),
       () => true,
     )
   }

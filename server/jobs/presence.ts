@@ -4,15 +4,7 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { EngineCore } from './core.ts'
 import { hintOf } from './hint-feeder.ts'
-import {
-  places,
-  retentionMs,
-  runs,
-  workers,
-  type PublishedJob,
-  type RunDocument,
-  type WorkerDocument,
-} from './records.ts'
+import { places, runs, workers, type PublishedJob, type RunDocument, type WorkerDocument } from './records.ts'
 import type { JobRegistry } from './registry.ts'
 import { endingPlace, finishEnding, storedWaits } from './run-ending.ts'
 import type { Lease, Match } from '../store/store.ts'
@@ -234,10 +226,10 @@ export class Presence {
   }
 
   async #setAside(run: RunDocument, match: Match<RunDocument>): Promise<void> {
-    const { store, vault, lanes, metrics, now, log } = this.#core
+    const { store, vault, lanes, metrics, now, log, retention } = this.#core
     const { code, message } = new AuthFlowError('crash_loop')
     const error = vault.session('run', run.id).seal(JSON.stringify({ code, message }), 'error')
-    const end = { state: 'failed' as const, error, endedAt: now(), expireAt: now() + retentionMs }
+    const end = { state: 'failed' as const, error, endedAt: now(), expireAt: now() + retention.runMs }
     const over = { run, entries: storedWaits(run) }
     const ending = endingPlace(over, end)
     const gone = ending === undefined ? (['place'] as const) : []

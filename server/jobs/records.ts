@@ -44,6 +44,8 @@ export interface EventDocument extends StoredDocument {
   readonly deliveredAt?: number
   /** Present where a run invoked the job. */
   readonly parent?: ParentLink
+  /** Present where a run went on as a new one. */
+  readonly continues?: string
 }
 
 /** An event whose runs are being made; written before the event, removed when they are there. Same id as the event. */
@@ -187,6 +189,8 @@ export interface RunDocument extends StoredDocument {
   readonly replayOf?: string
   /** The run that goes on in its place, see `IO.continueAsNew`. */
   readonly continuedAs?: string
+  /** The run in whose place it goes on. */
+  readonly continues?: string
   /** Present where another run invoked it. */
   readonly parent?: ParentLink
   /** When what it waited for came, the last time. */
@@ -295,9 +299,6 @@ export const places = {
   ownedBy: (worker: string): string => `owner/${worker}`,
   parkedOn: (integration: string, accountId: string): string => `parked/${integration}/${accountId}`,
 } as const
-
-/** How long runs, results and events are kept once they are over, in ms: 30 days. */
-export const retentionMs = 30 * 24 * 3_600_000
 
 /** SHA-256 of the parts in base64url; no two lists of parts share one text. */
 export function digest(...parts: readonly (string | number | null)[]): string {

@@ -5,11 +5,11 @@ import { randomText } from '../../shared/ids.ts'
 import type { EngineCore } from './core.ts'
 import { stepsToResume } from './failed-steps.ts'
 import { entriesOf, loadBeside } from './journal.ts'
+import { keepEvent } from './live-events.ts'
 import {
   events,
   namedAt,
   places,
-  retentionMs,
   runIdOf,
   runs,
   taskId,
@@ -45,7 +45,7 @@ export async function replayRun(
       `Job ${run.job} ${job.version}, its highest version, is not enabled.`,
     )
   }
-  const event = await keepEvent(core, run)
+  const event = await keepItsEvent(core, run)
   const createdAt = now()
   const id = runIdOf(event.id, run.job, `replay/${randomText(22)}`)
   const replay: Omit<RunDocument, 'version'> = {
@@ -83,7 +83,7 @@ export async function resumeRun(core: EngineCore, run: RunDocument): Promise<Run
       `The run of ${run.job} ${run.state}; only a failed run can be resumed. Replay it.`,
     )
   }
-  await keepEvent(core, run)
+  await keepItsEvent(core, run)
   const journal = await reopen(core, run)
   const dueAt = now()
   const { id, version } = run
@@ -129,10 +129,11 @@ function assertOver(run: RunDocument): void {
 }
 
 /** The event of the run, kept for as long as a new run may need it. */
-async function keepEvent({ store, now }: EngineCore, run: RunDocument): Promise<EventDocument> {
+async function keepItsEvent(core: EngineCore, run: RunDocument): Promise<EventDocument> {
+  const { store, now, retention } = core
+  await keepEvent(core, run.event, Math.ceil(now() + retention.eventMs))
   const event = await store.get(events, run.event)
-  const expireAt = now() + retentionMs
-  if (event === undefined || !(await store.update(events, event.id, {}, { set: { expireAt } }))) {
+  if (event === undefined) {
     throw new AuthFlowError(
       'not_found',
       `The event of the run of ${run.job} was deleted with age. Send a new one.`,

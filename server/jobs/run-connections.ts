@@ -11,6 +11,7 @@ import { withCall, type BoundCall, type Execution, type Frame } from './executio
 import type { Integrations, IO, RunContext } from './job.ts'
 import { ClaimLost, type Claim } from './journal.ts'
 import { PassGates } from './pass-gates.ts'
+import { localIdentity } from './request-gates.ts'
 import { namedAt, runs, type RunDocument } from './records.ts'
 
 /** How long a run waits for its account to connect before it fails, in ms: 30 days. */
@@ -81,7 +82,7 @@ export class RunConnections {
     const integration = this.#integration(key)
     const bound =
       integration.authSource === 'LOCAL' && !this.#options.core.authResolvers.has(integration.id)
-        ? this.#gates.guard(integration.cloneForRun(this.#options.io, key), 'local')
+        ? this.#gates.guard(integration.cloneForRun(this.#options.io, key), localIdentity)
         : deferIntegration(integration, (steps) => this.#call(key, steps))
     this.#bound.set(key, bound)
     return bound

@@ -77,6 +77,11 @@ export class RunPass {
     return this.#claimed.run.id
   }
 
+  /** The run as it was claimed. */
+  get run(): RunDocument {
+    return this.#claimed.run
+  }
+
   /** Tasks whose callbacks run just now. */
   get underWay(): readonly Base[] {
     return this.#runner?.underWay ?? []
@@ -163,7 +168,8 @@ export class RunPass {
     const session = vault.session('run', run.id)
     const wanted = (): boolean => !this.#execution.ended
     const { onCleared } = this.#listener
-    this.#journal = new Journal(run, beside, { store, session, claim, wanted, onCleared })
+    const onCancelled = (): void => this.cancel()
+    this.#journal = new Journal(run, beside, { store, session, claim, wanted, onCleared, onCancelled })
     return this.#journal
   }
 

@@ -56,6 +56,8 @@ export async function summarise(
       .slice(from, from + limit)
       .map((entry) => summariseTask(entry, now, isOver)),
     error: run.error === undefined ? null : openError(core, run, run.error),
+    continues: run.continues ?? null,
+    continuedAs: run.continuedAs ?? null,
   }
 }
 

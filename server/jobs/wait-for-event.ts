@@ -8,7 +8,7 @@ import { eventWaitId, lookBack, sealFilter, takenBy, topicOf } from './event-wai
 import type { Json } from './job.ts'
 import type { AwaitedEvent, WaitForEventOptions } from './outside-io.ts'
 import { waitOutside } from './outside-wait.ts'
-import { digest, retentionMs, type JournalEntry } from './records.ts'
+import { digest, type JournalEntry } from './records.ts'
 import { defaultSource } from './event-sources.ts'
 import { parsePayload } from './payload-schema.ts'
 import type { RunIOOptions } from './run-io.ts'
@@ -87,7 +87,7 @@ class EventSide {
       runId: run.id,
       path,
       state: 'open' as const,
-      expireAt: until + retentionMs,
+      expireAt: until + core.retention.eventMs,
       ...(filter === undefined ? {} : { filter: sealFilter(core, run.id, path, filter) }),
     }
     if (await core.store.insert(eventWaits, wait)) return { ...wait, version: 1 }

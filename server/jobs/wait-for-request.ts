@@ -5,7 +5,7 @@ import { createFrame } from './execution.ts'
 import type { Json } from './job.ts'
 import type { WaitForRequestOptions } from './outside-io.ts'
 import { waitOutside } from './outside-wait.ts'
-import { digest, retentionMs, type JournalEntry } from './records.ts'
+import { digest, type JournalEntry } from './records.ts'
 import { closeRequestWait, receivedBy, requestToken, requestWaitId } from './request-waits.ts'
 import type { RunIOOptions } from './run-io.ts'
 import { checkRetry } from './task-options.ts'
@@ -61,7 +61,7 @@ async function look(parts: RunIOOptions, { path, until = 0 }: JournalEntry): Pro
   const { core, run } = parts
   const { store } = core
   const id = requestWaitId(requestToken(core, run.id, path))
-  const expireAt = until + retentionMs
+  const expireAt = until + core.retention.eventMs
   const wait = await store.get(requestWaits, id)
   if (wait === undefined)
     await store.insert(requestWaits, { id, runId: run.id, path, state: 'open', expireAt })

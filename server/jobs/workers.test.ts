@@ -4,7 +4,8 @@ import { createStoreQueue } from '../queue/store-queue.ts'
 import { eventTrigger } from '../triggers/event-trigger.ts'
 import { createDirectory, openEngine, reaches, until, type EngineFixture } from './fixtures/engine-fixture.ts'
 import type { IO, Json, RunContext } from './job.ts'
-import { places, retentionMs, runs, workers, type RunDocument } from './records.ts'
+import { places, runs, workers, type RunDocument } from './records.ts'
+import { defaultRetention } from './retention.ts'
 
 let directory: ReturnType<typeof createDirectory>
 let open: EngineFixture[]
@@ -268,7 +269,7 @@ describe('a worker that has died', () => {
     const summary = await reaches(fixture.engine, id, 'failed')
     assert.equal(summary.error?.code, 'crash_loop')
     assert.equal(calls, 0)
-    assert.ok(((await fixture.store.get(runs, id))?.expireAt ?? 0) > Date.now() + retentionMs - 60_000)
+    assert.ok(((await fixture.store.get(runs, id))?.expireAt ?? 0) > Date.now() + defaultRetention.runMs - 60_000)
   })
 
   it('is not given up while its lease is held', async () => {

@@ -134,6 +134,11 @@ export class BullmqLane {
     return taken
   }
 
+  /** How many hints there are, those too that are due later or just being taken. */
+  size(): Promise<number> {
+    return this.#queue.getJobCountByTypes('wait', 'prioritized', 'delayed', 'active')
+  }
+
   /** Puts hints back in line whose worker died while it took them. */
   async recover(): Promise<void> {
     await this.#worker.getBackend().moveStalledJobsToWait()

@@ -6,7 +6,7 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import type { Logger } from '../../shared/log.ts'
 import { BullmqLane, hintId, laneName } from './bullmq-lane.ts'
 import { KeptHints } from './kept-hints.ts'
-import type { ClaimedWakeup, JobVersion, Queue, Wakeup } from './queue.ts'
+import { mostCounted, type ClaimedWakeup, type JobVersion, type Queue, type Wakeup } from './queue.ts'
 import { openRedisLink, type RedisLink } from './redis-link.ts'
 import { RedisNotices } from './redis-notices.ts'
 import type { RedisTarget } from './redis-options.ts'
@@ -132,6 +132,21 @@ class BullmqQueue implements Queue {
     const { runId, postponements } = wakeup
     await this.#send([{ ...wakeup, id: hintId(runId, dueAt), dueAt, postponements: postponements + 1 }])
     this.#announce([{ ...wakeup, dueAt }])
+  }
+
+  async size(jobs: readonly JobVersion[]): Promise<number | undefined> {
+    this.#assertOpen()
+    if (!this.#link.isUp) return undefined
+    try {
+      const sizes = await Promise.all(jobs.map((job) => this.#lane(job).size()))
+      return Math.min(
+        mostCounted,
+        sizes.reduce((sum, size) => sum + size, 0),
+      )
+    } catch (cause) {
+      this.#link.fail(cause)
+      return undefined
+    }
   }
 
   onReady(listener: () => void): () => void {

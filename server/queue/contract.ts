@@ -126,6 +126,15 @@ export function describeQueue(name: string, open: () => Promise<QueuePair>): voi
       })
     })
 
+    it('tells how many hints it has, due and to come', async () => {
+      const jobs = [job, other]
+      assert.equal(await pair.first.size(jobs), 0)
+      await pair.first.add([hint('now'), hint('later', { dueAt: pair.now() + 60_000 }), hint('other', other)])
+      for (const queue of [pair.first, pair.second]) assert.equal(await queue.size(jobs), 3)
+      for (const claimed of await claimAll(pair.first, jobs, 10)) await pair.first.settle(claimed)
+      assert.equal(await pair.second.size(jobs), 1)
+    })
+
     it('keeps its hints over a close', async () => {
       await pair.first.add([hint('kept')])
       await pair.first.close()

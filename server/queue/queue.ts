@@ -28,6 +28,9 @@ export interface JobVersion {
   readonly version: string
 }
 
+/** Where {@link Queue.size} stops counting. */
+export const mostCounted = 10_000
+
 /** Hands hints to workers. */
 export interface Queue {
   /** Adds hints; the same run and time twice is one hint. Resolves once they are as durable as the queue is. */
@@ -41,6 +44,11 @@ export interface Queue {
   settle(wakeup: ClaimedWakeup): Promise<void>
   /** Look again later: the run was not there or not to be had. */
   postpone(wakeup: ClaimedWakeup, dueAt: number): Promise<void>
+  /**
+   * How many hints there are, due and to come, counted up to 10,000; undefined while the backend is away. Where jobs have
+   * lines of their own, those of the given jobs. For people.
+   */
+  size(jobs: readonly JobVersion[]): Promise<number | undefined>
   /** Calls back when there may be something to claim: added here, or told by the backend. Returns how to stop. */
   onReady(listener: () => void): () => void
   /** Stops calling back. Hints stay where they are. Repeated calls do nothing. */
@@ -53,13 +61,15 @@ export interface Queue {
     announce(wakeups: readonly Wakeup[]): void
   }
   /** Present when hints live beside the store, where they can get lost: whoever looks after runs adds them again. */
-  readonly beside?: {
-    /** Hints that are due later than so many ms from now are not kept: they are to be added again in time. */
-    readonly horizonMs: number
-    /**
-     * Names the hints that there are: under another epoch, all that was added before is gone. Undefined while the backend
-     * is away; what is added meanwhile is kept for this process's own worker, and {@link Queue.claim} gives out only that.
-     */
-    readonly epoch: string | undefined
-  }
+  readonly beside?:
+    | {
+        /** Hints that are due later than so many ms from now are not kept: they are to be added again in time. */
+        readonly horizonMs: number
+        /**
+         * Names the hints that there are: under another epoch, all that was added before is gone. Undefined while the backend
+         * is away; what is added meanwhile is kept for this process's own worker, and {@link Queue.claim} gives out only that.
+         */
+        readonly epoch: string | undefined
+      }
+    | undefined
 }

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { defineSet, insertStep, type Step, type Store, type StoredDocument } from '../store/store.ts'
-import type { ClaimedWakeup, JobVersion, Queue, Wakeup } from './queue.ts'
+import { mostCounted, type ClaimedWakeup, type JobVersion, type Queue, type Wakeup } from './queue.ts'
 
 /** A hint as it is stored. The id holds job, version, due time and run. */
 interface WakeupDocument extends StoredDocument {
@@ -124,6 +124,11 @@ class StoreQueue implements Queue {
       this.#handedOut.delete(wakeup.id)
       this.#wakeAt(dueAt)
     }
+  }
+
+  size(): Promise<number> {
+    this.#assertOpen()
+    return this.#store.count(wakeups, { from: '!', to: '~', limit: mostCounted })
   }
 
   onReady(listener: Listener): () => void {

@@ -6,6 +6,7 @@ import type { Metrics } from '../../shared/metrics.ts'
 import type { Tracing } from '../../shared/tracing.ts'
 import type { LeaseKeeper } from '../connect/held-lease.ts'
 import type { JobEngine, ResolveAuth } from '../jobs/engine.ts'
+import type { Retention } from '../jobs/retention.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
 import type { Store } from '../store/store.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -18,7 +19,7 @@ export interface TriggerContext {
   readonly environment: string
   readonly baseUrl: URL
   readonly fetch: GuardedFetch
-  readonly engine: Pick<JobEngine, 'takeTriggered'>
+  readonly engine: Pick<JobEngine, 'takeTriggered' | 'limitFetch'>
   readonly resolveAuth: ResolveAuth
   readonly findConnection: (query: {
     integration: string
@@ -30,6 +31,8 @@ export interface TriggerContext {
   /** Follows deliveries (default: nothing is traced). */
   readonly tracing?: Tracing
   readonly log: Logger
+  /** How long deliveries are kept. */
+  readonly retention: Pick<Retention, 'deliveryBodyMs' | 'deliveryIdMs'>
   /** The clock of due times, in ms. */
   readonly now: () => number
 }

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { createLeaseKeeper, type LeaseKeeper } from '../connect/held-lease.ts'
+import { defaultRetention } from '../jobs/retention.ts'
 import type { TriggerContext } from './context.ts'
 import { createDeliveries, type Deliveries } from './deliveries.ts'
 import { createRegistrations, type Registrations } from './registrations.ts'
@@ -12,8 +13,9 @@ export interface Triggers {
   readonly deliveries: Deliveries
 }
 
-/** What {@link createTriggers} takes; the clock is the store's unless given. */
-export type TriggersOptions = Omit<TriggerContext, 'leases' | 'now'> & Partial<Pick<TriggerContext, 'now'>>
+/** What {@link createTriggers} takes; the clock is the store's and retention as usual unless given. */
+export type TriggersOptions = Omit<TriggerContext, 'leases' | 'now' | 'retention'> &
+  Partial<Pick<TriggerContext, 'now' | 'retention'>>
 
 /** On a store that was migrated with `triggerSets`. */
 export function createTriggers(options: TriggersOptions): Triggers {
@@ -21,6 +23,7 @@ export function createTriggers(options: TriggersOptions): Triggers {
   const context: TriggerContext = {
     ...options,
     leases: oneAtATime(createLeaseKeeper(store, `triggers/${randomUUID()}`)),
+    retention: options.retention ?? defaultRetention,
     now: options.now ?? (() => store.now()),
   }
   return { registrations: createRegistrations(context), deliveries: createDeliveries(context) }

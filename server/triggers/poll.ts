@@ -8,7 +8,7 @@ import { sendEvents } from './dispatch.ts'
 import type { AnyDynamicTrigger } from './registration.ts'
 import { paramsOf } from './source-params.ts'
 import { registrations, type RegistrationDocument } from './registration-records.ts'
-import { withAuth } from './source-auth.ts'
+import { fetchFor, withAuth } from './source-auth.ts'
 
 const intervalBounds = [10, 24 * 3600] as const
 /** Pages of one look; the rest is for the next. */
@@ -31,7 +31,7 @@ export async function pollRegistration(
     const result = await withAuth(context, found, trigger, (auth) => {
       identityId = auth?.identity.id ?? null
       const params = paramsOf(source, found.params)
-      return source.poll({ params, auth, fetch: context.fetch, progress })
+      return source.poll({ params, auth, fetch: fetchFor(context, trigger, identityId), progress })
     })
     await sendEvents(context, found, trigger, {
       events: result.events.filter((event) => isWanted(event, trigger)),

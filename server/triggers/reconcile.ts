@@ -18,7 +18,7 @@ import {
   type RegistrationDocument,
 } from './registration-records.ts'
 import { paramsOf } from './source-params.ts'
-import { authFor, withAuth } from './source-auth.ts'
+import { authFor, fetchFor, withAuth } from './source-auth.ts'
 
 /** How often a hook is looked for at the provider, in ms. */
 const lookEveryMs = 6 * 3_600_000
@@ -247,14 +247,16 @@ function removeHook(
 export async function removeWith(
   context: TriggerContext,
   found: RegistrationDocument,
-  { source }: HookTrigger,
+  trigger: HookTrigger,
   auth: Auth | undefined,
 ): Promise<void> {
   const { applied } = found
   if (!applied) return
+  const { source } = trigger
   const params = paramsOf(source, applied.params)
   const url = hookUrl(context, found.hook)
-  await source.remove({ params, auth, fetch: context.fetch, url, data: applied.data })
+  const fetch = fetchFor(context, trigger, auth?.identity.id)
+  await source.remove({ params, auth, fetch, url, data: applied.data })
 }
 
 function contextOf(
@@ -263,11 +265,12 @@ function contextOf(
   trigger: HookTrigger,
   auth: Auth | undefined,
 ): HookContext<unknown> {
+  const { source } = trigger
   const { current } = found.secrets
   return {
     params: paramsOf(source, found.params),
     auth,
-    fetch: context.fetch,
+    fetch: fetchFor(context, trigger, auth?.identity.id),
     url: hookUrl(context, found.hook),
     events: eventsOf(trigger),
     secret: source.secret === 'own' && current !== undefined ? openSecret(context.vault, found, current) : '',
@@ -307,11 +310,15 @@ function failureOf(context: TriggerContext, found: RegistrationDocument, thrown:
   }
   const isFinal = !error.retryable && code !== 'internal'
   const { integration, trigger } = found
+  const kept = found.applied?.revision === found.revision ? 'active' : 'pending'
+  // Asked to wait is not failed.
+  if (code === 'rate_limited' && retryAfterMs !== undefined)
+    return { ...shown, failures: found.failures, state: kept, dueAt: soon(context, retryAfterMs) }
   context.log.warn(
     { err: error, integration, trigger, failures },
     'a registration is not as it should be yet',
   )
-  const state = isFinal ? 'failed' : found.applied?.revision === found.revision ? 'active' : 'pending'
+  const state = isFinal ? 'failed' : kept
   return { ...shown, state, dueAt: soon(context, isFinal ? refusedMs : delayAfter(failures, retryAfterMs)) }
 }
 

@@ -1,8 +1,9 @@
-// The credentials that a source acts with: those of the registration's account, looked up when they are needed,
-// refreshed once when the provider refuses them, and never those of another identity.
+// What a source acts with: the credentials of the registration's account, looked up when they are needed, refreshed once
+// when the provider refuses them, and never those of another identity; and requests that keep to the provider's limits.
 
 import type { Auth } from '../../shared/auth.ts'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
+import type { GuardedFetch } from '../net/guarded-fetch.ts'
 import type { TriggerContext } from './context.ts'
 import type { AnyDynamicTrigger } from './registration.ts'
 import type { RegistrationDocument } from './registration-records.ts'
@@ -24,6 +25,13 @@ export async function withAuth<T>(
     return call(await authFor(context, registration, trigger, auth.tokenHash))
   }
 }
+
+/** The fetch of a source: its requests pass the gates that those of runs as the same identity pass. */
+export const fetchFor = (
+  { engine, fetch }: Pick<TriggerContext, 'engine' | 'fetch'>,
+  { source }: Pick<AnyDynamicTrigger, 'source'>,
+  identity: string | null | undefined,
+): GuardedFetch => engine.limitFetch(fetch, source.integration, identity ?? undefined)
 
 /**
  * The credentials of the registration's account; undefined for an integration with credentials from code.
