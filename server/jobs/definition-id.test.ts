@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { DynamicSchedule } from '../triggers/dynamic-schedule.ts'
-import { DynamicTrigger } from '../triggers/dynamic-trigger.ts'
+import { DynamicTrigger, type DynamicTriggerOptions } from '../triggers/dynamic-trigger.ts'
 import { httpTrigger } from '../triggers/http-trigger.ts'
 import { invokeTrigger } from '../triggers/invoke-trigger.ts'
 import { ConcurrencyLimit } from './concurrency.ts'
-import type { JobOptions } from './job.ts'
+import type { JobOptions, Json } from './job.ts'
 import { JobRegistry } from './registry.ts'
 
 /** What the compiler would refuse: it comes from code without types. */
@@ -24,7 +24,8 @@ const definitions: Readonly<Record<string, (id: string) => unknown>> = {
   'a job': defineJob,
   'a concurrency limit': (id) => new ConcurrencyLimit({ id, limit: 1 }),
   // Their ids are looked at before anything else.
-  'a DynamicTrigger': (id) => new DynamicTrigger(untyped(undefined), untyped({ id })),
+  'a DynamicTrigger': (id) =>
+    new DynamicTrigger<Json, Json>(untyped(undefined), untyped<DynamicTriggerOptions<Json, Json>>({ id })),
   'a DynamicSchedule': (id) => new DynamicSchedule(untyped(undefined), { id }),
   'an httpTrigger': (id) => httpTrigger({ id, verify: () => true }),
 }

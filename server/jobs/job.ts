@@ -9,21 +9,21 @@ import type { OutsideIO } from './outside-io.ts'
 /** JSON as tasks return it and events carry it. */
 export type Json = string | number | boolean | null | { [key: string]: Json } | Json[]
 
-/** How often and when a failed attempt is tried again. `limit` counts all attempts, the first included. */
+/** How often and when a failed attempt is tried again. Anything but numbers within these bounds is `invalid_input`. */
 export interface RetryOptions {
-  /** (default 5) */
+  /** Attempts, the first included: 0 to 1,000; 0 and 1 mean no retry (default 5). */
   readonly limit?: number
-  /** (default 1.8) */
+  /** Each delay is so many times the one before: 0 to 1,000 (default 1.8). */
   readonly factor?: number
-  /** (default 1000) */
+  /** Delay after the first attempt: 0 to 30 days (default 1000). */
   readonly minTimeoutInMs?: number
-  /** (default 60000) */
+  /** No delay is longer: 0 to 30 days (default 60000). */
   readonly maxTimeoutInMs?: number
   /** Spreads the delay between once and twice the base (default true). */
   readonly randomize?: boolean
 }
 
-/** Options of {@link IO.runTask}. */
+/** Options of {@link IO.runTask}; wrong ones are refused there with `invalid_input`. */
 export interface TaskOptions {
   /** For people (default: the key). */
   readonly name?: string
@@ -33,7 +33,7 @@ export interface TaskOptions {
   readonly retry?: RetryOptions
   /** What happens when the process stops during an attempt: run it again (default), or fail with `task_interrupted`. */
   readonly onInterrupt?: 'retry' | 'fail'
-  /** (default 300,000) */
+  /** What an attempt may take, waits inside not counted: 1 to 2,147,483,647 (default 300,000). */
   readonly timeoutInMs?: number
   /** Set by `io.<integration>`: the key in the job's `integrations`. */
   readonly connectionKey?: string
@@ -53,7 +53,7 @@ export interface Task {
 
 /**
  * What an `onError` may answer: nothing (default handling), another error, when to try again (also without a retry
- * policy; at most 100 attempts and 30 days ahead), or to give up.
+ * policy; at most 100 attempts and 30 days ahead), or to give up. Any other answer fails the attempt with `invalid_input`.
  */
 export type OnErrorResult =
   void | Error | { readonly retryAt: Date } | { readonly skipRetrying: true; readonly error?: Error }
@@ -63,7 +63,8 @@ export type OnError = (error: unknown, task: Task) => OnErrorResult | Promise<On
 
 /**
  * Log lines of a run, kept sealed with it and written once over all replays; the same line twice is two lines. They are
- * stored with the next step, or within a second. A line and its facts may have 10,000 characters (`invalid_input`).
+ * stored with the next step, or within a second. A line is text, its facts are an object; both may have 10,000
+ * characters (`invalid_input`).
  */
 export interface RunLogger {
   /** For whoever follows the code. */
@@ -169,7 +170,7 @@ export interface IO extends OutsideIO {
    * @param key 1 to 256 characters, unique among the tasks at its place; what the result is found by
    * @throws the callback's error once retries are used up; {@link AuthFlowError} `duplicate_task_key`,
    *   `replay_mismatch`, `output_too_large`, `task_timeout`, `task_interrupted`, `too_many_tasks`, `run_too_large`,
-   *   `invalid_input` (key, nesting, or an output that is not JSON)
+   *   `invalid_input` (key, options, nesting, or an output that is not JSON: a function, a symbol, what holds itself)
    */
   runTask<T extends Json | void>(
     key: string,
