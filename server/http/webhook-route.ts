@@ -22,7 +22,7 @@ export async function answerWebhook(
   // Nothing of the body is read for an address that is nobody's.
   if (!receiver) throw new AuthFlowError('not_found')
   const rawBody = await readBytes(ctx.req, webhookBodyLimit)
-  const answer = await receiver.receive({ headers: headersOf(ctx), rawBody })
+  const answer = await receiver.receive({ headers: headersOf(ctx), rawBody, query: queryOf(ctx) })
   ctx.status = 200
   ctx.type = answer.contentType ?? 'text/plain'
   ctx.set('x-content-type-options', 'nosniff')
@@ -41,6 +41,10 @@ function nameOf(target: WebhookTarget): string {
 }
 
 const isName = (name: string): boolean => name.length <= maxNameLength && /^[\w.-]+$/.test(name)
+
+/** The query by name. Of several of one name the first counts, so that nobody can add to what is there. */
+const queryOf = ({ querystring }: Context): Record<string, string> =>
+  Object.fromEntries([...new URLSearchParams(querystring)].reverse())
 
 /** Headers by name in lower case, each one text. */
 function headersOf({ req }: Context): Record<string, string> {

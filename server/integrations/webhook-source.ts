@@ -12,6 +12,8 @@ export interface WebhookRequest {
   readonly headers: Readonly<Record<string, string>>
   /** Exactly the bytes that were sent. At most 1 MB. */
   readonly rawBody: Uint8Array
+  /** What stands behind the `?` of the address, by name, the first of several of one name. No signature covers it. */
+  readonly query?: Readonly<Record<string, string>>
 }
 
 /** One HMAC to be checked. */

@@ -19,6 +19,10 @@ import {
   type DeliveryDocument,
 } from './registration-records.ts'
 
+/** Longer than any provider sends again, in ms: 35 days. */
+const idRetentionMs = 35 * 24 * 3_600_000
+/** A delivery that could not be read is kept for this long, in ms. */
+const bodyRetentionMs = 7 * 24 * 3_600_000
 /** Whoever stored a delivery begins to read it at once; after this others do, in ms. */
 const beginMs = 5_000
 /** Whoever reads a delivery has this long, in ms. */
@@ -210,7 +214,9 @@ async function insert(
   const isNamed = deliveryId !== '' && deliveryId.length <= maxIdLength
   const byId = isNamed ? digest('delivery', target, 'id', deliveryId) : byBody
   const receivedAt = Math.floor(context.now())
-  const stored: StoredRequest = { headers: request.headers, body: body.toString('base64') }
+  const { headers, query = {} } = request
+  const hasQuery = Object.keys(query).length > 0
+  const stored: StoredRequest = { headers, body: body.toString('base64'), ...(hasQuery ? { query } : {}) }
   const facts = { target, webhook, deliveryId: isNamed ? deliveryId : byBody, receivedAt, attempts: 0 }
   const trace = traced === undefined ? {} : { traceparent: traced.traceparent }
   const document: Omit<DeliveryDocument, 'version'> = {
@@ -224,7 +230,7 @@ async function insert(
   }
   if (isIdSigned || byId === byBody) return (await store.insert(deliveries, document)) ? byId : undefined
   // An id that nobody signed can be changed: the same body under another id is the same delivery.
-  const twin = { ...facts, id: byBody, tenant: null, expireAt: receivedAt + context.retention.deliveryIdMs }
+  const twin = { ...facts, id: byBody, tenant: null, expireAt: receivedAt + idRetentionMs }
   const isNew = await store.transact([insertStep(deliveries, document), insertStep(deliveries, twin)])
   return isNew ? byId : undefined
 }
@@ -270,21 +276,21 @@ function createReader(context: TriggerContext): Reader {
 }
 
 async function sweep(context: TriggerContext, reader: Reader): Promise<void> {
-  const { store, now, retention } = context
+  const { store, now } = context
   const query = { index: 'place', equals: 'received', to: Math.floor(now()) + 1, limit: pageSize }
   const { items } = await store.list(deliveries, query)
   for (let at = 0; at < items.length; at += atOnce)
     await Promise.all(items.slice(at, at + atOnce).map(({ id }) => reader.read(id)))
   const old = await store.list(deliveries, { ...query, equals: 'failed' })
   for (const { id, version, receivedAt } of old.items) {
-    const set = { expireAt: receivedAt + retention.deliveryIdMs }
+    const set = { expireAt: receivedAt + idRetentionMs }
     await store.update(deliveries, id, { version }, { set, unset: ['place', 'dueAt', 'request'] })
   }
 }
 
 /** Reads one delivery under a claim, and writes down that it was read. */
 async function readOnce(context: TriggerContext, id: string): Promise<void> {
-  const { store, vault, now, log, metrics, retention } = context
+  const { store, vault, now, log, metrics } = context
   const found = await store.get(deliveries, id)
   if (found?.place !== 'received' || found.request === undefined) return
   const claim = { set: { dueAt: Math.ceil(now() + claimMs) }, increment: { attempts: 1 } }
@@ -298,14 +304,14 @@ async function readOnce(context: TriggerContext, id: string): Promise<void> {
     )
     if (later !== undefined)
       return void (await store.update(deliveries, id, { version }, { set: { dueAt: later } }))
-    const set = { expireAt: receivedAt + retention.deliveryIdMs }
+    const set = { expireAt: receivedAt + idRetentionMs }
     await store.update(deliveries, id, { version }, { set, unset: ['place', 'dueAt', 'request'] })
     metrics.webhookRead(webhook, now() - receivedAt)
   } catch (error) {
     const isOver = attempts >= maxAttempts || (isAuthFlowError(error) && isHopeless(error))
     const retryAfterMs = isAuthFlowError(error) ? error.details.retryAfterMs : undefined
     const dueAt = isOver
-      ? receivedAt + retention.deliveryBodyMs
+      ? receivedAt + bodyRetentionMs
       : Math.ceil(now() + delayAfter(attempts, retryAfterMs))
     await store.update(
       deliveries,

@@ -14,7 +14,7 @@ import {
   type DeliveryDocument,
   type RegistrationDocument,
 } from './registration-records.ts'
-import { authFor, fetchFor, withAuth } from './source-auth.ts'
+import { authFor, withAuth } from './source-auth.ts'
 
 const pageSize = 200
 /** A registration that another process reads just now is looked at again after this, in ms. */
@@ -27,6 +27,8 @@ const maxPages = 100
 export interface StoredRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** Absent where there was none. */
+  readonly query?: Readonly<Record<string, string>>
 }
 
 /** Starts the runs; resolves once they are durable. A number says when to come again. */
@@ -35,7 +37,8 @@ export async function readDelivery(
   delivery: DeliveryDocument,
   stored: StoredRequest,
 ): Promise<number | undefined> {
-  const request = { headers: stored.headers, rawBody: Buffer.from(stored.body, 'base64') }
+  const { headers, body, query = {} } = stored
+  const request = { headers, query, rawBody: Buffer.from(body, 'base64') }
   const slash = delivery.target.indexOf('/')
   const [type, name] = [delivery.target.slice(0, slash), delivery.target.slice(slash + 1)]
   if (type === 'http') return readForEndpoint(context, delivery, { name, request })
@@ -64,7 +67,7 @@ async function readForRegistration(
   const { deliveryId, receivedAt } = delivery
   const result = await source.read(request, {
     params: paramsOf(source, found.params),
-    fetch: fetchFor(context, trigger, found.identityId),
+    fetch: context.fetch,
     auth: () => authFor(context, found, trigger),
     data: found.applied?.data ?? null,
     progress: null,
@@ -97,7 +100,7 @@ async function readInOrder(
       const result = await withAuth(context, found, trigger, (auth: Auth | undefined) =>
         source.read(request, {
           params: paramsOf(source, params),
-          fetch: fetchFor(context, trigger, auth?.identity.id),
+          fetch: context.fetch,
           auth: () => Promise.resolve(auth),
           data: applied.data,
           progress,

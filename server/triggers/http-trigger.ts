@@ -7,6 +7,13 @@ import type { EventFilter, Json, PayloadSchema, Trigger } from '../jobs/job.ts'
 
 /** What `run` gets. */
 export type HttpPayload = {
+  /** `POST`: nothing else is taken. */
+  method: string
+  /**
+   * What stands behind the `?` of the address, by name, the first of several of one name. Signatures do not cover it: rely on
+   * nothing in it that `verify` did not judge.
+   */
+  query: Record<string, string>
   /** By name in lower case, without `authorization` and `cookie`. */
   headers: Record<string, string>
   /** The body read as JSON; null when it is none. */
@@ -121,7 +128,7 @@ export function idOf(endpoint: HttpEndpoint, request: WebhookRequest): string | 
 }
 
 /** The request as the job gets it. */
-export function payloadOf({ headers, rawBody }: WebhookRequest): HttpPayload {
+export function payloadOf({ headers, rawBody, query = {} }: WebhookRequest): HttpPayload {
   const text = Buffer.from(rawBody).toString('utf8').toWellFormed()
   let body: Json = null
   try {
@@ -130,7 +137,7 @@ export function payloadOf({ headers, rawBody }: WebhookRequest): HttpPayload {
     // Not everybody sends JSON; the text is there.
   }
   const shown = Object.entries(headers).filter(([name]) => !hidden.has(name))
-  return { headers: Object.fromEntries(shown), body, text }
+  return { method: 'POST', query: { ...query }, headers: Object.fromEntries(shown), body, text }
 }
 
 /**
