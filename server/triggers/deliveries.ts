@@ -19,10 +19,6 @@ import {
   type DeliveryDocument,
 } from './registration-records.ts'
 
-/** Longer than any provider sends again, in ms: 35 days. */
-const idRetentionMs = 35 * 24 * 3_600_000
-/** A delivery that could not be read is kept for this long, in ms. */
-const bodyRetentionMs = 7 * 24 * 3_600_000
 /** Whoever stored a delivery begins to read it at once; after this others do, in ms. */
 const beginMs = 5_000
 /** Whoever reads a delivery has this long, in ms. */
@@ -230,7 +226,7 @@ async function insert(
   }
   if (isIdSigned || byId === byBody) return (await store.insert(deliveries, document)) ? byId : undefined
   // An id that nobody signed can be changed: the same body under another id is the same delivery.
-  const twin = { ...facts, id: byBody, tenant: null, expireAt: receivedAt + idRetentionMs }
+  const twin = { ...facts, id: byBody, tenant: null, expireAt: receivedAt + context.retention.deliveryIdMs }
   const isNew = await store.transact([insertStep(deliveries, document), insertStep(deliveries, twin)])
   return isNew ? byId : undefined
 }
@@ -276,21 +272,21 @@ function createReader(context: TriggerContext): Reader {
 }
 
 async function sweep(context: TriggerContext, reader: Reader): Promise<void> {
-  const { store, now } = context
+  const { store, now, retention } = context
   const query = { index: 'place', equals: 'received', to: Math.floor(now()) + 1, limit: pageSize }
   const { items } = await store.list(deliveries, query)
   for (let at = 0; at < items.length; at += atOnce)
     await Promise.all(items.slice(at, at + atOnce).map(({ id }) => reader.read(id)))
   const old = await store.list(deliveries, { ...query, equals: 'failed' })
   for (const { id, version, receivedAt } of old.items) {
-    const set = { expireAt: receivedAt + idRetentionMs }
+    const set = { expireAt: receivedAt + retention.deliveryIdMs }
     await store.update(deliveries, id, { version }, { set, unset: ['place', 'dueAt', 'request'] })
   }
 }
 
 /** Reads one delivery under a claim, and writes down that it was read. */
 async function readOnce(context: TriggerContext, id: string): Promise<void> {
-  const { store, vault, now, log, metrics } = context
+  const { store, vault, now, log, metrics, retention } = context
   const found = await store.get(deliveries, id)
   if (found?.place !== 'received' || found.request === undefined) return
   const claim = { set: { dueAt: Math.ceil(now() + claimMs) }, increment: { attempts: 1 } }
@@ -304,14 +300,14 @@ async function readOnce(context: TriggerContext, id: string): Promise<void> {
     )
     if (later !== undefined)
       return void (await store.update(deliveries, id, { version }, { set: { dueAt: later } }))
-    const set = { expireAt: receivedAt + idRetentionMs }
+    const set = { expireAt: receivedAt + retention.deliveryIdMs }
     await store.update(deliveries, id, { version }, { set, unset: ['place', 'dueAt', 'request'] })
     metrics.webhookRead(webhook, now() - receivedAt)
   } catch (error) {
     const isOver = attempts >= maxAttempts || (isAuthFlowError(error) && isHopeless(error))
     const retryAfterMs = isAuthFlowError(error) ? error.details.retryAfterMs : undefined
     const dueAt = isOver
-      ? receivedAt + bodyRetentionMs
+      ? receivedAt + retention.deliveryBodyMs
       : Math.ceil(now() + delayAfter(attempts, retryAfterMs))
     await store.update(
       deliveries,

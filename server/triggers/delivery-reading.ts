@@ -14,7 +14,7 @@ import {
   type DeliveryDocument,
   type RegistrationDocument,
 } from './registration-records.ts'
-import { authFor, withAuth } from './source-auth.ts'
+import { authFor, fetchFor, withAuth } from './source-auth.ts'
 
 const pageSize = 200
 /** A registration that another process reads just now is looked at again after this, in ms. */
@@ -67,7 +67,7 @@ async function readForRegistration(
   const { deliveryId, receivedAt } = delivery
   const result = await source.read(request, {
     params: paramsOf(source, found.params),
-    fetch: context.fetch,
+    fetch: fetchFor(context, trigger, found.identityId),
     auth: () => authFor(context, found, trigger),
     data: found.applied?.data ?? null,
     progress: null,
@@ -100,7 +100,7 @@ async function readInOrder(
       const result = await withAuth(context, found, trigger, (auth: Auth | undefined) =>
         source.read(request, {
           params: paramsOf(source, params),
-          fetch: context.fetch,
+          fetch: fetchFor(context, trigger, auth?.identity.id),
           auth: () => Promise.resolve(auth),
           data: applied.data,
           progress,
