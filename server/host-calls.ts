@@ -28,7 +28,7 @@ export function connectCalls(keys: SecretKeys, connect: () => Promise<Connect>):
   return {
     connectTokens: {
       create: async (request) => (await connect()).createToken(request, ownActor),
-      revoke: async (request) => ({ revoked: await (await connect()).revokeTokens(request) }),
+      revoke: async (request) => ({ revoked: await (await connect()).revokeTokens(request, ownActor) }),
     },
     secretKeys: { list: async () => listSecretKeys(keys, (await connect()).keyUses) },
     connectLinks: { create: async (request) => (await connect()).createLink(request, ownActor) },

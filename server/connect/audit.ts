@@ -2,6 +2,7 @@
 
 import { randomText } from '../../shared/ids.ts'
 import { insertStep, type NewDocument, type Step } from '../store/store.ts'
+import type { ConnectContext } from './context.ts'
 import type { AuditAction, AuditRecord } from './records.ts'
 import { auditSet } from './sets.ts'
 
@@ -28,7 +29,7 @@ export interface AuditEntry {
   /** Absent for what is about no single connection. */
   readonly connection?: {
     readonly id: string | null
-    readonly integration: string
+    readonly integration: string | null
     readonly accountId: string
   }
   readonly identityId?: string
@@ -38,6 +39,16 @@ export interface AuditEntry {
 /** The step that writes the row. `days`: how long it is kept. */
 export function auditStep(now: number, entry: AuditEntry, days = defaultAuditDays): Step {
   return insertStep(auditSet, auditRow(now, entry, days))
+}
+
+/** What was done with an encryption key, by whoever runs the servers. */
+export async function noteKeyChange(
+  { store, audit }: Pick<ConnectContext, 'store' | 'audit'>,
+  change: 'rotated' | 'retired',
+  kid: string,
+): Promise<void> {
+  const entry: AuditEntry = { action: `key.${change}`, actor: ourselves, reason: kid }
+  await store.insert(auditSet, auditRow(store.now(), entry, audit.days))
 }
 
 /** The row. Ids rise with time, so rows written together lie together. */

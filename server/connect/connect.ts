@@ -204,8 +204,13 @@ export interface LinkView {
 export interface Connect {
   /** Mints a connect token. `actor` is the secret key's id. Throws `invalid_input`, `unknown_integration`. */
   createToken(request: ConnectTokenRequest, actor: string): Promise<ConnectTokenReply>
-  /** Ends one connect token, or all of an account, links too; how many there were. Throws `invalid_input`. */
-  revokeTokens(request: RevokeTokensRequest): Promise<number>
+  /**
+   * Ends one connect token, or all of an account, links too; how many there were. `actor` is the secret key's id. Throws
+   * `invalid_input`.
+   */
+  revokeTokens(request: RevokeTokensRequest, actor: string): Promise<number>
+  /** Tells the audit trail what the operator did with an encryption key. */
+  noteKeyChange(change: 'rotated' | 'retired', kid: string): Promise<void>
   /** Notes that a secret key was used now; written beside the call. Never throws. */
   noteKeyUse(id: string): void
   /** When keys were last used, in ms, to the minute; those that never were are left out. */

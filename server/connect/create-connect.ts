@@ -3,7 +3,7 @@
 import type { Auth } from '../../shared/auth.ts'
 import { isAuthFlowError } from '../../shared/errors.ts'
 import type { FlowView } from '../../shared/flow.ts'
-import type { Actor } from './audit.ts'
+import { noteKeyChange, type Actor } from './audit.ts'
 import { listAudit } from './audit-list.ts'
 import { beginFlow, cancelFlow } from './begin.ts'
 import { keepPostedAnswer } from './answer.ts'
@@ -68,7 +68,8 @@ export function createConnect(options: ConnectOptions): Connect {
   const parts: ConfigureParts = { context, tokens, flows, teardowns, hub, getAuth }
   return {
     createToken: tokens.create,
-    revokeTokens: (request) => revokeTokens(context.store, request),
+    revokeTokens: (request, actor) => revokeTokens(context, request, ownActor(actor)),
+    noteKeyChange: (change, kid) => noteKeyChange(context, change, kid),
     noteKeyUse: keyUses.note,
     keyUses: keyUses.last,
     allowsOrigin: tokens.allowsOrigin,

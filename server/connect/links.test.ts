@@ -277,11 +277,11 @@ describe('Connect.confirm', () => {
 
   it('exchanges nothing for a link that was revoked meanwhile', async () => {
     const { flowId } = await returned()
-    assert.equal(await connect.revokeTokens({ accountId }), 1)
+    assert.equal(await connect.revokeTokens({ accountId }, 'backend'), 1)
     await assert.rejects(connect.confirm({ flowId, accountId }), { code: 'token_revoked' })
     assert.equal(exchanges(), 0)
     const token = await makeLink()
-    await connect.revokeTokens({ token })
+    await connect.revokeTokens({ token }, 'backend')
     await assert.rejects(press(token), { code: 'link_invalid' })
   })
 

@@ -270,6 +270,9 @@ export type AuditAction =
   | 'webhook.undelivered'
   | 'account.renamed'
   | 'integration.renamed'
+  | 'token.revoked'
+  | 'key.rotated'
+  | 'key.retired'
 
 /** One row of the audit trail, written with the change it tells of. */
 export interface AuditRecord extends StoredDocument {

@@ -3,8 +3,11 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import { checkAccountId } from '../../shared/ids.ts'
-import type { Store } from '../store/store.ts'
+import { updateStep } from '../store/store.ts'
+import { auditStep, type Actor } from './audit.ts'
+import type { ConnectContext } from './context.ts'
 import { sha256 } from './digest.ts'
+import type { TokenRecord } from './records.ts'
 import { tokenSet } from './sets.ts'
 
 /** Which tokens to end: one, or all of an account. */
@@ -17,12 +20,18 @@ const pageSize = 200
  *
  * @throws {@link AuthFlowError} `invalid_input`
  */
-export async function revokeTokens(store: Store, request: RevokeTokensRequest): Promise<number> {
+export async function revokeTokens(
+  context: ConnectContext,
+  request: RevokeTokensRequest,
+  actor: Actor,
+): Promise<number> {
+  const { store } = context
   if ('token' in request) {
     if (typeof request.token !== 'string' || request.token === '') {
       throw new AuthFlowError('invalid_input', 'token must be a connect token.')
     }
-    return (await revoke(store, sha256(request.token))) ? 1 : 0
+    const record = await store.get(tokenSet, sha256(request.token))
+    return record && (await revoke(context, record, actor)) ? 1 : 0
   }
   const equals = checkAccountId(request.accountId)
   let revoked = 0
@@ -34,14 +43,21 @@ export async function revokeTokens(store: Store, request: RevokeTokensRequest): 
       limit: pageSize,
       ...(cursor === undefined ? {} : { cursor }),
     })
-    const ended = await Promise.all(page.items.map(({ id }) => revoke(store, id)))
+    const ended = await Promise.all(page.items.map((record) => revoke(context, record, actor)))
     revoked += ended.filter(Boolean).length
     cursor = page.cursor
   } while (cursor !== undefined)
   return revoked
 }
 
-/** False when there is none, or it does not work any more. A token whose time is over may still have flows under way. */
-async function revoke(store: Store, id: string): Promise<boolean> {
-  return store.update(tokenSet, id, { revokedAt: null, spentAt: null }, { set: { revokedAt: store.now() } })
+/** False when it does not work any more. A token whose time is over may still have flows under way. */
+async function revoke({ store, audit }: ConnectContext, record: TokenRecord, actor: Actor): Promise<boolean> {
+  const { id, accountId, integrations } = record
+  const now = store.now()
+  const [integration = null, ...others] = integrations
+  const about = { id: null, integration: others.length > 0 ? null : integration, accountId }
+  return store.transact([
+    updateStep(tokenSet, id, { revokedAt: null, spentAt: null }, { set: { revokedAt: now } }),
+    auditStep(now, { action: 'token.revoked', actor, connection: about, reason: record.purpose }, audit.days),
+  ])
 }

@@ -64,7 +64,7 @@ describe('C1: Connect.revokeTokens', () => {
     const caller = await mint(connect, { integrations: ['keys'], accountId: newAccount() })
     const other = await mint(connect, { integrations: ['keys'], accountId: newAccount() })
     const { id: flowId, version } = await begin(caller)
-    assert.equal(await connect.revokeTokens({ token: caller.token }), 1)
+    assert.equal(await connect.revokeTokens({ token: caller.token }, 'backend'), 1)
     const signal = new AbortController().signal
     const code = 'token_revoked'
     await assert.rejects(begin(caller), { code })
@@ -74,7 +74,7 @@ describe('C1: Connect.revokeTokens', () => {
     await assert.rejects(connect.cancel(caller, { flowId }), { code })
     const values = { apiKey: 'k' }
     await assert.rejects(connect.submit(caller, { flowId, version, method: 'apiKey', values }), { code })
-    assert.equal(await connect.revokeTokens({ token: caller.token }), 0)
+    assert.equal(await connect.revokeTokens({ token: caller.token }, 'backend'), 0)
     await begin(other)
   })
 
@@ -89,16 +89,16 @@ describe('C1: Connect.revokeTokens', () => {
       accountId: `${accountId}0`,
       purpose: 'manage',
     })
-    assert.equal(await connect.revokeTokens({ accountId }), 3)
+    assert.equal(await connect.revokeTokens({ accountId }, 'backend'), 3)
     for (const caller of own) await assert.rejects(connect.listOwn(caller), { code: 'token_revoked' })
     assert.deepEqual(await connect.listOwn(other), [])
-    assert.equal(await connect.revokeTokens({ accountId }), 0)
+    assert.equal(await connect.revokeTokens({ accountId }, 'backend'), 0)
   })
 
   it('ends more tokens than one page of the store holds', async () => {
     const accountId = newAccount()
     await Promise.all(Array.from({ length: 250 }, () => mint(connect, { integrations: ['keys'], accountId })))
-    assert.equal(await connect.revokeTokens({ accountId }), 250)
+    assert.equal(await connect.revokeTokens({ accountId }, 'backend'), 250)
   })
 
   it('lets no flow finish that the token began, neither the first connection nor another', async () => {
@@ -106,7 +106,7 @@ describe('C1: Connect.revokeTokens', () => {
     for (const purpose of ['create', 'reconnect'] as const) {
       if (purpose === 'reconnect') assert.equal((await finish(accountId, 'create')).result, 'done')
       const before = await connect.findConnection({ integration: 'oauth', accountId })
-      const outcome = await finish(accountId, purpose, (token) => connect.revokeTokens({ token }))
+      const outcome = await finish(accountId, purpose, (token) => connect.revokeTokens({ token }, 'backend'))
       assert.deepEqual([outcome.result, outcome.errorCode], ['failed', 'token_revoked'], purpose)
       assert.deepEqual(await connect.findConnection({ integration: 'oauth', accountId }), before)
     }
@@ -117,9 +117,9 @@ describe('C1: Connect.revokeTokens', () => {
   })
 
   it('knows nothing of a token that never was, and wants an account that can be', async () => {
-    assert.equal(await connect.revokeTokens({ token: `ctk_ct_${randomText(43)}` }), 0)
-    await assert.rejects(connect.revokeTokens({ token: '' }), { code: 'invalid_input' })
-    await assert.rejects(connect.revokeTokens({ accountId: '' }), { code: 'invalid_input' })
+    assert.equal(await connect.revokeTokens({ token: `ctk_ct_${randomText(43)}` }, 'backend'), 0)
+    await assert.rejects(connect.revokeTokens({ token: '' }, 'backend'), { code: 'invalid_input' })
+    await assert.rejects(connect.revokeTokens({ accountId: '' }, 'backend'), { code: 'invalid_input' })
   })
 })
 

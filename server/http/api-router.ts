@@ -117,7 +117,7 @@ export const apiRouter = router({
       .mutation(({ ctx, input }) => ctx.connect.createToken(input, ctx.actor)),
     revoke: scoped('connect:create')
       .input(revokeTokensInput)
-      .mutation(async ({ ctx, input }) => ({ revoked: await ctx.connect.revokeTokens(input) })),
+      .mutation(async ({ ctx, input }) => ({ revoked: await ctx.connect.revokeTokens(input, ctx.actor) })),
   }),
   secretKeys: router({
     list: scoped('admin')

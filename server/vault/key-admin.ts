@@ -47,13 +47,24 @@ export interface KeysOptions {
   readonly sets: readonly DocumentSet<StoredDocument>[]
   /** Those with sealed values. */
   readonly sealedSets: readonly SealedSet[]
+  /** Told of what was done with a key, once it is (default: nobody). */
+  readonly onChange?: (change: 'rotated' | 'retired', kid: string) => Promise<void>
 }
 
 /** The keys of a store. */
 export function createKeys(options: KeysOptions): Keys {
+  const { onChange } = options
   return {
     list: ({ count = false } = {}) => listKeys(options, count),
-    rotate: (request = {}) => rotateKeys({ ...options, ...request }),
-    retire: ({ kid, ...request }) => retireKey(kid, { ...options, ...request }),
+    async rotate(request = {}) {
+      const result = await rotateKeys({ ...options, ...request })
+      if (result.resealed > 0) await onChange?.('rotated', result.kid)
+      return result
+    },
+    async retire({ kid, ...request }) {
+      const result = await retireKey(kid, { ...options, ...request })
+      await onChange?.('retired', kid)
+      return result
+    },
   }
 }
