@@ -86,6 +86,8 @@ describe('the hosted page', () => {
     assert.match(await slack.locator('[data-part=status]').innerText(), /^Connected as /)
     await page.reload()
     await waitForConnection(page, 'slack', 'active')
+    await picture(page, 'connected')
+    assert.deepEqual(await violations(page), [])
     assert.match(await slack.locator('[data-part=status]').innerText(), /^Connected as /)
     await page.getByRole('button', { name: 'Connect Slack again' }).click()
     await consentAs(page, 'ada')

@@ -1,69 +1,18 @@
-// Connect pages over HTTP: the way there, what it takes, and what every other way there comes to (A2 for people without a
-// front end of the host).
+// Connect pages over HTTP: the link, the way there, the page, its tokens and its script.
 
 import assert from 'node:assert/strict'
-import { rm } from 'node:fs/promises'
-import { after, before, describe, it } from 'node:test'
-import { printFigure } from '../../scripts/figure.ts'
+import { after, describe, it } from 'node:test'
 import { randomText } from '../../shared/ids.ts'
 import { createClient } from '../client.ts'
 import type { ConnectPageRequest } from '../connect/connect.ts'
-import type { PageFacts, PageVisit, TokenRecord } from '../connect/records.ts'
-import { connectSets, tokenSet } from '../connect/sets.ts'
-import { openStore } from '../store/open-store.ts'
-import { enterConnectPage, Jar, redirectOf as locationOf, visitOf } from './fixtures/connect-pages.ts'
-import { bundlePageScript } from './fixtures/page-files.ts'
+import { Jar, redirectOf as locationOf, visitOf } from './fixtures/connect-pages.ts'
+import { expectCode, startPageServer } from './fixtures/page-server.ts'
 import { rawRequest } from './fixtures/raw-request.ts'
-import {
-  callPublic,
-  pageOrigin,
-  secretKeys,
-  startTestServer,
-  type TestServer,
-} from './fixtures/test-server.ts'
+import { callPublic, pageOrigin, secretKeys, startTestServer } from './fixtures/test-server.ts'
 
-const confirmUrl = `${pageOrigin}/integrations?tab=all`
-const returnUrl = `${pageOrigin}/settings`
-const integrations = ['slack-customers', 'airtable-customers']
-
-let server: TestServer
-let folder = ''
-before(async () => {
-  const bundled = await bundlePageScript()
-  folder = bundled.folder
-  server = await startTestServer({
-    options: { connectPages: { origins: [pageOrigin], name: 'Acme & <Co>', script: bundled.script } },
-  })
-})
-after(async () => {
-  await server.close()
-  await rm(folder, { recursive: true, force: true })
-})
-
-const request: ConnectPageRequest = { accountId: 'ada', integrations, confirmUrl, returnUrl }
-const create = async (more: Partial<ConnectPageRequest> = {}): Promise<string> =>
-  (await server.client.connectPages.create({ ...request, ...more })).url
-
-/** Opens a link; what the host is asked. */
-const open = async (jar: Jar, link: string): Promise<string> => visitOf(locationOf(await jar.visit(link)))
-const confirm = async (visit: string, accountId = 'ada'): Promise<string> =>
-  (await server.client.connectPages.confirm({ visit, accountId })).url
-
-/** Goes the whole way as the right person. */
-const enter = async (jar: Jar, more: Partial<ConnectPageRequest> = {}): Promise<string> =>
-  (await enterConnectPage(server, jar, { ...request, ...more })).page
-
-const expectCode = async (response: Response, status: number, code: string): Promise<void> => {
-  assert.equal(response.status, status)
-  assert.match(await response.text(), new RegExp(`<code>${code}</code>`))
-}
-
-const askToken = (jar: Jar, page: string, more: { body?: object; origin?: string } = {}): Promise<Response> =>
-  jar.visit(`${page}/token`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', origin: more.origin ?? new URL(server.url).origin },
-    body: JSON.stringify({ integration: 'slack-customers', purpose: 'create', ...more.body }),
-  })
+const pages = await startPageServer()
+const { server, request, create, open, confirm, enter, askToken } = pages
+after(() => pages.close())
 
 describe('connectPages.create', () => {
   it('leads to nobody but the host, and shows nothing that is not there', async () => {
@@ -169,158 +118,6 @@ describe('the way to a connect page', () => {
     const page = locationOf(await jar.visit(ticket)).href
     assert.equal((await jar.visit(page, { method: 'POST' })).status, 405)
     assert.equal((await jar.visit(`${page}/token`)).status, 405)
-  })
-})
-
-describe('a connect page and whoever should not get there (A2)', () => {
-  let refused = 0
-  after(() =>
-    printFigure({
-      requirement: 'A2',
-      name: 'ways to the page of another, refused',
-      value: `${refused} of 9`,
-    }),
-  )
-
-  it('a victim who opens the link of an attacker: the host confirms another account', async () => {
-    const visit = await open(new Jar(), await create({ accountId: 'mallory' }))
-    await assert.rejects(confirm(visit, 'victim'), { code: 'account_mismatch' })
-    refused += 1
-  })
-
-  it('a victim who is sent where the attacker’s own confirmation leads', async () => {
-    const [attacker, victim] = [new Jar(), new Jar()]
-    const ticket = await confirm(await open(attacker, await create({ accountId: 'mallory' })), 'mallory')
-    await expectCode(await victim.visit(ticket), 403, 'browser_mismatch')
-    assert.equal(victim.cookies.size, 0)
-    refused += 1
-  })
-
-  it('the same victim, whose browser opened the attacker’s link before', async () => {
-    const [attacker, victim] = [new Jar(), new Jar()]
-    const link = await create({ accountId: 'mallory' })
-    await open(victim, link)
-    const ticket = await confirm(await open(attacker, link), 'mallory')
-    await expectCode(await victim.visit(ticket), 403, 'browser_mismatch')
-    refused += 1
-  })
-
-  it('a thief of a victim’s link who leads the victim to the confirmation', async () => {
-    const [thief, victim] = [new Jar(), new Jar()]
-    const ticket = await confirm(await open(thief, await create({ accountId: 'victim' })), 'victim')
-    // The host sends the victim's browser on, which has no cookie; the thief's has one and no ticket.
-    await expectCode(await victim.visit(ticket), 403, 'browser_mismatch')
-    const page = ticket.slice(0, ticket.indexOf('/enter'))
-    await expectCode(await thief.visit(page), 403, 'browser_mismatch')
-    await expectCode(await thief.visit(`${page}/enter?ticket=${randomText(43)}`), 404, 'link_invalid')
-    assert.equal((await askToken(thief, page)).status, 403)
-    refused += 1
-  })
-
-  it('a link that was forwarded: it does not open for the other, and still does for the one', async () => {
-    const link = await create()
-    await assert.rejects(confirm(await open(new Jar(), link), 'colleague'), { code: 'account_mismatch' })
-    const jar = new Jar()
-    assert.equal((await jar.visit(await confirm(await open(jar, link)))).status, 303)
-    refused += 1
-  })
-
-  it('a link that was used: one browser gets in, once', async () => {
-    const link = await create()
-    const [first, second] = [new Jar(), new Jar()]
-    const [one, two] = [await open(first, link), await open(second, link)]
-    const answers = await Promise.allSettled([one, two, one, two].map((visit) => confirm(visit)))
-    const tickets = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-    assert.equal(tickets.length, 1)
-    for (const answer of answers)
-      if (answer.status === 'rejected') assert.equal(answer.reason.code, 'link_used')
-    const [ticket = ''] = tickets
-    const entered = (await Promise.all([first, first, second].map((jar) => jar.visit(ticket)))).map(
-      ({ status }) => status,
-    )
-    assert.ok(entered.filter((status) => status === 303).length <= 1)
-    await expectCode(await new Jar().visit(link), 410, 'link_used')
-    refused += 1
-  })
-
-  it('what is over: the link, the way back from the host, the page', async () => {
-    const store = await openStore(server.storeUrl)
-    await store.migrate(connectSets, 'test')
-    const change = async (id: string, set: (page: PageFacts) => Partial<TokenRecord>): Promise<void> => {
-      const record = await store.get(tokenSet, id)
-      assert.ok(record?.page)
-      await store.update(tokenSet, id, {}, { set: set(record.page) })
-    }
-    const visited = ({ visit, ...page }: PageFacts, set: Partial<PageVisit>): Partial<TokenRecord> => {
-      assert.ok(visit)
-      return { page: { ...page, visit: { ...visit, ...set } } }
-    }
-    try {
-      const link = await create()
-      const jar = new Jar()
-      const visit = await open(jar, link)
-      const [id = ''] = visit.split('.')
-      await change(id, () => ({ expiresAt: 1 }))
-      await expectCode(await jar.visit(link), 410, 'link_expired')
-      await assert.rejects(confirm(visit), { code: 'link_expired' })
-
-      const late = new Jar()
-      const lateVisit = await open(late, await create())
-      const [lateId = ''] = lateVisit.split('.')
-      const ticket = await confirm(lateVisit)
-      await change(lateId, (page) => visited(page, { enterBy: 1 }))
-      await expectCode(await late.visit(ticket), 410, 'confirmation_expired')
-
-      const old = new Jar()
-      const page = await enter(old)
-      const oldId = page.slice(page.lastIndexOf('/') + 1)
-      await change(oldId, (facts) => visited(facts, { endsAt: 1 }))
-      await expectCode(await old.visit(page), 410, 'link_expired')
-      assert.equal((await askToken(old, page)).status, 410)
-    } finally {
-      await store.close()
-    }
-    refused += 1
-  })
-
-  it('what was revoked: the link, and the page that it opened', async () => {
-    const accountId = 'left'
-    const [jar, waiting] = [new Jar(), new Jar()]
-    const page = await enter(jar, { accountId })
-    const link = await create({ accountId })
-    const visit = await open(waiting, link)
-    await server.client.connectTokens.revoke({ accountId })
-    await expectCode(await waiting.visit(link), 404, 'link_invalid')
-    await assert.rejects(confirm(visit, accountId), { code: 'link_invalid' })
-    await expectCode(await jar.visit(page), 404, 'link_invalid')
-    assert.equal((await askToken(jar, page)).status, 404)
-    refused += 1
-  })
-
-  it('what is made up', async () => {
-    const [one, other] = [randomText(43), randomText(43)]
-    for (const visit of ['', '.', one, `${one}.${other}`, `${one}.${other}.${one}`, `__proto__.${one}`])
-      await assert.rejects(confirm(visit), { code: 'link_invalid' })
-    await expectCode(await fetch(`${server.url}/connect/open/ctk_pg_${one}`), 404, 'link_invalid')
-    await expectCode(await fetch(`${server.url}/connect/open/ctk_ct_${one}`), 404, 'link_invalid')
-    await expectCode(await fetch(`${server.url}/connect/page/${one}`), 403, 'browser_mismatch')
-    const jar = new Jar()
-    jar.cookies.set(`authflow-page-${one}`, other)
-    await expectCode(await jar.visit(`${server.url}/connect/page/${one}`), 404, 'link_invalid')
-    // A link of the other kind and a connect token open no page, and the link of a page is no connect token.
-    const { url } = await server.client.connectLinks.create({
-      accountId: 'ada',
-      integration: 'slack-customers',
-      returnUrl,
-    })
-    const link = url.slice(url.lastIndexOf('/') + 1)
-    await expectCode(await fetch(`${server.url}/connect/open/${link}`), 404, 'link_invalid')
-    const page = await create()
-    const token = page.slice(page.lastIndexOf('/') + 1)
-    await expectCode(await fetch(`${server.url}/connect/link/${token}`), 404, 'link_invalid')
-    const input = { flowId: randomText(22), integration: 'slack-customers' }
-    assert.equal((await callPublic(server, 'flows.begin', { token, input })).code, 'token_invalid')
-    refused += 1
   })
 })
 

@@ -63,9 +63,11 @@ function card(
   }
   const written = Object.entries(attributes).map(([key, value]) => `${key}="${escapeHtml(value)}"`)
   const begins = can('create') || can('reconnect')
+  // Configuring takes a token of that purpose.
+  const kind = can('reconnect') ? '' : ' class="new"'
   return `<li aria-labelledby="${escapeHtml(id)}">
 <h2 id="${escapeHtml(id)}">${escapeHtml(name)}</h2>
-<auth-flow ${written.join(' ')}>
+<auth-flow${kind} ${written.join(' ')}>
 <auth-status></auth-status>
 <div class="acts">
 ${begins ? `<auth-trigger><button type="button">${say(texts.linkTitle)}</button></auth-trigger>` : ''}
@@ -87,13 +89,15 @@ li[aria-labelledby]{padding:1.25rem;border:1px solid var(--line);border-radius:1
 h2{margin:0;font-size:1.125rem;overflow-wrap:anywhere}
 auth-flow{display:block}
 [data-part=status]:not(:empty){margin-top:.25rem;color:var(--soft);overflow-wrap:anywhere}
+auth-status button,auth-status a{display:inline-block;margin-top:.5rem}
+.new [data-auth-action=configure]{display:none}
 auth-flow[data-state=failed] [data-part=status],[data-part=error],.bad{color:var(--bad)}
 auth-flow[data-connection=active]:not([data-state=failed]) [data-part=status]{color:var(--good)}
 .acts{display:flex;flex-wrap:wrap;gap:.5rem;margin-top:.75rem}
 .acts:empty,auth-flow[data-connection=active] auth-trigger,auth-flow:not([data-connection=active]) .later{display:none}
 button,.back{display:inline-block;padding:.5rem 1rem;border:1px solid var(--act);border-radius:.6rem;background:none;color:var(--act);font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer}
 auth-flow:not([data-open]) auth-trigger button,[type=submit]{background:var(--act);color:var(--paper)}
-.later,[data-part=reveal],.back{border-color:transparent;padding-inline:0;margin-inline-end:1rem}
+.later,[data-part=reveal],.back{border:0;padding-inline:0;margin-inline-end:1rem}
 button:hover,.back:hover{text-decoration:underline}
 button:disabled{opacity:.6;cursor:default}
 :focus-visible{outline:3px solid var(--act);outline-offset:2px}
