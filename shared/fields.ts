@@ -38,8 +38,6 @@ export interface FormField {
   readonly patternMessage?: string
   /** Its choices are loaded as the account, by `flows.options`: only at the stage `configure`. */
   readonly options?: boolean
-  /** True where there are more choices than `schema.enum` has: `flows.options` finds them. */
-  readonly moreOptions?: boolean
   /** Labels of the choices, no two the same, in the order of `schema.enum`. */
   readonly optionLabels?: readonly string[]
   /** Steps run on both sides before validation. */
@@ -95,7 +93,7 @@ export function checkField(field: FormField, value: string): FieldError | undefi
   if (value === '') return field.required ? error('required', `${title} is required.`) : undefined
   if (value.length > maxLength || value.length < minLength)
     return error('length', `${title} must have ${minLength} to ${maxLength} characters.`)
-  const choices = type === 'boolean' ? ['true', 'false'] : field.moreOptions ? undefined : field.schema.enum
+  const choices = type === 'boolean' ? ['true', 'false'] : field.schema.enum
   if (choices && !choices.includes(value))
     return error(type === 'boolean' ? 'type' : 'enum', `${title} must be one of the choices.`)
   if (!isPlainText(value)) return error('type', `${title} must be one line.`)

@@ -69,8 +69,6 @@ export interface IntegrationView {
   /** Language that its texts are in: the nearest to what was asked for. */
   readonly language?: string
   readonly methods: readonly ConnectMethod[]
-  /** Words for scopes, those too that are not asked for by default; absent where there are none. */
-  readonly scopeLabels?: Readonly<Record<string, string>>
   /**
    * On a button that changes what was asked after authorisation: `Change channel`. Absent where nothing is asked.
    */

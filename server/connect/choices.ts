@@ -96,11 +96,10 @@ async function withChoices(
   if (found.length === 0 && field.required) throw new AuthFlowError('nothing_to_choose')
   const shown = found.slice(0, maxOptions)
   const schema = { ...field.schema, enum: shown.map(({ value }) => value) }
-  const more = cursor !== undefined || shown.length < found.length
-  return { ...field, schema, optionLabels: distinctLabels(shown), ...(more ? { moreOptions: true } : {}) }
+  return { ...field, schema, optionLabels: distinctLabels(shown) }
 }
 
-/** Labels that people can tell apart, and by which a page finds the value of what was typed. */
+/** Labels that people can tell apart. */
 function distinctLabels(options: readonly FieldOption[]): string[] {
   const counts = new Map<string, number>()
   for (const { label } of options) counts.set(label, (counts.get(label) ?? 0) + 1)

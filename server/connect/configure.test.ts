@@ -217,33 +217,22 @@ describe('configure', () => {
     const { caller, flow } = await asked('slack-odd')
     assert.equal(flow.fields[0]?.schema.enum?.length, 1000)
     assert.equal(flow.fields[0].optionLabels?.length, 1000)
-    assert.equal(flow.fields[0].moreOptions, true)
     await Promise.all([see(connect, caller, flow.id), see(connect, caller, flow.id)])
     assert.equal(calls, 4)
   })
 
-  it('tells apart choices with the same label, and says nothing of more where there are none', async () => {
+  it('tells apart choices with the same label', async () => {
     odd.options = async () => ({
       options: ['C1', 'C2', 'C3'].map((value) => ({ value, label: value === 'C3' ? '#b' : '#a' })),
     })
     const [field] = (await asked('slack-odd')).flow.fields
     assert.deepEqual(field?.optionLabels, ['#a (C1)', '#a (C2)', '#b'])
-    assert.equal(field.moreOptions, undefined)
   })
 
   it('tells pages that there is something to change, and what a button for it says', () => {
     assert.equal(connect.describe('slack').configureLabel, changeChannel)
     assert.equal(connect.describe('slack-odd').configureLabel, 'Change Channel')
     assert.equal('configureLabel' in connect.describe('slack-plain'), false)
-  })
-
-  it('has words for scopes that are not asked for by default', () => {
-    const { methods, scopeLabels } = connect.describe('slack')
-    assert.equal(scopeLabels?.['files:write'], 'Upload files')
-    assert.equal(
-      methods[0]?.scopes.some(({ scope }) => scope === 'files:write'),
-      false,
-    )
   })
 
   it('gives choices to nobody else, and of no other field', async () => {

@@ -40,14 +40,12 @@ export function fullConnectionView(record: Omit<ConnectionRecord, 'version'>): C
 
 /** What a page may know before anybody signs in. */
 export function integrationView({ id, provider, name, methods, configure }: Connectable): IntegrationView {
-  const labels = methods.flatMap((method) => ('verify' in method ? [] : Object.entries(method.scopeLabels)))
   const { label, fields } = configure ?? {}
   return {
     id,
     provider,
     name,
     methods: methods.map(methodView),
-    ...(labels.length > 0 ? { scopeLabels: Object.fromEntries(labels) } : {}),
     ...(fields ? { configureLabel: label ?? `Change ${fields.form[0]?.schema.title}` } : {}),
   }
 }
