@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import { setTimeout as rest } from 'node:timers/promises'
 import { eventTrigger } from '../triggers/event-trigger.ts'
 import {
   createClock,
@@ -83,6 +84,27 @@ describe('a run of a version that no worker has', () => {
     await reaches(again.engine, id, 'succeeded')
     assert.deepEqual(done, ['first 1.0.0', 'second 1.0.0'])
   })
+
+  for (const [what, version, more] of [
+    ['the version is back', '1.0.0', {}],
+    ['a later one takes it', '2.1.0', { onVersionGone: 'latest' }],
+  ] as const)
+    it(`goes on at once when ${what}, although the store is slow`, async () => {
+      const id = await orphan()
+      const young = await engineOf('2.0.0')
+      clock.advance(17 * minutes)
+      await young.engine.sweep()
+      await reaches(young.engine, id, 'waiting_for_version')
+      const { engine, store } = await engineOf(version, more)
+      const update = store.update.bind(store)
+      store.update = async (set, name, match, change) => {
+        // Longer than a hint that leads nowhere is looked at again.
+        if (set.name === 'runs') await rest(300)
+        return update(set, name, match, change)
+      }
+      await engine.sweep()
+      await reaches(engine, id, 'succeeded')
+    })
 
   it('goes on with the highest version where that says so, and repeats nothing', async () => {
     const id = await orphan()
