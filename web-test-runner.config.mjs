@@ -108,6 +108,13 @@ export default {
   files: 'ui/**/*.browser.test.ts',
   nodeResolve: { exportConditions: ['production', 'default'] },
   hostname: '127.0.0.1',
+  // A page in a sandbox has no origin, and its modules are of another one.
+  middleware: [
+    (context, next) => {
+      context.set('access-control-allow-origin', '*')
+      return next()
+    },
+  ],
   // A tab in the background gets neither frames nor the focus.
   concurrency: 1,
   plugins: [

@@ -44,17 +44,15 @@ const violationDelayMs = 50
 /** A client of the connect server at `endpoint`. Nothing is sent before the first call. */
 export function createConnectClient(endpoint: string): ConnectCall {
   const url = `${endpoint}/connect/trpc`
-  let id = 0
   return async (path, input, { token, signal = AbortSignal.timeout(timeoutMs) } = {}) => {
-    const listening = new AbortController()
     let blocked = false
     const handleViolation = ({ blockedURI }: SecurityPolicyViolationEvent): void => {
       blocked ||= url.startsWith(new URL(blockedURI, url).origin)
     }
-    addEventListener('securitypolicyviolation', handleViolation, { signal: listening.signal })
+    addEventListener('securitypolicyviolation', handleViolation)
     try {
       const type = /describe|watch|list/.test(path) ? 'query' : 'mutation'
-      const op = { id: ++id, type, path, input, signal, context: {} } as const
+      const op = { id: 0, type, path, input, signal, context: {} } as const
       // What everybody may read is a GET, so that it can be cached; the rest keeps its input out of URLs.
       const bearer = { methodOverride: 'POST', headers: { authorization: `Bearer ${token}` } } as const
       const link = httpLink<ConnectRouter>({ url, ...(token && bearer) })({})
@@ -69,7 +67,7 @@ export function createConnectClient(endpoint: string): ConnectCall {
         ? policyError(error)
         : localError('network_error', 'The server cannot be reached.', { cause: error })
     } finally {
-      listening.abort()
+      removeEventListener('securitypolicyviolation', handleViolation)
     }
   }
 }

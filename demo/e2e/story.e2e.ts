@@ -86,6 +86,17 @@ describe('the demo', () => {
     await card(page, 'slack').locator('.activity-run[data-state=succeeded]').waitFor()
     const arrived = card(page, 'slack').getByRole('list', { name: 'Arrived in Slack' })
     await arrived.getByText('#orders of Acme').waitFor()
+
+    // Another channel needs no window at the provider, and nothing goes there before it was chosen.
+    page.on('popup', (popup) => problems.push(`a window was opened: ${popup.url()}`))
+    await flow.getByRole('button', { name: 'Change channel' }).click()
+    await choice.waitFor()
+    assert.equal(await choice.locator('option:checked').innerText(), '🔒 orders')
+    assert.equal(await flow.getAttribute('data-connection'), 'active')
+    await chooseChannel(page, '#random')
+    await page.locator('auth-flow[integration=slack-customers][data-state=done]').waitFor()
+    await card(page, 'slack').getByRole('button', { name: 'Post a message' }).click()
+    await arrived.getByText('#random of Acme').waitFor()
     await disconnect(page, 'slack')
     assert.deepEqual(problems, [])
     await context.close()

@@ -17,6 +17,7 @@ const internal = new Set([
   'mark',
   'findPart',
   'repaint',
+  'asks',
   'touched',
   'intend',
   'control',

@@ -1,5 +1,6 @@
 // Defines <auth-flow>, unless the page has defined it already.
 
+import { define } from '../elements/define-element.ts'
 import { AuthFlowElement } from '../elements/auth-flow.ts'
 
-if (!customElements.get('auth-flow')) customElements.define('auth-flow', AuthFlowElement)
+define('auth-flow', AuthFlowElement)

@@ -1,5 +1,6 @@
 // Defines <auth-form>, unless the page has defined it already.
 
+import { define } from '../elements/define-element.ts'
 import { AuthFormElement } from '../elements/auth-form.ts'
 
-if (!customElements.get('auth-form')) customElements.define('auth-form', AuthFormElement)
+define('auth-form', AuthFormElement)

@@ -1,5 +1,6 @@
 // Defines <auth-panel>, unless the page has defined it already.
 
+import { define } from '../elements/define-element.ts'
 import { AuthPanelElement } from '../elements/auth-panel.ts'
 
-if (!customElements.get('auth-panel')) customElements.define('auth-panel', AuthPanelElement)
+define('auth-panel', AuthPanelElement)

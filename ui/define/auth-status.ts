@@ -1,5 +1,6 @@
 // Defines <auth-status>, unless the page has defined it already.
 
+import { define } from '../elements/define-element.ts'
 import { AuthStatusElement } from '../elements/auth-status.ts'
 
-if (!customElements.get('auth-status')) customElements.define('auth-status', AuthStatusElement)
+define('auth-status', AuthStatusElement)

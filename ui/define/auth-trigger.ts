@@ -1,5 +1,6 @@
 // Defines <auth-trigger>, unless the page has defined it already.
 
+import { define } from '../elements/define-element.ts'
 import { AuthTriggerElement } from '../elements/auth-trigger.ts'
 
-if (!customElements.get('auth-trigger')) customElements.define('auth-trigger', AuthTriggerElement)
+define('auth-trigger', AuthTriggerElement)

@@ -47,9 +47,12 @@ export abstract class AuthElement extends ReactiveElement {
   /** Does what a control says; false where there is nobody to do it. */
   protected act(action: string): boolean {
     const flow = this.flowElement
-    if (action === 'start') flow?.start()
-    else if (isAction(action)) void flow?.flow[action]()
-    return !!flow
+    if (!flow) return false
+    if (action === 'start') flow.start()
+    else if (isAction(action)) void flow.flow[action]()
+    // What was asked before the panel was closed is asked again.
+    if (flow.asks && action !== 'disconnect') flow.show('trigger')
+    return true
   }
 
   /** Dispatches an event; false when it was canceled. */
@@ -79,8 +82,10 @@ export abstract class AuthElement extends ReactiveElement {
   }
 }
 
-const isAction = (value: string): value is 'cancel' | 'retry' | 'reopen' | 'reconnect' | 'disconnect' =>
-  /^(cancel|re(try|open|connect)|disconnect)$/.test(value)
+const isAction = (
+  value: string,
+): value is 'cancel' | 'configure' | 'retry' | 'reopen' | 'reconnect' | 'disconnect' =>
+  /^(cancel|configure|re(try|open|connect)|disconnect)$/.test(value)
 
 /** Base of the elements that show a flow: inside <auth-flow>, or anywhere with `for` and the flow's id. */
 export abstract class AuthPart extends AuthElement {

@@ -131,6 +131,11 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
     return this.flow.connection
   }
 
+  /** True while the user is asked something. */
+  get asks(): boolean {
+    return /^(choose|fields|configure)$/.test(this.flow.getSnapshot().state)
+  }
+
   /** True once something happened that the parts may show. */
   get touched(): boolean {
     return !!this.#shown
@@ -238,8 +243,7 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
     if (state === 'fields' && !this.findPart('auth-form') && !methods[1] && !fields.length)
       return this.flow.submit({}, method)
     const tells = state === 'failed' && this.findPart('auth-status') && !this.#statusShows
-    const asks = /^(choose|fields|configure)$/.test(state)
-    if (tells || asks || (state === 'blocked' && this.emit('auth-popup-blocked', undefined)))
+    if (tells || this.asks || (state === 'blocked' && this.emit('auth-popup-blocked', undefined)))
       this.show('flow')
   }
 

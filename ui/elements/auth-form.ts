@@ -77,8 +77,8 @@ export class AuthFormElement extends AuthPart {
     else this.#render(snapshot)
     if (errors !== this.#told) this.#showErrors((this.#told = errors))
     if (state === 'done') this.#form.reset()
-    // What is asked after authorisation has the choices of one account.
-    if (state === 'authorize') this.#nodes.clear()
+    // What is asked after authorisation has the choices of one account, and begins with what it answered last.
+    if (/^(authorize|cancelled|done)$/.test(state)) this.#nodes.clear()
   }
 
   get #own(): HTMLFormElement | null {
@@ -146,13 +146,9 @@ export class AuthFormElement extends AuthPart {
     ) {
       this.#fields.replaceChildren(...nodes)
     }
-    const label =
-      method !== 'oauth2' || configures
-        ? texts.submit
-        : fields.length
-          ? fill(texts.continue, { name })
-          : (chosen?.label ?? texts.submit)
-    if (submit.textContent !== label) submit.textContent = label
+    const leaves = method === 'oauth2' && !configures
+    submit.textContent =
+      (leaves && (fields.length ? fill(texts.continue, { name }) : chosen?.label)) || texts.submit
   }
 
   #node(key: string, create: () => HTMLElement): HTMLElement {
@@ -164,8 +160,9 @@ export class AuthFormElement extends AuthPart {
   #field(field: FormField, key: string, value = field.schema.default ?? ''): HTMLElement {
     // With other choices it is another one.
     return this.#node(`${key} ${field.schema.enum}`, () => {
-      const scope = fieldMarkup(this, { field, id: `${this.#id}-${key}`, value }, this.renderField)
-      prepareField({ ...this.#place(field), scope }, value)
+      const place = this.#place(field)
+      const scope = fieldMarkup(this, { field, id: place.id, value }, this.renderField)
+      prepareField({ ...place, scope }, value)
       return scope
     })
   }
@@ -183,8 +180,7 @@ export class AuthFormElement extends AuthPart {
   #place(field: FormField): FieldPlace {
     const form = this.#form
     const scope = form.querySelector(`[data-field="${field.name}"]`) ?? form
-    const method = this.flowElement?.flow.getSnapshot().method
-    return { field, scope, id: `${this.#id}-${method}-${field.name}`, messages: this.texts }
+    return { field, scope, id: `${this.#id}-${field.name}`, messages: this.texts }
   }
 
   #check(fields: readonly FormField[]): FieldsOutcome {

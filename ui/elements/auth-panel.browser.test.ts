@@ -99,6 +99,19 @@ describe('auth-panel', () => {
     equal([flow.open, need(flow, 'auth-panel').hidden], [true, false])
   })
 
+  it('opens again by an own control that starts, after it was closed', async () => {
+    const flow = await fixture(markup())
+    flow.insertAdjacentHTML(
+      'beforeend',
+      '<button type="button" data-auth-action="start" id="own">Go</button>',
+    )
+    await openForm(flow, choice)
+    flow.close()
+    equal(flow.open, false)
+    need(flow, '#own').click()
+    equal([flow.open, flow.getAttribute('data-state')], [true, 'choose'])
+  })
+
   it('closes when an own control cancels, with a word for screen readers', async () => {
     const flow = await fixture(
       markup({ status: false }).replace(

@@ -21,7 +21,7 @@ import { statusText } from './status-text.ts'
 export class AuthStatusElement extends AuthPart {
   readonly #root = frame('data-auth-root')
   readonly #region = make('div', { 'data-part': 'status', role: 'status' })
-  #helped = ''
+  #helped: string | undefined
 
   constructor() {
     super()
@@ -37,36 +37,37 @@ export class AuthStatusElement extends AuthPart {
   }
 
   protected show(_: AuthFlowElement, snapshot: FlowSnapshot): void {
-    const { state, popup, name } = snapshot
     const text = statusText(snapshot, this.texts)
+    const help = this.#help(snapshot)
+    const markup = help.map(({ outerHTML }) => outerHTML).join('')
     // Buttons that stay keep the focus, and the click that is on its way.
-    const help = state + popup + (state === 'authorize' || name)
-    if (help !== this.#helped) this.#root.replaceChildren(this.#region, ...this.#help(snapshot))
-    this.#helped = help
+    if (markup !== this.#helped) this.#root.replaceChildren(this.#region, ...help)
+    this.#helped = markup
     if (this.#root.parentNode !== this) this.append(this.#root)
-    if (this.#region.textContent !== text) this.#region.textContent = text
+    if (this.#region.textContent !== text) this.#region.replaceChildren(text)
   }
 
-  #help({ state, popup, name, device }: FlowSnapshot): HTMLElement[] {
+  #help(snapshot: FlowSnapshot): HTMLElement[] {
+    const { state, popup, device, connectionState, configureLabel } = snapshot
     const { texts } = this
-    const button = (action: 'cancel' | 'reopen' | 'retry'): HTMLElement =>
-      make('button', { type: 'button', 'data-part': action, 'data-auth-action': action }, texts[action])
-    const label = fill(texts.continue, { name })
+    const label = fill(texts.continue, snapshot)
+    const button = (part: string, text: string, action = part): HTMLElement =>
+      make('button', { type: 'button', 'data-part': part, 'data-auth-action': action }, text)
+    const cancel = button('cancel', texts.cancel)
+    if (state === 'failed') return [button('retry', texts.retry)]
+    if (state === 'authorize') return popup === 'lost' ? [button('reopen', texts.reopen), cancel] : [cancel]
+    if (state === 'blocked') {
+      // What the user submits by hand is opened by browsers that let no script open anything.
+      const open = this.closest('form')
+        ? button('open', label, 'reopen')
+        : make('form', { target: '_blank' }, make('button', { 'data-part': 'open' }, label))
+      return [open, cancel]
+    }
     if (device && state === 'verify') {
       const href = device.verificationUrl
       return [make('a', { 'data-part': 'device', target: '_blank', href }, `${label}: ${device.userCode}`)]
     }
-    if (state === 'failed') return [button('retry')]
-    if (state === 'authorize')
-      return popup === 'lost' ? [button('reopen'), button('cancel')] : [button('cancel')]
-    if (state !== 'blocked') return []
-    // What the user submits by hand is opened by browsers that let no script open anything.
-    return this.closest('form')
-      ? [
-          make('button', { type: 'button', 'data-part': 'open', 'data-auth-action': 'reopen' }, label),
-          button('cancel'),
-        ]
-      : [make('form', { target: '_blank' }, make('button', { 'data-part': 'open' }, label)), button('cancel')]
+    return connectionState === 'active' && configureLabel ? [button('configure', configureLabel)] : []
   }
 }
 

@@ -65,7 +65,7 @@ export class AuthTriggerElement extends AuthPart {
     event.preventDefault()
     const { state } = flow.flow.getSnapshot()
     if (flow.open && state !== 'blocked') return flow.close('trigger')
-    if (/^(choose|fields|configure)$/.test(state)) return flow.show('trigger')
+    if (flow.asks) return flow.show('trigger')
     flow.scopes = this.getAttribute('scopes') ?? flow.scopes
     flow.start()
   }

@@ -11,6 +11,7 @@ import {
   inState,
   need,
   newAccount,
+  record,
   simple,
   until,
   type Addresses,
@@ -149,6 +150,116 @@ describe('configure', () => {
     flow.flow.cancel()
     await inState(flow, 'cancelled')
     equal(flow.connection, undefined)
+  })
+})
+
+describe('changing what was configured', () => {
+  before(async () => {
+    server = await connectServer()
+  })
+  beforeEach(async () => {
+    account = newAccount()
+    await executeServerCommand('front')
+  })
+  afterEach(cleanUp)
+
+  const change = (flow: Element): HTMLElement => need(flow, 'auth-status [data-part=configure]')
+
+  /** A page whose account posts to #general. */
+  async function connected(): Promise<AuthFlowElement> {
+    const flow = await consented()
+    await inState(flow, 'configure')
+    channel(flow).value = 'C0ACMEGEN'
+    await press(submit(flow))
+    await inState(flow, 'done')
+    await until(() => flow.querySelector('[data-part=configure]'), 'the button')
+    return flow
+  }
+
+  it('is offered where there is something to change, and takes the answer without a window', async () => {
+    const flow = await connected()
+    equal(change(flow).textContent, 'Change channel')
+    await expectAccessible(flow)
+    const { open } = globalThis
+    globalThis.open = () => {
+      throw new Error('a window was opened')
+    }
+    await press(change(flow))
+    await inState(flow, 'configure')
+    globalThis.open = open
+    equal([flow.dataset['connection'], need(flow, 'auth-panel').hidden], ['active', false])
+    await until(() => document.activeElement === channel(flow), 'the focus at the choice')
+    equal(channel(flow).value, 'C0ACMEGEN')
+    await expectAccessible(flow)
+
+    const seen = record(flow, 'auth-success')
+    await sendKeys({ press: 'ArrowDown' })
+    await press(submit(flow))
+    await inState(flow, 'done')
+    equal([flow.connection?.fields['channelName'], seen], ['random', ['auth-success']])
+    equal([need(flow, 'auth-panel').hidden, document.activeElement], [true, change(flow)])
+
+    // A second time it begins with what was answered last.
+    await press(change(flow))
+    await inState(flow, 'configure')
+    equal(channel(flow).value, 'C0ACMERAN')
+  })
+
+  it('is asked again after the panel was closed, and given up without harm', async () => {
+    const flow = await connected()
+    await press(change(flow))
+    await inState(flow, 'configure')
+    await until(() => document.activeElement === channel(flow), 'the focus at the choice')
+    await sendKeys({ press: 'Escape' })
+    equal([need(flow, 'auth-panel').hidden, document.activeElement], [true, change(flow)])
+    await press(change(flow))
+    equal(need(flow, 'auth-panel').hidden, false)
+    channel(flow).value = 'C0ACMERAN'
+    flow.flow.cancel()
+    await inState(flow, 'cancelled')
+    equal([flow.dataset['connection'], flow.connection?.fields['channelName']], ['active', 'general'])
+    await press(change(flow))
+    await inState(flow, 'configure')
+    equal(channel(flow).value, 'C0ACMEGEN')
+  })
+
+  it('goes on after a reload of the page', async () => {
+    const flow = await connected()
+    await press(change(flow))
+    await inState(flow, 'configure')
+    flow.closest('main')?.remove()
+    const again = await fixture(page('slack-channel'))
+    await inState(again, 'configure')
+    equal(channel(again).value, 'C0ACMEGEN')
+  })
+
+  it('is repeated by «Try again» when the server could not be reached', async () => {
+    const flow = await connected()
+    const { fetch: own } = globalThis
+    globalThis.fetch = () => Promise.reject(new TypeError('offline'))
+    await press(change(flow))
+    await inState(flow, 'failed')
+    globalThis.fetch = own
+    await press(need(flow, 'auth-status [data-part=retry]'))
+    await inState(flow, 'configure')
+  })
+
+  it('works by a control of the author’s own', async () => {
+    const flow = await connected()
+    flow.insertAdjacentHTML(
+      'beforeend',
+      '<button type="button" data-auth-action="configure" id="own">Another channel</button>',
+    )
+    await press(need(flow, '#own'))
+    await inState(flow, 'configure')
+    flow.flow.cancel()
+  })
+
+  it('is not offered where nothing was asked', async () => {
+    const flow = await consented('slack')
+    await inState(flow, 'done')
+    await until(() => flow.flow.getSnapshot().name, 'the description')
+    equal(flow.querySelector('auth-status button'), null)
   })
 })
 

@@ -3,8 +3,8 @@
 
 /** Sets an attribute, or takes it away for false, undefined and null. True is the empty value. */
 export function set(element: Element, name: string, value: string | boolean | undefined | null): void {
-  if (value === undefined || value === null || value === false) element.removeAttribute(name)
-  else element.setAttribute(name, value === true ? '' : value)
+  if (value || value === '') element.setAttribute(name, value === true ? '' : value)
+  else element.removeAttribute(name)
 }
 
 /** A new element with attributes and content. */

@@ -60,12 +60,12 @@ function fillTexts({ field, scope, messages }: FieldPlace): void {
     help: helpUrl && messages.help,
     reveal: secret && fill(messages.reveal, schema),
   }
+  find(scope, 'help')?.setAttribute('href', helpUrl ?? '')
   for (const [part, text] of Object.entries(texts)) {
     const element = find(scope, part)
     if (text && element) element.textContent ||= text
     else element?.remove()
   }
-  find(scope, 'help')?.setAttribute('href', helpUrl ?? '')
 }
 
 function prepareControl(control: Control, field: FormField, value: string): void {
@@ -92,20 +92,20 @@ function hintsFor({
   placeholder,
 }: FormField): Record<string, string | boolean | undefined> {
   if (schema.enum) return {}
-  const technical = secret || inputMode === 'url' || undefined
-  // An API key is nothing for password managers to offer or to keep.
-  const ignored = (secret && !autocomplete) || undefined
   return {
     maxlength: String(schema.maxLength),
     placeholder,
     inputmode: inputMode,
-    autocomplete: autocomplete ?? (ignored && 'off'),
-    spellcheck: technical && 'false',
-    autocapitalize: technical && 'none',
-    dir: technical && 'ltr',
-    'data-1p-ignore': ignored,
-    'data-lpignore': ignored && 'true',
-    'data-bwignore': ignored,
+    autocomplete,
+    ...((secret || inputMode === 'url') && { spellcheck: 'false', autocapitalize: 'none', dir: 'ltr' }),
+    // An API key is nothing for password managers to offer or to keep.
+    ...(secret &&
+      !autocomplete && {
+        autocomplete: 'off',
+        'data-1p-ignore': true,
+        'data-lpignore': 'true',
+        'data-bwignore': true,
+      }),
   }
 }
 

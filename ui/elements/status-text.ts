@@ -11,8 +11,10 @@ export function statusText(snapshot: FlowSnapshot, messages: StatusMessages): st
   if (error && !errors.length)
     return fill(messages.errors?.[error.code] ?? messages.error ?? error.message, snapshot)
   const key = state === 'authorize' && popup === 'lost' ? popup : state === 'idle' ? connectionState : state
-  const place = snapshot.place && fill(messages.in ?? '', snapshot)
-  return fill(messages[key] ?? '', { ...snapshot, place })
+  return fill(messages[key] ?? '', {
+    ...snapshot,
+    place: snapshot.place && fill(messages.in ?? '', snapshot),
+  })
 }
 
 let region: HTMLElement | undefined
@@ -27,5 +29,5 @@ export function announce(text: string): void {
   // Everything outside an open dialog is inert.
   const place = document.querySelector('dialog:modal') ?? document.body
   if (region.parentNode !== place) place.append(region)
-  setTimeout(() => region && region.textContent !== text && (region.textContent = text), noticeMs)
+  setTimeout(() => region?.textContent !== text && region?.replaceChildren(text), noticeMs)
 }

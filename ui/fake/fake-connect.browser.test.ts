@@ -34,6 +34,20 @@ describe('fakeConnect', () => {
     equal(document.querySelectorAll('iframe').length, 0)
   })
 
+  it('lets a disconnect that failed be repeated', async () => {
+    const flow = await fixture(page('simple'))
+    await until(() => flow.flow.getSnapshot().name, 'the description')
+    need(flow, 'auth-trigger button').click()
+    await inState(flow, 'done')
+    fake.outcome = 'unreachable'
+    await flow.flow.disconnect()
+    equal([flow.dataset['state'], flow.dataset['connection']], ['failed', 'active'])
+    fake.outcome = 'connects'
+    need(flow, 'auth-status [data-part=retry]').click()
+    await until(() => flow.dataset['connection'] === 'none', 'the end of the connection')
+    equal(fake.connections.length, 0)
+  })
+
   const ends: [FakeOutcome, string][] = [
     ['waits', 'authorize'],
     ['verifies', 'verify'],

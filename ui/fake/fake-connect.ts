@@ -23,7 +23,10 @@ export interface FakeConnectOptions {
   readonly connections?: readonly Connection[]
   /** How connecting ends (default `connects`). */
   readonly outcome?: FakeOutcome
-  /** Asked after authorisation; those with choices have them in `schema.enum` (default: nothing). */
+  /**
+   * Asked after authorisation; those with choices have them in `schema.enum` (default: nothing). So that a change is
+   * offered later, an integration's description has `configureLabel`.
+   */
   readonly configure?: readonly FormField[]
   /** What every answer takes, in milliseconds (default 300). */
   readonly delayMs?: number
@@ -157,21 +160,20 @@ class FakeServer implements FakeConnect {
     return { data: { ...connection, state: 'disconnected' } }
   }
 
-  #begin({ flowId = '', integration = '' }: FakeInput): Answer {
+  #begin({ flowId = '', integration = '', configure }: FakeInput): Answer {
     const found = this.#describe(integration)
     if (!('data' in found)) return found
     const { methods } = this.#integrations.find(({ id }) => id === integration) ?? { methods: [] }
     const stage = methods.length > 1 ? 'choose' : 'fields'
-    this.#flows.set(flowId, {
-      id: flowId,
-      integration,
-      version: 1,
-      stage,
-      methods,
-      fields: [],
-      values: {},
-      errors: [],
-    })
+    const flow = { id: flowId, integration, version: 1, methods, fields: [], values: {}, errors: [] }
+    const connection = this.#connections.get(integration)
+    if (configure && !connection) return { code: 'not_connected', message: 'There is no connection.' }
+    this.#flows.set(
+      flowId,
+      configure && connection
+        ? { ...flow, ...this.#asks(), method: connection.method, values: connection.fields }
+        : { ...flow, stage },
+    )
     return { data: this.#flows.get(flowId) }
   }
 
@@ -202,7 +204,11 @@ class FakeServer implements FakeConnect {
 
   /** Asks for more, where there is more to ask for. */
   #authorised(flow: FlowView): Partial<FlowView> {
-    return this.#asked.length > 0 ? { stage: 'configure', fields: this.#asked } : this.#connected(flow)
+    return this.#asked.length > 0 ? this.#asks() : this.#connected(flow)
+  }
+
+  #asks(): Pick<FlowView, 'stage' | 'fields'> {
+    return { stage: 'configure', fields: this.#asked }
   }
 
   #outcomeOf(flow: FlowView, method: ConnectMethod): Partial<FlowView> {
@@ -260,6 +266,7 @@ class FakeServer implements FakeConnect {
 interface FakeInput {
   readonly integration?: string
   readonly flowId?: string
+  readonly configure?: boolean
   readonly method?: string
   readonly values?: Readonly<Record<string, string>>
   readonly flows?: readonly { readonly id: string; readonly version: number }[]

@@ -38,11 +38,10 @@ export function onceConfigured(endpoint: string | undefined, callback: () => voi
  *   put into a page cannot send its tokens elsewhere
  */
 export function resolveEndpoint(own: string | undefined): string {
-  const [mine, page] = [own, current?.endpoint].map(
-    (value) => value && new URL(value, location.href).href.replace(/\/$/, ''),
+  const [endpoint, other] = [own, current?.endpoint].flatMap((value) =>
+    value ? new URL(value, location.href).href.replace(/\/$/, '') : [],
   )
-  if (mine && page && mine !== page) throw localError('endpoint_not_allowed', 'Not the configured one.')
-  const endpoint = mine || page
   if (!endpoint) throw localError('not_configured', 'Call configureAuthFlow.')
+  if (other && endpoint !== other) throw localError('endpoint_not_allowed', 'Not the configured one.')
   return endpoint
 }

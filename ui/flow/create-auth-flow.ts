@@ -22,7 +22,7 @@ import {
 } from './flow.ts'
 import { canMove } from './machine.ts'
 import { rememberFlow, type PendingFlow } from './pending.ts'
-import { fillStart, openPopup, startInPage, startInPopup } from './popup.ts'
+import { fillStart, openPopup, startIn, startInPopup } from './popup.ts'
 import { ServerLine, type Attempt, type Submission } from './server-line.ts'
 import type { Watch } from './watching.ts'
 
@@ -41,7 +41,8 @@ class FlowStore implements ConnectFlow {
   #snapshot: FlowSnapshot
   #purpose: ConnectPurpose = 'create'
   #attempt: Attempt | undefined
-  #submission: Submission | undefined
+  /** Repeats what was done last; keeps what the user typed for it until the flow is over. */
+  #again: (() => unknown) | undefined
   /** Rises with every step that makes the answers to the one before worthless. */
   #step = 0
   #popup: Window | null = null
@@ -71,16 +72,10 @@ class FlowStore implements ConnectFlow {
   }
 
   load(): Promise<void> {
-    const describe = async (): Promise<void> => {
-      const { definition, method } = this.#options
-      const { name, methods } = definition ?? (await this.#server.describe())
-      this.#set({ name, ...fromMethods(methods, method) })
-    }
-    this.#loading ??= describe().catch((error: unknown) => {
+    return (this.#loading ??= this.#describe().catch((error: unknown) => {
       this.#loading = undefined
       throw error
-    })
-    return this.#loading
+    }))
   }
 
   async refresh(known?: Connection | null): Promise<void> {
@@ -95,8 +90,16 @@ class FlowStore implements ConnectFlow {
     this.#begin('reconnect')
   }
 
+  configure(): void {
+    if (!canMove(this.#snapshot.state, 'loading')) return
+    this.#giveUp()
+    this.#purpose = 'reconnect'
+    this.#again = () => this.configure()
+    this.#send()
+  }
+
   choose(method: ConnectMethod['id']): void {
-    this.#set({ state: 'fields', method, ...untroubled })
+    this.#set({ ...untroubled, state: 'fields', method })
   }
 
   submit(values: FieldValues = {}, method = this.#snapshot.method): void {
@@ -104,8 +107,8 @@ class FlowStore implements ConnectFlow {
     if (!method || state === 'submitting' || !canMove(state, 'submitting')) return
     const opens = method === 'oauth2' && this.#options.mode !== 'redirect' && state !== 'configure'
     this.#popup = opens ? openPopup() : null
-    this.#submission = { method, values }
-    void this.#send(this.#submission)
+    this.#again = () => this.submit(values, method)
+    this.#send({ method, values })
   }
 
   reopen(form?: HTMLFormElement): boolean {
@@ -117,7 +120,8 @@ class FlowStore implements ConnectFlow {
     if (state !== 'authorize') return false
     // The window that is out there can neither be closed nor sent elsewhere, and its flow is over.
     this.#giveUp()
-    this.submit(this.#submission?.values ?? values, this.#submission?.method ?? method)
+    if (this.#again) this.#again()
+    else this.submit(values, method)
     return false
   }
 
@@ -128,7 +132,7 @@ class FlowStore implements ConnectFlow {
   retry(): void {
     // An attempt outlives only what may pass.
     if (this.#attempt) void this.resume(this.#attempt)
-    else if (this.#submission) this.submit(this.#submission.values, this.#submission.method)
+    else if (this.#again) this.#again()
     else this.start()
   }
 
@@ -141,6 +145,7 @@ class FlowStore implements ConnectFlow {
       const ended = await this.#server.disconnect()
       this.#set({ ...fromConnection(ended), ...untroubled, state: 'idle' })
     } catch (error) {
+      this.#again = () => this.disconnect()
       this.#fail(error)
     }
   }
@@ -164,24 +169,22 @@ class FlowStore implements ConnectFlow {
     })
   }
 
-  async resume({ id, purpose }: PendingFlow): Promise<void> {
-    const step = this.#nextStep()
+  resume({ id, purpose }: PendingFlow): Promise<void> {
     const attempt = { id, purpose, token: '', version: 0, posted: true }
     this.#purpose = purpose
     this.#attempt = attempt
-    this.#set({ state: 'loading', popup: 'none' })
-    try {
-      const view = await this.#server.read(attempt)
-      if (step !== this.#step) return
-      if (view) this.#show(view)
-      else {
-        this.#forget()
-        this.#set({ state: 'idle' })
-      }
-      this.#watchAttempt()
-    } catch (error) {
-      if (step === this.#step) this.#fail(error)
-    }
+    return this.#take(
+      { state: 'loading' },
+      () => this.#server.read(attempt),
+      (view) => {
+        if (view) this.#show(view)
+        else {
+          this.#forget()
+          this.#set({ state: 'idle' })
+        }
+        this.#watchAttempt()
+      },
+    )
   }
 
   pause(): void {
@@ -212,6 +215,12 @@ class FlowStore implements ConnectFlow {
       this.#set({ state: 'failed', error })
   }
 
+  async #describe(): Promise<void> {
+    const { definition, method } = this.#options
+    const { name, methods, configureLabel = '' } = definition ?? (await this.#server.describe())
+    this.#set({ name, configureLabel, ...fromMethods(methods, method) })
+  }
+
   /** Made when it is first needed: the endpoint may be configured late. Throws where there is none. */
   get #server(): ServerLine {
     return (this.#line ??= new ServerLine(this.#options))
@@ -223,44 +232,60 @@ class FlowStore implements ConnectFlow {
     if (state === 'authorize' || state === 'blocked') return void this.reopen()
     if (!canMove(state, 'loading')) return
     this.#purpose = purpose
+    this.#again = undefined
     const [method, second] = methods
     const simple = method
       ? !second && method.id === 'oauth2' && !method.fields.length
       : this.#options.method === 'oauth2'
     if (simple) return this.submit({}, 'oauth2')
     if (method) return this.#ask()
-    const step = this.#nextStep()
-    this.#set({ state: 'loading', ...untroubled })
-    this.load().then(
-      () => step === this.#step && this.#ask(),
-      (error: unknown) => step === this.#step && this.#fail(error),
+    void this.#take(
+      { state: 'loading' },
+      () => this.load(),
+      () => this.#ask(),
     )
+  }
+
+  /** Takes a step: what it brings counts only until the next one. */
+  async #take<T>(
+    patch: Partial<FlowSnapshot>,
+    work: (isOver: () => boolean) => Promise<T>,
+    use: (result: T) => void,
+  ): Promise<void> {
+    const step = this.#nextStep()
+    const isOver = (): boolean => step !== this.#step
+    this.#set({ ...untroubled, popup: 'none', ...patch })
+    try {
+      const result = await work(isOver)
+      if (!isOver()) use(result)
+    } catch (error) {
+      if (!isOver()) this.#fail(error)
+    }
   }
 
   #ask(): void {
     const { methods, method } = this.#snapshot
     const chosen = methods[1] ? method : methods[0]?.id
-    this.#set({ state: chosen ? 'fields' : 'choose', method: chosen, ...untroubled })
+    this.#set({ ...untroubled, state: chosen ? 'fields' : 'choose', method: chosen })
   }
 
-  async #send(submission: Submission): Promise<void> {
-    const step = this.#nextStep()
+  /** Without a submission, asks what was asked after authorisation. */
+  #send(submission?: Submission): void {
     // Only to have the name for the texts; that it cannot be read is no failure of the flow.
     if (!this.#snapshot.name) this.load().catch(() => {})
-    this.#set({ state: 'submitting', method: submission.method, ...untroubled, popup: 'none' })
-    try {
-      const view = await this.#server.deliver(submission, this.#attempt ?? { purpose: this.#purpose }, {
-        onBegin: (attempt) => (this.#attempt = attempt),
-        isOver: () => step !== this.#step,
-      })
-      if (!view || step !== this.#step) return
-      this.#show(view)
-      if (view.stage === 'authorize') this.#leave()
-      else this.#popup?.close()
-      this.#watchAttempt()
-    } catch (error) {
-      if (step === this.#step) this.#fail(error)
-    }
+    const onBegin = (attempt: Attempt): Attempt => (this.#attempt = attempt)
+    void this.#take(
+      { state: 'submitting', ...(submission && { method: submission.method }) },
+      (isOver) =>
+        this.#server.deliver(submission, this.#attempt ?? { purpose: this.#purpose }, { onBegin, isOver }),
+      (view) => {
+        if (!view) return
+        this.#show(view)
+        if (view.stage === 'authorize') this.#leave()
+        else this.#popup?.close()
+        this.#watchAttempt()
+      },
+    )
   }
 
   /** Sends the user to the provider, if there is a window for it. True when `form` should be sent instead. */
@@ -283,7 +308,7 @@ class FlowStore implements ConnectFlow {
       scopes,
     }
     const popup = this.#popup?.closed === false && this.#popup
-    if (mode === 'redirect') startInPage(action, data)
+    if (mode === 'redirect') startIn(document, action, data, '_top')
     else if (popup) startInPopup(popup, action, data, () => this.#fail(policyError()))
     else if (form) fillStart(form, action, data)
     else {
@@ -305,6 +330,7 @@ class FlowStore implements ConnectFlow {
   #show(view: FlowView): void {
     const granted = view.stage === 'configure'
     if (this.#attempt) Object.assign(this.#attempt, { version: view.version, granted })
+    if (granted) rememberFlow(this.#options, this.#attempt)
     const patch = fromView(view, this.#options.method)
     // Until the user is really sent there, the page is not waiting for the provider.
     if (view.stage === 'authorize' && !this.#attempt?.posted) patch.state = this.#snapshot.state
@@ -313,7 +339,7 @@ class FlowStore implements ConnectFlow {
     if (view.stage !== 'done') return
     // The token was good for one success, and secrets are not kept after it.
     this.#server.tokens.drop(this.#purpose)
-    this.#submission = undefined
+    this.#again = undefined
   }
 
   /** Follows the flow where the next word is the server's. */
@@ -366,7 +392,7 @@ class FlowStore implements ConnectFlow {
   #end(state: 'idle' | 'cancelled'): void {
     this.#popup?.close()
     this.#giveUp()
-    this.#submission = undefined
-    this.#set({ state, ...untroubled, popup: 'none', ...(state === 'idle' && { method: undefined }) })
+    this.#again = undefined
+    this.#set({ ...untroubled, popup: 'none', state, ...(state === 'idle' && { method: undefined }) })
   }
 }

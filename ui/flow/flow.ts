@@ -55,6 +55,8 @@ export interface FlowSnapshot {
   readonly methods: readonly ConnectMethod[]
   /** The chosen one. */
   readonly method: MethodId | undefined
+  /** On a button for {@link ConnectFlow.configure}; empty where there is nothing to change, or not known yet. */
+  readonly configureLabel: string
   /** Fields of the chosen method, or of the stage. */
   readonly fields: readonly FormField[]
   /** Values that the server has, never secret ones. */
@@ -113,6 +115,11 @@ export interface ConnectFlow {
   retry(): void
   /** Back to the beginning; a flow at the server is given up. */
   reset(): void
+  /**
+   * Asks again what was asked after authorisation, to change the answer; the user does not go to the provider. Does
+   * nothing while something else is going on.
+   */
+  configure(): void
   /** Begins, replacing the present connection if it is the same identity. */
   reconnect(): void
   /** Ends the connection. Resolves when it is ended, or the snapshot has the error. */
@@ -136,6 +143,7 @@ export const firstSnapshot = ({ status, identity }: AuthFlowOptions): FlowSnapsh
   name: '',
   methods: [],
   method: undefined,
+  configureLabel: '',
   fields: [],
   values: {},
   errors: [],

@@ -34,12 +34,6 @@ export function rememberFlow(owner: FlowOwner, flow: PendingFlow | undefined): v
   else storage()?.removeItem(key(owner))
 }
 
-/** The remembered flow of this tab, or undefined. */
-function recallFlow(owner: FlowOwner): PendingFlow | undefined {
-  const [id, purpose] = storage()?.getItem(key(owner))?.split(' ') ?? []
-  return id ? { id, purpose: purpose === 'reconnect' ? purpose : 'create' } : undefined
-}
-
 /**
  * The flow to take up on this page, if there is one.
  *
@@ -49,9 +43,12 @@ export function findPending(
   owner: FlowOwner,
   alone: boolean,
 ): (PendingFlow & { readonly returned: boolean }) | undefined {
-  const id = new URLSearchParams(location.search).get(returnParameter)
-  const known = recallFlow(owner) ?? (alone && id ? { id, purpose: 'create' as const } : undefined)
-  return known && { ...known, returned: known.id === id }
+  const returned = new URLSearchParams(location.search).get(returnParameter)
+  const [known, purpose] = storage()?.getItem(key(owner))?.split(' ') ?? []
+  const id = known || (alone && returned)
+  return id
+    ? { id, purpose: purpose === 'reconnect' ? purpose : 'create', returned: id === returned }
+    : undefined
 }
 
 /** Takes the flow id out of the page's URL, without a navigation. */

@@ -3,11 +3,12 @@
 // policy is, and the opener is cut before anybody else's page loads there.
 
 import type { StartForm } from '../../shared/flow.ts'
+import { createFlowId } from '../../shared/ids.ts'
 
 /** An empty window, or null when the browser blocks it. Call it in the user's gesture. */
 export const openPopup = (): Window | null =>
   // Nobody can guess the name, so no other page can send this window somewhere.
-  open('', crypto.getRandomValues(new Uint32Array(4)).join(''), 'popup,width=600,height=760')
+  open('', createFlowId(), 'popup,width=600,height=760')
 
 /** Makes the form send `data` when it is submitted. The values are never in the document. */
 export function fillStart(form: HTMLFormElement, action: string, data: StartForm): void {
@@ -27,14 +28,11 @@ export function fillStart(form: HTMLFormElement, action: string, data: StartForm
 export function startInPopup(popup: Window, action: string, data: StartForm, onBlocked: () => void): void {
   popup.opener = null
   popup.document.addEventListener('securitypolicyviolation', onBlocked)
-  submitStart(popup.document, action, data)
+  startIn(popup.document, action, data)
 }
 
-/** Starts in place of the whole page. */
-export const startInPage = (action: string, data: StartForm): void =>
-  submitStart(document, action, data, '_top')
-
-function submitStart(page: Document, action: string, data: StartForm, target = ''): void {
+/** Starts in place of what the page shows, or of the whole page with `_top` as target. */
+export function startIn(page: Document, action: string, data: StartForm, target = ''): void {
   const form = page.createElement('form')
   form.hidden = true
   form.target = target

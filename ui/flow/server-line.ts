@@ -71,11 +71,12 @@ export class ServerLine {
   }
 
   /**
-   * Hands over the values, beginning a flow where `open` is none that can take them. The attempt is told before the
-   * server knows of it, so that it can be cancelled; `isOver` tells that it was.
+   * Hands over the values, beginning a flow where `open` is none that can take them; without values, one that asks what
+   * was asked after authorisation. The attempt is told before the server knows of it, so that it can be cancelled;
+   * `isOver` tells that it was.
    */
   deliver(
-    submission: Submission,
+    submission: Submission | undefined,
     open: Pick<Attempt, 'purpose'> & Partial<Attempt>,
     { onBegin, isOver }: { readonly onBegin: (attempt: Attempt) => void; readonly isOver: () => boolean },
   ): Promise<FlowView | undefined> {
@@ -88,13 +89,14 @@ export class ServerLine {
         onBegin({ id: flowId, purpose, token, version, posted: false })
         const begun = await this.#call(
           'flows.begin',
-          { flowId, integration, ...(accountId && { accountId }) },
+          { flowId, integration, ...(accountId && { accountId }), ...(!submission && { configure: true }) },
           { token },
         )
         if (isOver()) return undefined
+        if (!submission) return begun
         version = begun.version
       }
-      return this.#call('flows.submit', { flowId, version, ...submission }, { token })
+      return submission && this.#call('flows.submit', { flowId, version, ...submission }, { token })
     })
   }
 

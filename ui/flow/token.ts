@@ -81,7 +81,7 @@ async function mint(
     throw error instanceof ConnectError ? error : refused({ cause: error })
   }
   const { token = '', expiresAt = '' } =
-    reply && typeof reply === 'object' ? reply : { token: reply, expiresAt: '' }
+    typeof reply === 'object' && reply ? reply : { token: reply, expiresAt: '' }
   // Whatever a backend answers, the pattern takes nothing but a token.
   if (!connectTokenPattern.test(token)) throw localError('connect_token_invalid', 'No connect token.')
   return { token, until: (Date.parse(expiresAt) || Infinity) - marginMs }
