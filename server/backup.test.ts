@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { MongoClient } from 'mongodb'
+import { backends } from './connect/fixtures/backends.ts'
 import {
   accountOf,
   apiKeyOf,
@@ -132,5 +134,44 @@ describe('a backup of a SQLite store', () => {
       encoding: 'utf8',
     })
     assert.equal(stdout.trim(), '0')
+  })
+})
+
+const mongodb = backends.find(({ name }) => name === 'mongodb')
+
+describe('a backup of a MongoDB store', { skip: mongodb?.skip }, () => {
+  /** What mongodump and mongorestore do: every document of every collection, and nothing else. */
+  async function copyDatabase(from: string, to: string): Promise<number> {
+    const [source, target] = [new MongoClient(from), new MongoClient(to)]
+    try {
+      let copied = 0
+      for (const { name } of await source.db().listCollections({}, { nameOnly: true }).toArray()) {
+        const documents = await source.db().collection(name).find().toArray()
+        if (documents.length > 0) await target.db().collection(name).insertMany(documents)
+        copied += documents.length
+      }
+      return copied
+    } finally {
+      await source.close()
+      await target.close()
+    }
+  }
+
+  it('opens in a fresh database with the keys it was written with, and with no others', async () => {
+    assert.ok(mongodb)
+    const [from, to] = [mongodb.open() ?? '', mongodb.open() ?? '']
+    try {
+      await seedConnections(from, k1, count)
+      assert.ok((await copyDatabase(from, to)) > count)
+      // What is restored needs nothing of what was there before.
+      await mongodb.drop(from)
+      await doesNotStart(to, `k1:${k2.slice(3)}`, /`k1` is not the one/)
+      await doesNotStart(to, k2, /`k1`, which is not configured/)
+      await opensAll(to, k1)
+      await opensAll(to, `${k2},${k1}`)
+    } finally {
+      await mongodb.drop(from)
+      await mongodb.drop(to)
+    }
   })
 })
