@@ -3,7 +3,7 @@
 // again. Wants libfaketime.
 
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,30 +13,14 @@ import { backends, isLong } from '../connect/fixtures/backends.ts'
 import { rotatingMethod, startRotating } from '../connect/fixtures/rotating.ts'
 import { baseUrl, connectDirectly, integrationOf, openWorkbench } from '../connect/fixtures/workbench.ts'
 import { until } from './fixtures/engine-fixture.ts'
-import { assertWhole, withScene, type FaultScene, type WorkerOptions } from './fixtures/fault-scene.ts'
+import { assertWhole, withScene, type FaultScene } from './fixtures/fault-scene.ts'
 import { extraAttempts } from './fixtures/history.ts'
-
-const library = ['x86_64', 'aarch64']
-  .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`)
-  .find(existsSync)
-const withoutLibrary = library === undefined && 'libfaketime is not installed'
+import { lyingClock, withoutLibrary } from './fixtures/lying-clock.ts'
 
 const tasks = 4
 const runCount = isLong ? 200 : 20
 const rounds = isLong ? 10 : 1
 const hourMs = 3_600_000
-
-/** A worker whose wall clock is told by a file, which may change while it runs. Its monotonic clock is left alone. */
-function lyingClock(file: string): WorkerOptions {
-  const env = {
-    LD_PRELOAD: library ?? '',
-    FAKETIME_TIMESTAMP_FILE: file,
-    FAKETIME_NO_CACHE: '1',
-    FAKETIME_DONT_FAKE_MONOTONIC: '1',
-    NO_FAKE_STAT: '1',
-  }
-  return { env }
-}
 
 /** No run was taken twice, and nothing was done twice. */
 function assertOnce(scene: FaultScene, ids: readonly string[]): void {
@@ -54,7 +38,8 @@ function assertOnce(scene: FaultScene, ids: readonly string[]): void {
 async function workAt(scene: FaultScene, told: string): Promise<void> {
   const file = join(scene.directory, 'clock')
   writeFileSync(file, told)
-  const workers = [await scene.startWorker(lyingClock(file)), await scene.startWorker(lyingClock(file))]
+  const env = lyingClock(file)
+  const workers = [await scene.startWorker({ env }), await scene.startWorker({ env })]
   const ids: string[] = []
   for (const worker of workers) {
     const events = Array.from({ length: runCount }, () => ({ name: 'steps', payload: { tasks, ms: 50 } }))
@@ -72,7 +57,7 @@ async function workAt(scene: FaultScene, told: string): Promise<void> {
 async function jump(scene: FaultScene): Promise<void> {
   const file = join(scene.directory, 'clock')
   writeFileSync(file, '+0')
-  const liar = await scene.startWorker({ ...lyingClock(file), concurrency: runCount })
+  const liar = await scene.startWorker({ env: lyingClock(file), concurrency: runCount })
   const ids = await scene.sendSteps(runCount, { tasks, ms: 2500, exactly: true })
   const begun = (): number => scene.history().filter(({ kind }) => kind === 'begun').length
   await until('it works', () => begun() >= runCount, 30_000)
