@@ -56,6 +56,7 @@ export default defineConfig({
           { text: 'Security', link: '/security' },
           { text: 'Reliability', link: '/reliability' },
           { text: 'What others got wrong', link: '/defects' },
+          { text: 'The original’s API', link: '/original-api' },
           { text: 'Browsers', link: '/browsers' },
           { text: 'Accessibility', link: '/accessibility' },
           { text: 'Compared with others', link: '/comparison' },
