@@ -69,6 +69,20 @@ export function checkCredential(of: Complainant, option: string, value: unknown)
 }
 
 /**
+ * The secrets that a provider may sign with, the newest first; none where the host has none: then no request is believed.
+ *
+ * @throws {@link AuthFlowError} as {@link checkCredential}
+ */
+export function checkSigningSecrets(
+  of: Complainant,
+  options: { readonly signingSecret?: string | readonly string[] | undefined },
+): readonly string[] {
+  if (!Object.hasOwn(options, 'signingSecret')) return []
+  const given = Array.isArray(options.signingSecret) ? options.signingSecret : [options.signingSecret]
+  return given.map((secret) => checkCredential(of, 'signingSecret', secret))
+}
+
+/**
  * The host's app, complete for the way in which it proves itself (default by its secret).
  *
  * @throws {@link AuthFlowError} `missing_option` and `invalid_option`, naming `oauth.clientId` and so on

@@ -84,7 +84,7 @@ export function shopifySources(options: ShopifySourceOptions): ShopifySources {
         if (appSecrets.length === 0)
           throw new AuthFlowError(
             'missing_option',
-            `${self.name} (${self.id}): webhooks need \`oauth\`, whose secret signs them.`,
+            `${self.name} (${self.id}): webhooks need \`oauth\`, whose secret signs them, or \`signingSecret\`.`,
           )
         return { data: { id: await create(self, queryFor(options, context), context) } }
       },

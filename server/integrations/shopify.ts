@@ -9,6 +9,7 @@ import {
   checkAuthSource,
   checkCredential,
   checkId,
+  checkSigningSecrets,
   optionError,
   type Complainant,
   type OAuthAppOptions,
@@ -50,6 +51,11 @@ export interface ShopifyOptions<Id extends string = string> {
   readonly connect?: boolean
   /** The host's Shopify app. Needed with `connect`. */
   readonly oauth?: OAuthAppOptions
+  /**
+   * Secrets of the app that webhooks may be signed with beside `oauth.clientSecret`: the old one while it is being changed,
+   * because Shopify signs with it until it is revoked. Alone with `accessToken`, whose custom app has one too.
+   */
+  readonly signingSecret?: string | readonly string[] | undefined
   /** Version of the Admin API (default `2026-10`). */
   readonly apiVersion?: string
   /** Another place than the shops themselves, for stand-ins. */
@@ -163,7 +169,10 @@ export class Shopify<const Id extends string = string> extends ProviderIntegrati
       integration: this,
       apiUrl: (of) => `${address(of)}/admin/api/${apiVersion}/graphql.json`,
       own: { shop, accessToken },
-      appSecrets: oauth?.clientSecret === undefined ? [] : [oauth.clientSecret],
+      appSecrets: [
+        ...(oauth?.clientSecret === undefined ? [] : [oauth.clientSecret]),
+        ...checkSigningSecrets(self, options),
+      ],
     })
   }
 

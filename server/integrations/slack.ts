@@ -7,7 +7,13 @@ import { z } from 'zod'
 import type { OAuth2Auth } from '../../shared/auth.ts'
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { IO, Json, TaskOptions } from '../jobs/job.ts'
-import { checkAuthSource, checkCredential, checkId, type Complainant } from './checked-options.ts'
+import {
+  checkAuthSource,
+  checkCredential,
+  checkId,
+  checkSigningSecrets,
+  type Complainant,
+} from './checked-options.ts'
 import { readAs } from './json-request.ts'
 import { slackLimits } from './slack-limits.ts'
 import { failureError, member, retryAfterMs, type ProviderFailure } from './provider-failure.ts'
@@ -128,7 +134,7 @@ export class Slack<const Id extends string = string> extends ProviderIntegration
     super({ id: options.id, provider: 'slack', name, authSource, connect, endpoints, limits: slackLimits })
     this.#options = options
     this.#apiUrl = apiUrl
-    this.sources = slackSources(self, this, signingSecrets(self, options))
+    this.sources = slackSources(self, this, checkSigningSecrets(self, options))
   }
 
   override cloneForRun(io: IO, connectionKey: string, auth?: OAuth2Auth): Slack<Id> {
@@ -230,13 +236,6 @@ function explainTo(self: Complainant, error: unknown): unknown {
   const failure = failureOf(error)
   if (failure === undefined) return error
   return isAuthFlowError(failure) ? failure : failureError(self, failure)
-}
-
-/** Empty where the host has none: then no request is believed. */
-function signingSecrets(self: Complainant, options: SlackOptions): readonly string[] {
-  if (!Object.hasOwn(options, 'signingSecret')) return []
-  const given = Array.isArray(options.signingSecret) ? options.signingSecret : [options.signingSecret]
-  return given.map((secret) => checkCredential(self, 'signingSecret', secret))
 }
 
 const postedReply = z.object({

@@ -31,6 +31,8 @@ export interface SandboxShopify extends StandIn<{ readonly origin: string }> {
     readonly topic: string
     readonly uri: string
   }[]
+  /** Removes one, as its shop's administrator can; false when there is none. */
+  removeHook(id: string): Promise<boolean>
   /** Webhook requests that were sent since the start; the last 1000. */
   deliveries(): readonly SandboxDelivery[]
 }
@@ -266,9 +268,17 @@ export async function startShopify(options: StandInOptions): Promise<Running<San
 }
 
 /** What a test or the demo sees. */
-const viewsOf = ({ data }: StateFile, courier: Courier) => ({
+const viewsOf = (state: StateFile, courier: Courier) => ({
   shops: Object.keys(shops),
-  products: (): SandboxProduct[] => structuredClone(data.shopify.products),
-  hooks: () => structuredClone(data.shopify.hooks),
+  products: (): SandboxProduct[] => structuredClone(state.data.shopify.products),
+  hooks: () => structuredClone(state.data.shopify.hooks),
+  async removeHook(id: string): Promise<boolean> {
+    const { hooks } = state.data.shopify
+    const at = hooks.findIndex((hook) => hook.id === id)
+    if (at < 0) return false
+    hooks.splice(at, 1)
+    await state.save()
+    return true
+  },
   deliveries: () => courier.deliveries(),
 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import { events as airtableEvents } from '../integrations/airtable.ts'
 import { events as shopifyEvents } from '../integrations/shopify.ts'
@@ -8,6 +9,7 @@ import { until } from '../jobs/fixtures/engine-fixture.ts'
 import type { Json } from '../jobs/job.ts'
 import { DynamicTrigger } from './dynamic-trigger.ts'
 import {
+  shopifyOldSecret,
   slackSigningSecret,
   startWorld,
   type World,
@@ -193,7 +195,48 @@ describe('shopify.sources.shop', () => {
     await until('the job', () => of('product').length === 1)
     assert.deepEqual([of('product')[0]?.account, of('product')[0]?.key], ['s', 'products'])
     assert.equal(dig(of('product')[0]?.payload, 'title'), 'Lamp')
+  })
+
+  const subscriptions = () => world.sandbox.shopify.hooks()
+
+  it('believes the app’s old secret while it is being changed, and no other', async () => {
+    const sent = world.sandbox.shopify.deliveries().at(-1)
+    const body = JSON.stringify({ ...JSON.parse(sent?.body ?? ''), id: 77, title: 'Signed before' })
+    const post = async (secret: string, webhookId: string) => {
+      const signature = createHmac('sha256', secret).update(body).digest('base64')
+      const headers = {
+        ...sent?.headers,
+        'x-shopify-webhook-id': webhookId,
+        'x-shopify-hmac-sha256': signature,
+      }
+      return (await fetch(sent?.url ?? '', { method: 'POST', body, headers })).status
+    }
+    assert.equal(await post('d'.repeat(32), 'a'), 401)
+    assert.equal(await post(shopifyOldSecret, 'b'), 200)
+    await until('the job', () => of('product').length === 2)
+    assert.equal(dig(of('product')[1]?.payload, 'title'), 'Signed before')
+  })
+
+  it('makes again what was deleted at the shop', async () => {
+    const [old] = subscriptions()
+    assert.equal(await world.sandbox.shopify.removeHook(old?.id ?? ''), true)
+    await world.connect('shopify-customers', 's', { values: { shop: 'acme.myshopify.com' } })
+    await until('the subscription', () => subscriptions().length === 1)
+    assert.equal(subscriptions()[0]?.uri, old?.uri)
+  })
+
+  it('is removed on disconnect, and made again on reconnect', async () => {
+    const [url] = subscriptions().map(({ uri }) => uri)
+    await world.client.connections.disconnect({ integration: 'shopify-customers', accountId: 's' })
+    await until('the subscription to go', () => subscriptions().length === 0)
+    assert.equal((await fetch(url ?? '', { method: 'POST', body: '{}' })).status, 404)
+    await world.connect('shopify-customers', 's', { values: { shop: 'acme.myshopify.com' } })
+    await until('the subscription', () => subscriptions().length === 1)
+    await until('active', async () => (await triggers.product.get('products')).state === 'active')
+  })
+
+  it('is removed on unregister', async () => {
     await triggers.product.unregister('products')
-    assert.equal(world.sandbox.shopify.hooks().length, 0)
+    assert.equal(subscriptions().length, 0)
   })
 })
