@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs'
 import { defineConfig } from 'vitepress'
 
 const reference = readdirSync(new URL('../reference', import.meta.url))
+  .filter((file) => file.endsWith('.md'))
   .map((file) => file.replace(/\.md$/, ''))
   .sort()
   .map((name) => ({ text: name.replace('integrations-', 'integrations/'), link: `/reference/${name}` }))
@@ -20,6 +21,8 @@ export default defineConfig({
   srcExclude: ['node_modules/**', 'examples/**'],
   // The pages are read in the repository, too, where they point at files outside of docs/.
   ignoreDeadLinks: [/^(\.\/)?\.\.\//],
+  // The usual colours of code are too pale on the theme's grey.
+  markdown: { theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' } },
   vue: { template: { compilerOptions: { isCustomElement: (tag) => tag.startsWith('auth-') } } },
   themeConfig: {
     search: { provider: 'local' },
@@ -38,27 +41,37 @@ export default defineConfig({
           { text: 'States of a flow', link: '/states' },
           { text: 'Frameworks', link: '/frameworks' },
           { text: 'Hosted page', link: '/hosted' },
+          { text: 'Providers', link: '/providers' },
+        ],
+      },
+      {
+        text: 'Connections and jobs',
+        items: [
           { text: 'Connections', link: '/connections' },
           { text: 'Refreshing', link: '/refresh' },
           { text: 'Inside a run', link: '/jobs' },
-          { text: 'Limits', link: '/limits' },
           { text: 'Schedules and webhooks', link: '/triggers' },
-          { text: 'Providers', link: '/providers' },
-          { text: 'Triggers', link: '/triggers' },
+          { text: 'Limits', link: '/limits' },
+        ],
+      },
+      {
+        text: 'Running it',
+        items: [
+          { text: 'Operations', link: '/operations' },
           { text: 'Keys and backups', link: '/keys' },
           { text: 'Watching it', link: '/observability' },
-          { text: 'Operations', link: '/operations' },
           { text: 'Command line', link: '/cli' },
-          { text: 'Connections', link: '/connections' },
-          { text: 'Refreshing', link: '/refresh' },
-          { text: 'Schedules and webhooks', link: '/triggers' },
-          { text: 'Refreshing', link: '/refresh' },
+        ],
+      },
+      {
+        text: 'What it promises',
+        items: [
           { text: 'Security', link: '/security' },
           { text: 'Reliability', link: '/reliability' },
-          { text: 'What others got wrong', link: '/defects' },
-          { text: 'The original’s API', link: '/original-api' },
           { text: 'Browsers', link: '/browsers' },
           { text: 'Accessibility', link: '/accessibility' },
+          { text: 'What others got wrong', link: '/defects' },
+          { text: 'The original’s API', link: '/original-api' },
           { text: 'Compared with others', link: '/comparison' },
         ],
       },

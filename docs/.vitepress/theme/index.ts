@@ -3,6 +3,7 @@
 import type { Theme } from 'vitepress'
 import DefaultTheme from 'vitepress/theme'
 import LiveExample from './live-example.vue'
+import './contrast.css'
 
 export default {
   extends: DefaultTheme,
