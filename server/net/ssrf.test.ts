@@ -6,7 +6,8 @@ import { after, describe, it } from 'node:test'
 import { z } from 'zod'
 import { printFigure } from '../../scripts/figure.ts'
 import type { Auth } from '../../shared/auth.ts'
-import { isAuthFlowError } from '../../shared/errors.ts'
+import { AuthFlowError, isAuthFlowError, isErrorCode } from '../../shared/errors.ts'
+import { sendWebhook } from '../connect/webhook-endpoints.ts'
 import { Airtable } from '../integrations/airtable.ts'
 import { defineFields } from '../integrations/field-set.ts'
 import { Github } from '../integrations/github.ts'
@@ -21,6 +22,7 @@ import { oauthMethod } from '../oauth/fixtures/methods.ts'
 import { authorizationLocation } from '../oauth/pushed-authorization.ts'
 import { refreshTokens } from '../oauth/refresh.ts'
 import { revokeGrant } from '../oauth/revoke.ts'
+import { readTokenResponse } from '../oauth/token-response.ts'
 import { listen } from '../oauth/fixtures/listen.ts'
 import { startCanary } from './fixtures/canary.ts'
 import { startDns } from './fixtures/dns-stand-in.ts'
@@ -67,6 +69,21 @@ const formMethod = {
   identify: async () => ({ identity: { id: 'a', label: 'A' } }),
 } as const
 
+/** All but its signature is as it should be: that is looked at last, with the keys. */
+function idToken(nonce: string): string {
+  const seconds = Math.floor(Date.now() / 1000)
+  const claims = {
+    iss: publicOrigin,
+    aud: 'client-1',
+    sub: 'a',
+    iat: seconds,
+    exp: seconds + 600,
+    nonce,
+  }
+  const parts = [{ alg: 'RS256', kid: 'k1' }, claims].map((part) => JSON.stringify(part))
+  return [...parts, 'x'.repeat(256)].map((part) => Buffer.from(part).toString('base64url')).join('.')
+}
+
 /** Everything that the server sends to an address which somebody may have a say in. */
 const requests: Readonly<Record<string, (url: string, fetch: GuardedFetch) => Promise<unknown>>> = {
   'the exchange of a code': (url, fetch) =>
@@ -108,6 +125,38 @@ const requests: Readonly<Record<string, (url: string, fetch: GuardedFetch) => Pr
       },
       ['read'],
     ),
+  'a pushed authorization at a server that the user chose': (url, fetch) =>
+    authorizationLocation(
+      {
+        method: oauthMethod(publicOrigin, {
+          fields: defineFields(z.object({ server: z.string().meta({ title: 'Server' }) })),
+          appAt: () => client,
+          pushedAuthorizationUrl: ({ server = '' }) => server,
+        }),
+        fields: { server: url },
+        fetch,
+      },
+      {
+        state: 'state',
+        redirectUri: `${publicOrigin}/callback`,
+        scopes: ['read'],
+        codeChallenge: 'c'.repeat(43),
+      },
+    ),
+  'the keys of an ID token': (url, fetch) =>
+    readTokenResponse(
+      'authorization_code',
+      { method: oauthMethod(publicOrigin, { oidc: { jwksUrl: () => url } }), fields, fetch },
+      Response.json({ access_token: 'at', token_type: 'bearer', id_token: idToken('nonce') }),
+      'nonce',
+    ),
+  'a message to the host': async (url, fetch) => {
+    const endpoint = { id: 'host', url, sign: () => 'v1,signature' }
+    const outcome = await sendWebhook(fetch, endpoint, { id: 'msg_1', body: '{}', now: Date.now() })
+    // It is tried again later, so that nothing is thrown.
+    if (outcome.state === 'refused' && isErrorCode(outcome.code)) throw new AuthFlowError(outcome.code)
+    return outcome
+  },
   'the registration of a webhook': async (url, fetch) => {
     const github = new Github({ id: 'github', token: 'token', endpoints: { apiUrl: url } })
     return github.sources.repo.create({
