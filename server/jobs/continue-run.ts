@@ -96,6 +96,7 @@ export async function continueRun(
   const isFirst = await store.insert(events, event)
   const stored = isFirst ? event : await store.get(events, id)
   await next.intake.dispatch(stored ?? event)
+  await store.remove(dispatches, id)
   return (stored ?? event).targets[0]?.runId ?? ''
 }
 

@@ -1,62 +1,33 @@
-// Taking events in: judged before anything is stored, stored once by the sender's id, and turned into runs. A store
-// with cheap transactions takes the event, the hints and the runs in one; elsewhere the event is stored first as
-// pending, and whoever finds it so can finish.
+// Taking events in: judged before anything is stored, and stored once by the sender's id; then the same event again has
+// the same answer, and another one under its id is refused.
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import { follow } from '../../shared/tracing.ts'
-import type { Wakeup } from '../queue/queue.ts'
-import { insertStep, vacantStep, type NewDocument, type Step } from '../store/store.ts'
+import type { NewDocument } from '../store/store.ts'
 import { canonicalJson } from './canonical-json.ts'
 import type { EngineCore } from './core.ts'
 import { deliverAtOf, insertDelayed, markDelivered, rewriteDelayed } from './delayed-events.ts'
 import type { EventInput, EventOrigin, EventRecord, SendEventOptions } from './engine.ts'
-import { openBody, sealBody, targetsOf, toRecord, type EventContent } from './event-document.ts'
+import { EventDispatch, type NewEvent, type RunTaker } from './event-dispatch.ts'
+import { openBody, sealBody, targetsOf, toRecord } from './event-document.ts'
 import { checkFacts, checkSender, payloadLimit, toText } from './event-input.ts'
-import { tellWaits, topicOf, waitsOf } from './event-waits.ts'
+import { topicOf } from './event-waits.ts'
 import { judgeAll, runOf, type InvokeRequest } from './invoke-request.ts'
 import type { Json } from './job.ts'
-import type { Claim } from './journal.ts'
-import { lanesOf, waits, type LaneRef, type WaitDocument } from './lane-records.ts'
-import { newBlockedRun, newRun } from './new-run.ts'
 import type { InvokeItem } from './outside-io.ts'
 import {
   createEventId,
   delays,
-  dispatches,
   eventKey,
   events,
-  runs,
   type EventDocument,
   type ParentLink,
-  type RunDocument,
-  type Target,
 } from './records.ts'
 import { defaultSource, invokeEvent, invokeSource } from './event-sources.ts'
 import type { JobRegistry } from './registry.ts'
-import { eventWaits } from './wait-records.ts'
 
 /** Providers send what they send; the body of a webhook request may have as much. */
 const triggeredLimit = 1024 * 1024
-const chunkSize = 500
-/** More than these are not put into one transaction. */
-const transactedTargets = 100
-
-/** A worker of this process that may take new runs at once, without a detour through the queue. */
-export interface RunTaker {
-  /**
-   * Resolves when there is a free slot, or when waiting for one is not worth it any more: after a second at most.
-   * Undefined when there is nothing to wait for.
-   */
-  awaitSlot(): Promise<void> | undefined
-  /** A claim on a free slot for a run of the job, if there is one and no older run waits for it. */
-  reserve(target: Target): Claim | undefined
-  /** The run was stored with the claim in it: run it. */
-  adopt(run: RunDocument, event: EventDocument, content: EventContent): void
-  /** The run was not stored: the slot is free again. */
-  giveBack(): void
-  /** It is not known whether the run was stored with the claim in it. */
-  doubt(runId: string): void
-}
 
 /** How an event comes in. */
 interface Way {
@@ -76,9 +47,7 @@ interface Way {
 }
 
 /** A checked event. */
-interface Intake {
-  readonly document: NewDocument<EventDocument>
-  readonly content: EventContent
+interface Intake extends NewEvent {
   /** The content as JSON. */
   readonly text: string
 }
@@ -87,12 +56,12 @@ interface Intake {
 export class EventIntake {
   readonly #core: EngineCore
   readonly #registry: JobRegistry
-  readonly #taker: RunTaker
+  readonly #dispatch: EventDispatch
 
   constructor(core: EngineCore, registry: JobRegistry, taker: RunTaker) {
     this.#core = core
     this.#registry = registry
-    this.#taker = taker
+    this.#dispatch = new EventDispatch(core, registry, taker)
   }
 
   /** See `JobEngine.sendEvent`. */
@@ -170,54 +139,16 @@ export class EventIntake {
   }
 
   async #store(intake: Intake): Promise<EventRecord> {
-    const { targets, pending } = intake.document
-    const { store, queue } = this.#core
-    if (pending)
-      return (await insertDelayed(this.#core, intake.document))
-        ? toRecord(intake.document)
-        : this.#repeat(intake)
-    const transacts = store.capabilities.cheapTransactions && queue.inStore !== undefined
-    const stored =
-      transacts && targets.length <= transactedTargets
-        ? await this.#transact(intake)
-        : await this.#insert(intake)
-    return stored ? toRecord(intake.document) : this.#repeat(intake)
+    const { document } = intake
+    const stored = await (document.pending === true
+      ? insertDelayed(this.#core, document)
+      : this.#dispatch.tryStore(intake))
+    return stored ? toRecord(document) : this.#repeat(intake)
   }
 
-  /** Makes the runs of a pending event. Safe to repeat, and for several processes at once. */
-  async dispatch(event: NewDocument<EventDocument>): Promise<void> {
-    const { store, queue } = this.#core
-    for (let from = 0; from < event.targets.length; from += chunkSize) {
-      const chunk = event.targets.slice(from, from + chunkSize)
-      const createdAt = this.#core.now()
-      const due: Target[] = []
-      const blocked: NonNullable<ReturnType<typeof newBlockedRun>>[] = []
-      for (const target of chunk) {
-        const made = newBlockedRun({ event, target, createdAt }, this.#lanesOf(target, event))
-        if (made === undefined) due.push(target)
-        else blocked.push(made)
-      }
-      await queue.add(due.map((target) => hintOf(target, createdAt)))
-      await Promise.all([
-        ...due.map((target) => store.insert(runs, newRun({ event, target, createdAt }))),
-        ...blocked.map(({ run }) => store.insert(runs, run)),
-      ])
-      // After their runs: a wait whose run is not there would be taken for a stale one.
-      await this.#enter(blocked.map(({ wait }) => wait))
-    }
-    if (event.topic !== undefined) await tellWaits(this.#core, event)
-    await store.remove(dispatches, event.id)
-  }
-
-  #lanesOf({ job, version }: Target, { accountId }: Pick<EventDocument, 'accountId'>): readonly LaneRef[] {
-    return lanesOf(this.#registry.limitOf(job, version), accountId)
-  }
-
-  async #enter(entered: readonly NewDocument<WaitDocument>[]): Promise<void> {
-    if (entered.length === 0) return
-    const { store, lanes } = this.#core
-    await Promise.all(entered.map((wait) => store.insert(waits, wait)))
-    void lanes.admit(entered)
+  /** See {@link EventDispatch.dispatch}. */
+  dispatch(event: NewDocument<EventDocument>): Promise<void> {
+    return this.#dispatch.dispatch(event)
   }
 
   #judge(event: EventInput, way: Way): Intake {
@@ -269,70 +200,13 @@ export class EventIntake {
     return { document, content, text }
   }
 
-  async #transact({ document, content }: Intake): Promise<boolean> {
-    const { store, queue, now } = this.#core
-    // A run that is stored as claimed costs four writes; one that goes through the queue, seven.
-    const slot = document.targets.length === 1 ? this.#taker.awaitSlot() : undefined
-    if (slot !== undefined) await slot
-    const createdAt = now()
-    const steps: Step[] = [insertStep(events, document)]
-    if (document.topic !== undefined) {
-      // Where a run waits for it, the event is stored as one that is still to be told of.
-      const { from, to } = waitsOf(document.topic)
-      steps.unshift(vacantStep(eventWaits, from, to))
-    }
-    const hints: Wakeup[] = []
-    const taken: NewDocument<RunDocument>[] = []
-    const entered: NewDocument<WaitDocument>[] = []
-    for (const target of document.targets) {
-      const origin = { event: document, target, createdAt }
-      const blocked = newBlockedRun(origin, this.#lanesOf(target, document))
-      if (blocked !== undefined) {
-        entered.push(blocked.wait)
-        steps.push(insertStep(runs, blocked.run), insertStep(waits, blocked.wait))
-        continue
-      }
-      const claim = this.#taker.reserve(target)
-      const run = newRun(origin, claim)
-      if (claim === undefined) hints.push(hintOf(target, createdAt))
-      else taken.push(run)
-      steps.push(insertStep(runs, run))
-    }
-    steps.push(...(queue.inStore?.steps(hints) ?? []))
-    let done = false
-    try {
-      done = await store.transact(steps)
-    } catch (error) {
-      for (const { id } of taken) this.#taker.doubt(id)
-      throw error
-    } finally {
-      if (!done) for (const _ of taken) this.#taker.giveBack()
-    }
-    if (!done) return false
-    if (hints.length > 0) queue.inStore?.announce(hints)
-    if (entered.length > 0) void this.#core.lanes.admit(entered)
-    for (const run of taken) this.#taker.adopt({ ...run, version: 1 }, { ...document, version: 1 }, content)
-    return true
-  }
-
-  async #insert({ document }: Intake): Promise<boolean> {
-    const { store } = this.#core
-    const { id, createdAt } = document
-    // Before the event: an event without it would never be finished.
-    const isDispatched = document.targets.length > 0 || document.topic !== undefined
-    if (isDispatched) await store.insert(dispatches, { id, scope: 'dispatch', createdAt })
-    if (!(await store.insert(events, document))) return false
-    if (isDispatched) await this.dispatch(document)
-    return true
-  }
-
   /** The id was there before: the same event again, or another one under its name. */
   async #repeat(intake: Intake): Promise<EventRecord> {
     const { document, content } = intake
     const before = await this.#core.store.get(events, document.id)
     if (before === undefined) {
       // Somebody waits for it; or a run of its was there, left from an event that has been deleted.
-      if (await this.#insert(intake)) return toRecord(document)
+      if (await this.#dispatch.insert(intake)) return toRecord(document)
       if ((await this.#core.store.get(events, document.id)) !== undefined) return this.#repeat(intake)
       throw new AuthFlowError('conflict', 'The event is being deleted. Send it again.')
     }
@@ -364,7 +238,7 @@ export class EventIntake {
   async deliver(id: string): Promise<void> {
     const event = await markDelivered(this.#core, id, (facts) => this.#registry.matching(facts))
     if (event === 'early') return
-    if (event !== undefined) await this.dispatch(event)
+    if (event !== undefined) await this.#dispatch.dispatch(event)
     await this.#core.store.remove(delays, id)
   }
 }
@@ -372,5 +246,3 @@ export class EventIntake {
 /** The account of an event, checked; the source of an invocation is the engine's own. */
 const accountOf = (event: EventInput, { accountId, isInvoked }: Way): string | null =>
   checkSender(isInvoked === true ? {} : event, accountId)
-
-const hintOf = ({ runId, job, version }: Target, dueAt: number): Wakeup => ({ runId, job, version, dueAt })

@@ -55,7 +55,7 @@ export async function tellWaits(
   event: EventDocument | Omit<EventDocument, 'version'>,
 ): Promise<void> {
   const { store, environment } = core
-  const bounds = waitsOf(topicOf(environment, event))
+  const bounds = waitsOf(event.topic ?? topicOf(environment, event))
   let content: EventContent | undefined
   let { from } = bounds
   for (;;) {

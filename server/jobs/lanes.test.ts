@@ -181,6 +181,7 @@ for (const backend of backends) {
       await fixture.engine.start()
       await send(fixture, times(3, 'ada'), 'one')
       await send(fixture, times(3, 'ada'), 'two')
+      await until('two have begun', () => stage.begun[1])
       await stage.endAll(6)
       assert.equal(stage.most, 2)
       await until('the lane is empty', () => isIdle(fixture))
@@ -193,6 +194,7 @@ for (const backend of backends) {
       const [first, second] = fixtures
       assert.ok(first && second)
       await Promise.all([send(first, times(10, 'ada')), send(second, times(10, 'bob'))])
+      await until('two have begun', () => stage.begun[1])
       await stage.endAll(20)
       assert.equal(stage.most, 2)
       await until('the lane is empty', () => isIdle(first))

@@ -48,10 +48,12 @@ export interface EventDocument extends StoredDocument {
   readonly continues?: string
 }
 
-/** An event whose runs are being made; written before the event, removed when they are there. Same id as the event. */
+/** Events whose runs are being made; written before the events, removed when the runs are there. */
 export interface DispatchDocument extends StoredDocument {
   readonly scope: 'dispatch'
   readonly createdAt: number
+  /** Ids of the events; absent where there is one, whose id it has itself. */
+  readonly events?: readonly string[]
 }
 
 /** An event that is to be delivered later. Same id as the event; always written in one transaction with it. */

@@ -6,12 +6,22 @@ import type { EventIntake } from './event-intake.ts'
 import { HintFeeder, hintOf } from './hint-feeder.ts'
 import { tellMissing } from './missing-connection.ts'
 import { tellParked } from './parking.ts'
-import { dispatches, events, parkings, places, runs, type RunDocument } from './records.ts'
+import {
+  dispatches,
+  events,
+  parkings,
+  places,
+  runs,
+  type DispatchDocument,
+  type RunDocument,
+} from './records.ts'
 import type { JobRegistry } from './registry.ts'
 import { sweepEnding } from './run-ending.ts'
 
 /** Whoever sends an event gets this long to dispatch it. */
 const pendingAfterMs = 5000
+/** An event that is not stored so long after its note was never stored. */
+const forgottenAfterMs = 60_000
 /** A run is late when it has been due for this long. */
 const lateAfterMs = 30_000
 const goneAfterMs = 15 * 60_000
@@ -63,7 +73,7 @@ export class Upkeep {
   }
 
   async #finishDispatch(): Promise<void> {
-    const { core, intake } = this.#options
+    const { core } = this.#options
     const to = core.now() - pendingAfterMs
     const { items } = await core.store.list(dispatches, {
       index: 'all',
@@ -71,12 +81,19 @@ export class Upkeep {
       to,
       limit: pageSize,
     })
-    for (const { id } of items) {
-      const event = await core.store.get(events, id)
-      // Without its event, nothing was taken in.
-      if (event === undefined) await core.store.remove(dispatches, id)
-      else await intake.dispatch(event)
-    }
+    for (const note of items) await this.#finishNote(note)
+  }
+
+  /** Of an event that is not there nothing was taken in, unless its sender is slower than any write may be. */
+  async #finishNote({ id, createdAt, events: ids = [id] }: DispatchDocument): Promise<void> {
+    const { core, intake } = this.#options
+    const found = await core.store.getMany(events, ids)
+    for (const event of found) await intake.dispatch(event)
+    const stored = new Set(found.map((event) => event.id))
+    const missing = ids.filter((event) => !stored.has(event))
+    if (missing.length === 0 || core.now() - createdAt > forgottenAfterMs)
+      await core.store.remove(dispatches, id)
+    else if (found.length > 0) await core.store.update(dispatches, id, {}, { set: { events: missing } })
   }
 
   async #remindOf(state: 'queued' | 'waiting'): Promise<void> {

@@ -12,6 +12,7 @@ import type { Raw } from './mongo-document.ts'
 import { Lane } from './mongo-writes.ts'
 import { encodeCursor } from './page.ts'
 import type { PageQuery } from './page.ts'
+import { MongoRanges, type IdRange } from './mongo-ranges.ts'
 import { MongoReads } from './mongo-reads.ts'
 import type { CountQuery, DocumentSet, StoredDocument } from './store.ts'
 
@@ -26,6 +27,7 @@ export class MongoSet {
   readonly updates: Lane<UpdateItem>
   readonly removes: Lane<RemoveItem>
   readonly reads: MongoReads
+  readonly ranges: MongoRanges
   readonly #indexed: ReadonlySet<string>
 
   constructor(
@@ -41,6 +43,7 @@ export class MongoSet {
     this.updates = new Lane(bulksInFlight, (items) => bulk.update(items))
     this.removes = new Lane(bulksInFlight, (items) => bulk.remove(items))
     this.reads = new MongoReads(this, now)
+    this.ranges = new MongoRanges((range) => this.range(range, now()))
   }
 
   /** The document, if its indexed fields can be. */
@@ -69,7 +72,7 @@ export class MongoSet {
     })
   }
 
-  async range(from: string, to: string, limit: number, nowMs: number): Promise<Fields[]> {
+  async range({ from, to, limit }: IdRange, nowMs: number): Promise<Fields[]> {
     const filter = { _id: { $gte: from, $lt: to }, ...notExpired(nowMs) }
     const raws = await this.collection.find(filter, { sort: { _id: 1 }, limit }).toArray()
     return raws.map(fromRaw)

@@ -245,7 +245,7 @@ class MongoStore implements Store {
     checkBound(from, 'from')
     checkBound(to, 'to')
     checkLimit(limit)
-    const found = await this.#read(() => target.range(from, to, limit, this.now()))
+    const found = await this.#read(() => target.ranges.get({ from, to, limit }))
     return found.map((fields) => typed<T>(fields))
   }
 
