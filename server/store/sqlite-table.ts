@@ -132,12 +132,29 @@ export class SqliteTable {
     return fields === undefined || isExpired(fields, nowMs) ? undefined : fields
   }
 
-  /** Text of the changed document, or undefined when it is not there or does not match. */
-  update(id: string, terms: readonly Term[], edit: Edit, nowMs: number): string | undefined {
+  /** The changed document, which is the caller's; undefined when it is not there or does not match. */
+  updateAndGet(id: string, terms: readonly Term[], edit: Edit, nowMs: number): Fields | undefined {
+    const fields = this.#change(id, terms, edit, nowMs)
+    if (fields === undefined) return undefined
+    const body = this.planRewrite(id, fields, editedFields(edit))()
+    // The next change parses the text, so that nobody waits for that who waits for the document.
+    if (this.#kept.has(id)) this.#keep(id, body, body.length)
+    return fields
+  }
+
+  /** False when it is not there or does not match. */
+  update(id: string, terms: readonly Term[], edit: Edit, nowMs: number): boolean {
+    const fields = this.#change(id, terms, edit, nowMs)
+    if (fields === undefined) return false
+    this.planRewrite(id, fields, editedFields(edit))()
+    return true
+  }
+
+  #change(id: string, terms: readonly Term[], edit: Edit, nowMs: number): Fields | undefined {
     const fields = this.take(id)
     if (fields === undefined || isExpired(fields, nowMs) || !matches(fields, terms)) return undefined
     applyEdit(fields, edit)
-    return this.planRewrite(id, fields, editedFields(edit))()
+    return fields
   }
 
   /** False when it is not there or does not match. */

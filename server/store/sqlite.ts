@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AuthFlowError } from '../../shared/errors.ts'
-import { parseMatch } from './change.ts'
+import { parseMatch, type Edit, type Term } from './change.ts'
 import { checkBound, checkDocument, checkId, checkLimit, invalid, pageMax, typed } from './document.ts'
 import { checkLeaseMs, defaultBusyTimeoutMs, defaultStealMarginMs } from './options.ts'
 import type { CommonOptions } from './options.ts'
@@ -14,7 +14,7 @@ import { isBusy, isCannotOpen, loadSqliteDriver, rollBack, toStoreError } from '
 import type { SqlDatabase } from './sqlite-driver.ts'
 import { SqliteLeases } from './sqlite-lease.ts'
 import { createBase, migrateSqlite } from './sqlite-migrate.ts'
-import { SqliteTable, parseText } from './sqlite-table.ts'
+import { SqliteTable } from './sqlite-table.ts'
 import { parseSteps, runMoves } from './sqlite-transact.ts'
 import { SqliteWatch } from './sqlite-watch.ts'
 import { WriteQueue, retryDelayMs } from './sqlite-writes.ts'
@@ -198,8 +198,8 @@ class SqliteStore implements Store {
     change: Change<T>,
   ): Promise<boolean> {
     return this.#write(() => {
-      const update = this.#prepareUpdate(set, id, match, change)
-      return () => update() !== undefined
+      const { table, terms, edit } = this.#prepareUpdate(set, id, match, change)
+      return () => table.update(id, terms, edit, this.now())
     })
   }
 
@@ -209,8 +209,10 @@ class SqliteStore implements Store {
     match: Match<T>,
     change: Change<T>,
   ): Promise<T | undefined> {
-    const text = await this.#write(() => this.#prepareUpdate(set, id, match, change))
-    return text === undefined ? undefined : typed<T>(parseText(text))
+    return this.#write(() => {
+      const { table, terms, edit } = this.#prepareUpdate(set, id, match, change)
+      return () => typed<T>(table.updateAndGet(id, terms, edit, this.now()))
+    })
   }
 
   remove<T extends StoredDocument>(set: DocumentSet<T>, id: string, match?: Match<T>): Promise<boolean> {
@@ -337,12 +339,10 @@ class SqliteStore implements Store {
   #prepareUpdate<T extends StoredDocument>(
     set: DocumentSet<T>,
     ...[id, match, change]: [id: string, match: Match<T>, change: Change<T>]
-  ): () => string | undefined {
+  ): { table: SqliteTable; terms: readonly Term[]; edit: Edit } {
     const table = this.#table(set.name)
     checkId(id)
-    const terms = parseMatch(match)
-    const edit = table.parseEdit(change)
-    return () => table.update(id, terms, edit, this.now())
+    return { table, terms: parseMatch(match), edit: table.parseEdit(change) }
   }
 
   /** Checks now, writes with the next batch; also a failed check is a rejection. */
