@@ -2,6 +2,7 @@
 // two differ is listed. And no value that any field takes can lead an address of any integration elsewhere.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import '@shopify/shopify-api/adapters/node'
@@ -178,6 +179,16 @@ describe('D2: the shop', { timeout: 300_000 }, () => {
     }
     for (const [why, count] of seen)
       printFigure({ requirement: 'D2', name: `refused by us alone: ${why}`, value: count })
+  })
+
+  it('that we refuse alone is in docs/providers.md', () => {
+    const bullets =
+      readFileSync(new URL('../docs/providers.md', import.meta.url), 'utf8').match(/^- .*/gm) ?? []
+    for (const why of Object.keys(differences))
+      assert.ok(
+        bullets.some((bullet) => bullet.startsWith(`- ${why}`)),
+        why,
+      )
   })
 
   it('is found in what people paste', () => {
