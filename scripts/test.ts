@@ -1,13 +1,14 @@
 // Runs a suite of tests under `node --test`, which on Node 20 takes no patterns and runs nothing in silence.
 //
-//   tsx scripts/test.ts unit | mongo | e2e | faults | conformance | frameworks | browsers [--no-skips] [file or folder …]
+//   tsx scripts/test.ts unit | commands | mongo | e2e | faults | conformance | frameworks | browsers [--no-skips] [file …]
 //
-// `unit` needs nothing but npm packages. `mongo` runs the files that read TEST_MONGODB_URL and wants it set. `e2e`
+// `unit` and `commands` need nothing but npm packages; `commands` starts a process for nearly every case: the command line,
+// and the examples of the README. `mongo` runs the files that read TEST_MONGODB_URL and wants it set. `e2e`
 // drives the demo and servers in Chromium. `faults` kills, stops and starves processes: short, or long with
 // AUTHFLOW_LONG=1. `conformance` needs the packages of its own manifest.
 // `frameworks` installs, checks and drives the apps of demo/frameworks. `browsers` drives three engines, with the packages
 // of its own manifest. With --no-skips a skipped test is a failure; in
-// `unit` those that wait for TEST_MONGODB_URL are left to `mongo`.
+// `unit` and `commands` those that wait for TEST_MONGODB_URL are left to `mongo`.
 
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -16,10 +17,20 @@ import { run } from 'node:test'
 import type { TestEvent } from 'node:test/reporters'
 import { parseArgs } from 'node:util'
 import { listFiles, root } from './source-files.ts'
+import { groupFiles } from './test-groups.ts'
 import { TestTally, type SkippedTest, type TestTotals } from './test-tally.ts'
 
 const mongoVariable = 'TEST_MONGODB_URL'
-const suites = ['unit', 'mongo', 'e2e', 'faults', 'conformance', 'frameworks', 'browsers'] as const
+const suites = [
+  'unit',
+  'commands',
+  'mongo',
+  'e2e',
+  'faults',
+  'conformance',
+  'frameworks',
+  'browsers',
+] as const
 type Suite = (typeof suites)[number]
 
 /** A file that takes longer has failed: what a failed test leaves open must not keep the run from ending. */
@@ -36,9 +47,9 @@ export function filesOf(suite: Suite): string[] {
   const files = listFiles(['shared', 'server', 'ui', 'demo', 'scripts', 'bench'], ['.test.ts']).filter(
     (file) => !runsInBrowser(file),
   )
-  return suite === 'unit'
-    ? files
-    : files.filter((file) => file.startsWith('server/') && read(file).includes(mongoVariable))
+  if (suite === 'mongo')
+    return files.filter((file) => file.startsWith('server/') && read(file).includes(mongoVariable))
+  return files.filter((file) => startsCommands(file) === (suite === 'commands'))
 }
 
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
@@ -46,12 +57,16 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 /** Component tests are run in Chromium by `npm run test:ui`. */
 const runsInBrowser = (file: string): boolean => file.endsWith('.browser.test.ts')
 
+const startsCommands = (file: string): boolean =>
+  file.startsWith('server/cli/') || file === 'scripts/readme.test.ts'
+
 const longRun = (suite: Suite): boolean =>
   suite === 'frameworks' || suite === 'browsers' || (suite !== 'e2e' && process.env['AUTHFLOW_LONG'] === '1')
 
 /** Skips that count as failures. */
 export function forbiddenSkips(suite: Suite, skipped: readonly SkippedTest[]): readonly SkippedTest[] {
-  return suite === 'unit' ? skipped.filter(({ reason }) => !reason.includes(mongoVariable)) : skipped
+  const isLeft = ({ reason }: SkippedTest): boolean => reason.includes(mongoVariable)
+  return suite === 'unit' || suite === 'commands' ? skipped.filter((test) => !isLeft(test)) : skipped
 }
 
 /** Runs the files, each in a process of its own, prints what happens and gives the totals. */
@@ -86,11 +101,15 @@ async function main(): Promise<number> {
     (file) => wanted.length === 0 || wanted.some((part) => file.startsWith(part)),
   )
   // Databases and browsers are shared, so those suites go file by file.
-  const concurrency = suite === 'unit' ? Math.max(2, availableParallelism()) : 1
+  const concurrency = suite === 'unit' || suite === 'commands' ? Math.max(2, availableParallelism()) : 1
+  const processes = suite === 'unit' && wanted.length === 0 ? groupFiles(files) : files
   const totals =
     files.length === 0
       ? { passed: 0, failed: 0, skipped: [] }
-      : await runFiles(files, { concurrency, timeout: longRun(suite) ? longFileTimeoutMs : fileTimeoutMs })
+      : await runFiles(processes, {
+          concurrency,
+          timeout: longRun(suite) ? longFileTimeoutMs : fileTimeoutMs,
+        })
   const forbidden = values['no-skips'] ? forbiddenSkips(suite, totals.skipped) : []
   for (const { file, name } of forbidden) console.error(`FAIL ${file} › ${name} may not be skipped here`)
   const failed = totals.failed + forbidden.length
