@@ -351,6 +351,7 @@ export const scheduleNameInput = z.strictObject({ schedule: name, key })
 /** `schedules.list`. */
 export const schedulesInput = z.strictObject({
   schedule: name,
+  accountId: accountId.optional(),
   limit: limit.optional(),
   cursor: cursor.optional(),
 })

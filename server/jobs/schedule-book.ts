@@ -55,9 +55,13 @@ export interface ScheduleBook {
   register(schedule: NewSchedule): Promise<ScheduleRegistration>
   /** False when there is none. What it has started goes on. */
   unregister(schedule: string, key: string): Promise<boolean>
-  /** Oldest first. */
+  /**
+   * Oldest first; of all accounts or of one, by the name that it had when it was registered. A page may hold fewer than
+   * `limit`, and none, while there is a cursor.
+   */
   list(query: {
     schedule: string
+    accountId?: string | undefined
     limit?: number | undefined
     cursor?: string | undefined
   }): Promise<Page<ScheduleRegistration>>
@@ -86,12 +90,16 @@ export function createScheduleBook({ store, now = () => store.now() }: BookOptio
   return {
     register: (schedule) => register(context, schedule),
     unregister: (schedule, key) => store.remove(schedules, idOf(dynamicTrigger(schedule), checkKey(key))),
-    async list({ schedule, limit = 20, cursor }) {
+    async list({ schedule, accountId, limit = 20, cursor }) {
       if (!Number.isInteger(limit) || limit < 1 || limit > 100)
         throw new AuthFlowError('invalid_input', 'limit must be a whole number from 1 to 100.')
-      const query = { index: 'trigger', equals: dynamicTrigger(schedule), limit }
-      const page = await store.list(schedules, { ...query, ...(cursor === undefined ? {} : { cursor }) })
-      const items = page.items.map(viewOf)
+      const trigger = dynamicTrigger(schedule)
+      const by =
+        accountId === undefined
+          ? { index: 'trigger', equals: trigger }
+          : { index: 'account', equals: checkAccountId(accountId) }
+      const page = await store.list(schedules, { ...by, limit, ...(cursor === undefined ? {} : { cursor }) })
+      const items = page.items.filter((found) => found.trigger === trigger).map(viewOf)
       return page.cursor === undefined ? { items } : { items, cursor: page.cursor }
     },
     async keepJobs(jobs) {

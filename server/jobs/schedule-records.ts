@@ -49,6 +49,7 @@ export interface ScheduleDocument extends StoredDocument {
 export const schedules = defineSet<ScheduleDocument>('schedules', {
   due: ['scope', 'dueAt'],
   trigger: ['trigger', 'createdAt'],
+  account: ['accountId', 'createdAt'],
 })
 
 /** Every set of the schedules; pass it to `Store.migrate`. */

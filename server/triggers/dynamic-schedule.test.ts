@@ -77,6 +77,35 @@ describe('DynamicSchedule', () => {
     await client.close()
   })
 
+  it('lists the registrations of one account, page by page', async () => {
+    const client = open('seven.db')
+    const [reports, others] = ['reports', 'others'].map((id) => new DynamicSchedule(client, { id }))
+    assert(reports && others)
+    const daily = { type: 'cron', options: { cron: '0 9 * * *' } } as const
+    for (const accountId of ['1', '2']) {
+      for (const key of ['a', 'b', 'c'])
+        await reports.register(`${accountId}-${key}`, { ...daily, accountId })
+      await others.register('other', { ...daily, accountId })
+    }
+    await reports.register('mine', daily)
+    const keys: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await reports.list({
+        accountId: '2',
+        limit: 2,
+        ...(cursor === undefined ? {} : { cursor }),
+      })
+      keys.push(...page.items.map(({ key }) => key))
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    assert.deepEqual(keys.sort(), ['2-a', '2-b', '2-c'])
+    assert.deepEqual((await reports.list({ accountId: 'nobody' })).items, [])
+    await assert.rejects(reports.list({ accountId: '' }), { code: 'invalid_input' })
+    assert.equal((await reports.list()).items.length, 7)
+    await client.close()
+  })
+
   it('is a task inside of a run: a replay does not register again', async () => {
     const client = open('three.db')
     const reminders = new DynamicSchedule(client, { id: 'reminders' })

@@ -81,9 +81,12 @@ export class DynamicSchedule implements Trigger<ScheduledPayload> {
     return asTask(call, () => this.#host.schedules.unregister(this.id, key))
   }
 
-  /** Its registrations, oldest first; of all accounts. `limit` 1 to 100 (default 20). */
+  /**
+   * Its registrations, oldest first; of all accounts or of one, by the name that it had when it was registered. `limit` 1
+   * to 100 (default 20).
+   */
   list(
-    query: { readonly limit?: number; readonly cursor?: string } = {},
+    query: { readonly accountId?: string; readonly limit?: number; readonly cursor?: string } = {},
   ): Promise<Page<ScheduleRegistration>> {
     return this.#host.schedules.list({ schedule: this.id, ...query })
   }
