@@ -35,9 +35,28 @@ describe('cronRule', () => {
       '2026-03-29T01:00:00.000Z',
       '2026-03-30T00:30:00.000Z',
     ])
-    const sydney = cronRule({ cron: '15 2 * * *', timeZone: 'Australia/Lord_Howe' })
+    const lordHowe = cronRule({ cron: '15 2 * * *', timeZone: 'Australia/Lord_Howe' })
     // Half an hour is skipped there.
-    assert.deepEqual(next(sydney, '2026-10-03T00:00:00Z', 1), ['2026-10-03T15:30:00.000Z'])
+    assert.deepEqual(next(lordHowe, '2026-10-03T00:00:00Z', 1), ['2026-10-03T15:30:00.000Z'])
+  })
+
+  it('fires a skipped midnight at the first instant of the day', () => {
+    // The day begins at one o’clock there.
+    for (const cron of ['0 0 * * *', '30 0 * * *', '@daily']) {
+      const cairo = cronRule({ cron, timeZone: 'Africa/Cairo' })
+      const [first] = next(cairo, '2026-04-23T12:00:00Z', 1)
+      assert.equal(first, '2026-04-23T22:00:00.000Z', cron)
+    }
+  })
+
+  it('does not fire skipped times of a wildcard or a step', () => {
+    const quarters = cronRule({ cron: '*/15 2 * * *', timeZone: 'Europe/Berlin' })
+    assert.deepEqual(next(quarters, '2026-03-28T01:45:00Z', 1), ['2026-03-30T00:00:00.000Z'])
+    const everyHour = cronRule({ cron: '30 * * * *', timeZone: 'Europe/Berlin' })
+    assert.deepEqual(next(everyHour, '2026-03-29T00:00:00Z', 2), [
+      '2026-03-29T00:30:00.000Z',
+      '2026-03-29T01:30:00.000Z',
+    ])
   })
 
   it('fires a list of skipped times once, after the gap', () => {

@@ -1,6 +1,6 @@
 // When a schedule fires: rules checked, and the instants they name. The clock of a place is croner's business; what is
 // decided here is that a local time that a change of the clock skips fires at the next valid instant, and that one that
-// comes twice fires once, unless the rule has a wildcard or a step and so means every such instant.
+// comes twice fires once. A wildcard or a step in minute or hour means every such instant: skipped ones are none.
 
 import { Cron } from 'croner'
 import { AuthFlowError } from '../../shared/errors.ts'

@@ -30,8 +30,8 @@ export const scheduledSchema: PayloadSchema<ScheduledPayload> = {
 /**
  * Starts the job by the clock: `cronTrigger({ cron: '30 9 * * MON-FRI', timeZone: 'Europe/Berlin' })`. It fires once
  * however many processes run, and after a restart makes up for missed times as `misfire` says. A local time that the
- * change to summer time skips fires at the first instant after the gap; one that the change back repeats fires once,
- * unless minute or hour hold a wildcard or a step.
+ * change to summer time skips fires at the first instant after the gap; one that the change back repeats fires once. With
+ * a wildcard or a step in minute or hour it is other: what is skipped does not fire, what is repeated fires twice.
  *
  * @throws {@link AuthFlowError} `invalid_input`
  */
