@@ -61,7 +61,7 @@ export async function createPage(
   mintedBy: string,
 ): Promise<ConnectLink> {
   const { accountId, integrations, confirmUrl, returnUrl, actor, metadata } = request
-  const { purposes = usualPurposes, locale = null, lifetimeMs = usualLifeMs } = request
+  const { purposes = usualPurposes, locale, lifetimeMs = usualLifeMs } = request
   if (!(Number.isInteger(lifetimeMs) && lifetimeMs >= shortestLifeMs && lifetimeMs <= longestLifeMs)) {
     throw invalid(`lifetimeMs must be a whole number from ${shortestLifeMs} to ${longestLifeMs}.`)
   }
@@ -75,7 +75,7 @@ export async function createPage(
     returnUrls: [confirmUrl, returnUrl],
     ...(actor === undefined ? {} : { actor }),
     ...(metadata === undefined ? {} : { metadata }),
-    ...(locale === null ? {} : { locale }),
+    ...(locale === undefined ? {} : { locale }),
   })
   requireOwnOrigins(context, { confirmUrl, returnUrl })
   const token = `ctk_pg_${randomText(43)}`
@@ -87,7 +87,7 @@ export async function createPage(
     expiresAt,
     spentAt: null,
     uses: 0,
-    page: { confirmUrl, returnUrl, locale, purposes, visit: null },
+    page: { confirmUrl, returnUrl, purposes, visit: null },
     expireAt: expiresAt + afterlifeMs,
   })
   return { url: `${serverUrl(context)}/connect/open/${token}`, expiresAt: isoOf(expiresAt) }
@@ -200,8 +200,8 @@ export async function readPage(
     languages,
   }: { id: string; cookies: ReadonlyMap<string, string>; languages: readonly string[] },
 ): Promise<ConnectPageView> {
-  const { page, integrations, accountId } = await requireOpen(context, id, cookies)
-  const wanted = page.locale === null ? languages : [page.locale, ...languages]
+  const { page, integrations, accountId, locale } = await requireOpen(context, id, cookies)
+  const wanted = locale ? [locale, ...languages] : languages
   const rows = integrations.map(async (name) => {
     const found = await context.store.get(connectionSet, connectionIdOf(name, accountId))
     const connection = found && found.state !== 'disconnected' ? connectionView(found) : undefined
@@ -217,7 +217,7 @@ export async function readPage(
     returnUrl: page.returnUrl,
     purposes: page.purposes,
     integrations: await Promise.all(rows),
-    ...(page.locale === null ? {} : { locale: page.locale }),
+    ...(locale ? { locale } : {}),
   }
 }
 
@@ -239,11 +239,8 @@ export async function mintPageToken(
 ): Promise<ConnectTokenReply> {
   const { id, integration, purpose } = request
   requireOwnPage(context, request.origin)
-  const { page, integrations, accountId, actor, metadata, mintedBy } = await requireOpen(
-    context,
-    id,
-    request.cookies,
-  )
+  const record = await requireOpen(context, id, request.cookies)
+  const { page, integrations, accountId, actor, metadata, locale, mintedBy } = record
   if (!page.purposes.includes(purpose)) throw new AuthFlowError('purpose_not_allowed')
   if (!integrations.includes(integration)) {
     throw new AuthFlowError('integration_not_allowed', undefined, { details: { integration } })
@@ -255,10 +252,7 @@ export async function mintPageToken(
     })
   }
   const grant = { accountId, integrations: [integration], origins: [context.baseUrl.origin], purpose, actor }
-  const noted = {
-    ...(metadata ? { metadata } : {}),
-    ...(page.locale === null ? {} : { locale: page.locale }),
-  }
+  const noted = { ...(metadata ? { metadata } : {}), ...(locale ? { locale } : {}) }
   return tokens.create({ ...grant, ...noted, returnUrls: [pageUrl(context, id)] }, mintedBy)
 }
 

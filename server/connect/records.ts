@@ -44,7 +44,6 @@ export interface PageFacts {
   readonly confirmUrl: string
   /** Exact URL that the page leads back to. */
   readonly returnUrl: string
-  readonly locale: string | null
   /** What may be done there. */
   readonly purposes: readonly Exclude<ConnectPurpose, 'runs'>[]
   /** The one browser that is let in; null until the host has confirmed one. */
