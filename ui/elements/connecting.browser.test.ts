@@ -174,6 +174,23 @@ describe('connecting with a key', () => {
     await inState(flow, 'done')
     equal(asked, ['create', 'manage', 'create', 'create'])
   })
+
+  it('mints a new token where the one that the page has is over', async () => {
+    const account = newAccount()
+    const flow = await fixture(page('kinds', { account }))
+    const codes: string[] = []
+    flow.addEventListener('auth-error', (event) => codes.push(event.detail.code))
+    let minted = 0
+    flow.connectToken = async ({ integrations, purpose }) => {
+      minted += 1
+      const headers: Record<string, string> = minted === 1 ? { 'x-aged': '1' } : {}
+      const body = JSON.stringify({ integrations, purpose })
+      return (await fetch(`${server.backend}/${account}`, { method: 'POST', headers, body })).json()
+    }
+    await fillKinds(flow, 'good-key')
+    await inState(flow, 'done')
+    equal([minted, codes], [2, []])
+  })
 })
 
 describe('connecting by OAuth', () => {
