@@ -109,7 +109,11 @@ function clientWith(encryptionKeys: string): AuthFlow<typeof integrations> {
     version: '1.0.0',
     trigger: trigger('asks'),
     run: async (payload, io) => {
-      await io.waitForEvent('event', { name: 'answered', filter: { secret: [payload.secret] } })
+      await io.waitForEvent('event', {
+        name: 'answered',
+        filter: { secret: [payload.secret] },
+        contextFilter: { secret: [payload.secret] },
+      })
     },
   })
   client.defineJob({

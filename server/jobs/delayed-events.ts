@@ -88,7 +88,8 @@ export async function markDelivered(
     if ((event.deliverAt ?? 0) > now()) return 'early'
     const content = openBody(core, event)
     const { name, source, version } = event
-    const targets = targetsOf(id, matching({ name, source, payload: content.payload }))
+    const { payload, context } = content
+    const targets = targetsOf(id, matching({ name, source, payload, context }))
     const body = sealBody(core, { id, targets }, JSON.stringify(content))
     const topic = topicOf(core.environment, event)
     const deliveredAt = now()

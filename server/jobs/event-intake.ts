@@ -15,14 +15,7 @@ import { topicOf } from './event-waits.ts'
 import { judgeAll, runOf, type InvokeRequest } from './invoke-request.ts'
 import type { Json } from './job.ts'
 import type { InvokeItem } from './outside-io.ts'
-import {
-  createEventId,
-  delays,
-  eventKey,
-  events,
-  type EventDocument,
-  type ParentLink,
-} from './records.ts'
+import { createEventId, delays, eventKey, events, type EventDocument, type ParentLink } from './records.ts'
 import { defaultSource, invokeEvent, invokeSource } from './event-sources.ts'
 import type { JobRegistry } from './registry.ts'
 
@@ -155,18 +148,13 @@ export class EventIntake {
     const { from, limit, deliverAt } = way
     const accountId = from === undefined ? accountOf(event, way) : (way.accountId ?? null)
     checkFacts(event)
-    const {
-      name,
-      context = null,
-      id = createEventId(this.#core.now()),
-      source = defaultSource,
-      timestamp,
-    } = event
+    const { name, id = createEventId(this.#core.now()), source = defaultSource, timestamp } = event
     const payloadText = toText('payload', event.payload, limit)
-    const contextText = toText('context', context, payloadLimit)
+    const contextText = toText('context', event.context ?? null, payloadLimit)
     // What runs will see, so that filter and schema judge the same.
     const payload = JSON.parse(payloadText) as Json
-    const matching = this.#registry.matching({ name, source, payload })
+    const context = JSON.parse(contextText) as Json
+    const matching = this.#registry.matching({ name, source, payload, context })
     // A provider's payload is what it is: it fails the runs whose schema refuses it.
     if (from === undefined)
       for (const { job, version } of matching) this.#registry.find(job, version)?.check(payload)
@@ -196,7 +184,7 @@ export class EventIntake {
         : { topic: topicOf(this.#core.environment, { accountId, source, name }), deliveredAt: now }),
       ...(way.parent === undefined ? {} : { parent: way.parent }),
     }
-    const content = { payload, context: JSON.parse(contextText) as Json, ...(from ? { from } : {}) }
+    const content = { payload, context, ...(from ? { from } : {}) }
     return { document, content, text }
   }
 

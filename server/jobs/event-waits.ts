@@ -6,7 +6,8 @@ import { insertStep, updateStep, type Step } from '../store/store.ts'
 import type { EngineCore } from './core.ts'
 import { openBody, type EventContent } from './event-document.ts'
 import { filterMatches } from './event-filter.ts'
-import type { EventFilter } from './job.ts'
+import type { EventFilter, Json } from './job.ts'
+import type { WaitForEventOptions } from './outside-io.ts'
 import { digest, events, type EventDocument, type JournalEntry, type RunDocument } from './records.ts'
 import { eventWaits, takings, type EventWaitDocument } from './wait-records.ts'
 
@@ -39,9 +40,20 @@ const takingId = (runId: string, event: string): string => `${runId}/${event}`
 
 const fieldOf = (path: string): string => `event:${path}`
 
-/** The filter of a wait as it is stored. */
-export const sealFilter = ({ vault }: EngineCore, runId: string, path: string, filter: EventFilter): string =>
-  vault.session('run', runId).seal(JSON.stringify(filter), `filter:${path}`)
+/** The filters of a wait as they are stored. */
+export function sealFilters(
+  { vault }: EngineCore,
+  { runId, path }: Pick<EventWaitDocument, 'runId' | 'path'>,
+  { filter, contextFilter }: Pick<WaitForEventOptions, 'filter' | 'contextFilter'>,
+): Pick<EventWaitDocument, 'filter' | 'contextFilter'> {
+  const session = vault.session('run', runId)
+  const seal = (field: string, value: EventFilter): string =>
+    session.seal(JSON.stringify(value), `${field}:${path}`)
+  return {
+    ...(filter === undefined ? {} : { filter: seal('filter', filter) }),
+    ...(contextFilter === undefined ? {} : { contextFilter: seal('contextFilter', contextFilter) }),
+  }
+}
 
 /** The event that a wait has taken, as JSON; undefined while it has none. */
 export function takenBy({ vault }: EngineCore, wait: EventWaitDocument): string | undefined {
@@ -107,14 +119,15 @@ async function give(core: EngineCore, told: Told, wait: EventWaitDocument): Prom
 
 function wants(
   { vault }: EngineCore,
-  { runId, path, filter }: EventWaitDocument,
-  { payload }: EventContent,
+  { runId, path, filter, contextFilter }: EventWaitDocument,
+  { payload, context }: EventContent,
 ): boolean {
-  if (filter === undefined) return true
-  return filterMatches(
-    payload,
-    JSON.parse(vault.session('run', runId).open(filter, `filter:${path}`)) as EventFilter,
-  )
+  if (filter === undefined && contextFilter === undefined) return true
+  const session = vault.session('run', runId)
+  const fits = (field: string, sealed: string | undefined, value: Json): boolean =>
+    sealed === undefined ||
+    filterMatches(value, JSON.parse(session.open(sealed, `${field}:${path}`)) as EventFilter)
+  return fits('filter', filter, payload) && fits('contextFilter', contextFilter, context)
 }
 
 function takeSteps(core: EngineCore, { event, content }: Told, wait: EventWaitDocument): Step[] {

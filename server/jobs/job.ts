@@ -310,6 +310,8 @@ export interface Trigger<Payload> {
   readonly names: readonly string[]
   /** Payloads that the job is for (default: all of them). */
   readonly filter?: EventFilter
+  /** The same for the context of the event. */
+  readonly contextFilter?: EventFilter
   /** What the payload must be (default: any JSON). */
   readonly schema?: PayloadSchema<Payload>
   /** Where the events come from (default `authflow`). */

@@ -74,6 +74,8 @@ export interface WaitForEventOptions<Payload = Json> {
   readonly accountId?: string
   /** Payloads that count (default: all). The language of `eventTrigger`'s filter. */
   readonly filter?: EventFilter
+  /** The same for the context of the event. */
+  readonly contextFilter?: EventFilter
   /** What the payload must be; also its type. An event that does not fit ends the wait with `invalid_payload`. */
   readonly schema?: PayloadSchema<Payload>
   /** Events that were delivered from then on count (default: from the start of the run). */

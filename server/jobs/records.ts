@@ -220,6 +220,7 @@ export interface PublishedJob {
   readonly names: readonly string[]
   readonly source: string
   readonly filter?: EventFilter
+  readonly contextFilter?: EventFilter
   /** Present for jobs that fire by themselves. */
   readonly schedule?: ScheduleRule
   /** Present for jobs of which only so many runs may run at a time. */

@@ -42,6 +42,7 @@ export interface EventFacts {
   readonly name: string
   readonly source: string
   readonly payload: Json
+  readonly context: Json
 }
 
 /** Jobs of one engine. */
@@ -175,14 +176,15 @@ export class JobRegistry {
   }
 
   /** The jobs that the event starts: of each the highest version, if that is enabled and wants the event. */
-  matching({ name, source, payload }: EventFacts): PublishedJob[] {
+  matching({ name, source, payload, context }: EventFacts): PublishedJob[] {
     this.#highest ??= highestOf([...this.published, ...this.#elsewhere])
     return this.#highest.filter(
       (job) =>
         job.enabled &&
         job.source === source &&
         job.names.includes(name) &&
-        (job.filter === undefined || filterMatches(payload, job.filter)),
+        (job.filter === undefined || filterMatches(payload, job.filter)) &&
+        (job.contextFilter === undefined || filterMatches(context, job.contextFilter)),
     )
   }
 
@@ -224,6 +226,7 @@ function createDefinition<Payload, Used extends Integrations, Output extends Jso
       names: trigger.names,
       source: sourceOf(id, trigger),
       ...(trigger.filter === undefined ? {} : { filter: trigger.filter }),
+      ...(trigger.contextFilter === undefined ? {} : { contextFilter: trigger.contextFilter }),
       ...(trigger.schedule === undefined ? {} : { schedule: trigger.schedule }),
       ...(onVersionGone === 'latest' ? { onVersionGone } : {}),
       ...(limit === undefined ? {} : { limit }),

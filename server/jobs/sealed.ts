@@ -49,10 +49,13 @@ const taskSet: SealedSet<TaskDocument> = {
 const eventWaitSet: SealedSet<EventWaitDocument> = {
   set: eventWaits,
   busy: () => undefined,
-  reseal: ({ runId, path, filter, event }, vault) => {
+  reseal: ({ runId, path, filter, contextFilter, event }, vault) => {
     const session = vault.session('run', runId)
     return {
       ...(filter !== undefined && { filter: session.reseal(filter, `filter:${path}`) }),
+      ...(contextFilter !== undefined && {
+        contextFilter: session.reseal(contextFilter, `contextFilter:${path}`),
+      }),
       ...(event !== undefined && { event: session.reseal(event, `event:${path}`) }),
     }
   },

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { z } from 'zod'
 import { eventTrigger } from '../triggers/event-trigger.ts'
-import { createDirectory, openEngine, reaches, type EngineFixture } from './fixtures/engine-fixture.ts'
+import { createDirectory, openEngine, reaches, until, type EngineFixture } from './fixtures/engine-fixture.ts'
+import type { Json } from './job.ts'
 import { dispatches, eventKey, events, runs } from './records.ts'
 
 const directory = createDirectory()
@@ -31,6 +32,15 @@ before(async () => {
     engine.defineJob({
       ...define('pro'),
       trigger: eventTrigger({ names: ['filtered'], filter: { plan: ['pro'] } }),
+      run: () => undefined,
+    })
+    engine.defineJob({
+      ...define('by-context'),
+      trigger: eventTrigger({
+        name: 'by-context',
+        filter: { plan: ['pro'] },
+        contextFilter: { from: ['shop'] },
+      }),
       run: () => undefined,
     })
     engine.defineJob({
@@ -153,6 +163,40 @@ describe('sendEvent', () => {
         await started({ plan: 'free' }, 'billing'),
       ],
       [1, 0, 1],
+    )
+  })
+
+  it('starts what filter and contextFilter both ask for, also where the event was delayed', async () => {
+    const { engine } = fixture
+    const [pro, free] = [{ plan: 'pro' }, { plan: 'free' }]
+    const shop = { from: 'shop' }
+    const events: [payload: Json, context: Json | undefined, runs: number][] = [
+      [pro, shop, 1],
+      [free, shop, 0],
+      [pro, { from: 'till' }, 0],
+      [pro, undefined, 0],
+    ]
+    for (const [payload, context, runs] of events) {
+      const event = { name: 'by-context', payload, ...(context === undefined ? {} : { context }) }
+      assert.equal((await engine.sendEvent(event)).runIds.length, runs)
+    }
+    const delay = { deliverAfter: 0.2 }
+    const other = { name: 'by-context', payload: pro, context: { from: 'till' } }
+    const late = [
+      await engine.sendEvent({ ...other, context: shop }, delay),
+      await engine.sendEvent(other, delay),
+    ]
+    const told = await Promise.all(
+      late.map(({ id }) =>
+        until('it is delivered', async () => {
+          const details = await engine.getEvent(id)
+          return details.state === 'delivered' ? details : undefined
+        }),
+      ),
+    )
+    assert.deepEqual(
+      told.map(({ runIds }) => runIds.length),
+      [1, 0],
     )
   })
 

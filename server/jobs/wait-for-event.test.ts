@@ -136,6 +136,39 @@ for (const backend of backends) {
       assert.equal((await scene.fixture.store.range(takings, '', '~', 100)).length, 30)
     })
 
+    it('hears only what its contextFilter asks for, of what comes and of what came before', async () => {
+      const seen: Json[] = []
+      const tell = (payload: number, from: string): Promise<unknown> =>
+        scene.fixture.engine.sendEvent({ name: 'told', payload, context: { from } })
+      const contextFilter = { from: ['shop'] }
+      const id = await scene.begin(async (io) => {
+        seen.push(await payloadOf(io, 'first', { name: 'told', contextFilter }))
+        seen.push(await payloadOf(io, 'both', { name: 'told', contextFilter, filter: { length: [1] } }))
+      })
+      await sleeps(id)
+      await tell(1, 'till')
+      await tell(2, 'shop')
+      await waitsAt('both')
+      await sleeps(id)
+      assert.deepEqual(await openWaits(), 1)
+      await scene.fixture.engine.sendEvent({
+        name: 'told',
+        payload: { length: 1 },
+        context: { from: 'till' },
+      })
+      await scene.fixture.engine.sendEvent({
+        name: 'told',
+        payload: { length: 1 },
+        context: { from: 'shop' },
+      })
+      await over(id)
+      assert.deepEqual(seen.slice(-2), [2, { length: 1 }])
+      const later = await scene.begin((io) =>
+        payloadOf(io, 'back', { name: 'told', contextFilter: { from: ['till'] }, since: new Date(0) }),
+      )
+      await over(later)
+    })
+
     it('hears only what its filter, its account and its source ask for', async () => {
       const seen: Json[] = []
       const id = await scene.begin(async (io) => {

@@ -4,7 +4,7 @@ import { checkAccountId } from '../../shared/ids.ts'
 import { canonicalJson } from './canonical-json.ts'
 import { checkFilter } from './event-filter.ts'
 import { checkText } from './event-input.ts'
-import { eventWaitId, lookBack, sealFilter, takenBy, topicOf } from './event-waits.ts'
+import { eventWaitId, lookBack, sealFilters, takenBy, topicOf } from './event-waits.ts'
 import type { Json } from './job.ts'
 import type { AwaitedEvent, WaitForEventOptions } from './outside-io.ts'
 import { waitOutside } from './outside-wait.ts'
@@ -23,10 +23,11 @@ export async function waitForEvent<Payload>(
 ): Promise<AwaitedEvent<Payload>> {
   const { core, run } = parts
   check({ name: 'waitForEvent', key, job: run.job }, options)
-  const { name, source = defaultSource, accountId, filter, schema, timeoutInSeconds } = options
+  const { name, source = defaultSource, accountId, filter, contextFilter, schema, timeoutInSeconds } = options
   const account = accountId ?? run.accountId
   const topic = topicOf(core.environment, { accountId: account, source, name })
-  const asked = canonicalJson([name, source, accountId ?? null, (filter ?? null) as Json])
+  const filters = [filter ?? null, ...(contextFilter === undefined ? [] : [contextFilter])] as Json[]
+  const asked = canonicalJson([name, source, accountId ?? null, ...filters])
   const side = new EventSide(parts, options, topic)
   const came = (await waitOutside(parts, {
     name: 'waitForEvent',
@@ -77,7 +78,6 @@ class EventSide {
   /** The record of the wait, made where it is not there yet. */
   async #open(entry: JournalEntry): Promise<EventWaitDocument> {
     const { core, run } = this.#parts
-    const { filter } = this.#options
     const { path, until = 0 } = entry
     const id = this.#idOf(entry)
     const known = await core.store.get(eventWaits, id)
@@ -88,7 +88,7 @@ class EventSide {
       path,
       state: 'open' as const,
       expireAt: until + core.retention.eventMs,
-      ...(filter === undefined ? {} : { filter: sealFilter(core, run.id, path, filter) }),
+      ...sealFilters(core, { runId: run.id, path }, this.#options),
     }
     if (await core.store.insert(eventWaits, wait)) return { ...wait, version: 1 }
     return this.#open(entry)
@@ -105,12 +105,13 @@ class EventSide {
 
 function check(call: NamedCall, options: WaitForEventOptions<unknown>): void {
   checkOptions(call, options)
-  const { name, source, accountId, filter, since, schema } = options
+  const { name, source, accountId, filter, contextFilter, since, schema } = options
   judgeCall(call, () => {
     checkText('name', name)
     if (source !== undefined) checkText('source', source)
     if (accountId !== undefined) checkAccountId(accountId)
     if (filter !== undefined) checkFilter(filter)
+    if (contextFilter !== undefined) checkFilter(contextFilter, 'contextFilter')
   })
   if (since !== undefined && !(since instanceof Date && Number.isFinite(since.getTime())))
     throw wrongCall(call, 'since must be a valid Date.')

@@ -10,6 +10,8 @@ export interface EventWaitDocument extends StoredDocument {
   readonly state: 'open' | 'taken'
   /** Sealed; absent where any payload will do. */
   readonly filter?: string
+  /** Sealed; absent where any context will do. */
+  readonly contextFilter?: string
   /** Sealed: the event that was taken. */
   readonly event?: string
 }

@@ -154,6 +154,10 @@ const wrongWaits: Readonly<Record<string, readonly [options: unknown, says: RegE
   'source no text': [{ name: 'x', source: '' }, /source must be text/],
   'account no text': [{ name: 'x', accountId: '' }, /accountId must be/],
   'filter of unknown matchers': [{ name: 'x', filter: { a: [{ $like: 'b' }] } }, /no matcher \$like/],
+  'contextFilter of unknown matchers': [
+    { name: 'x', contextFilter: { a: [{ $like: 'b' }] } },
+    /contextFilter\.a has no matcher/,
+  ],
   'filter no object': [{ name: 'x', filter: 'a' }, /must be an object/],
   'since no date': [{ name: 'x', since: 'now' }, /valid Date/],
   'schema no schema': [{ name: 'x', schema: {} }, /safeParse/],

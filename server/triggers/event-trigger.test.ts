@@ -27,7 +27,11 @@ describe('eventTrigger', () => {
     const filter = { plan: ['pro', { $gt: 1 }] } as EventFilter
     assert.throws(() => eventTrigger({ name: 'a', filter }), {
       code: 'invalid_input',
-      message: /filter\.plan/,
+      message: /^filter\.plan/,
+    })
+    assert.throws(() => eventTrigger({ name: 'a', contextFilter: filter }), {
+      code: 'invalid_input',
+      message: /^contextFilter\.plan/,
     })
   })
 })

@@ -17,6 +17,8 @@ export interface EventTriggerOptions<Payload> {
   readonly schema?: PayloadSchema<Payload>
   /** Payloads that the job is for (default: all of them). */
   readonly filter?: EventFilter
+  /** The same for the context of the event. */
+  readonly contextFilter?: EventFilter
   /** Where the events come from (default `authflow`, as with `sendEvent`). */
   readonly source?: string
 }
@@ -47,10 +49,12 @@ export function eventTrigger<Payload = Json>(options: EventTriggerOptions<Payloa
     }
   }
   if (options.filter !== undefined) checkFilter(options.filter)
+  if (options.contextFilter !== undefined) checkFilter(options.contextFilter, 'contextFilter')
   return {
     kind: 'event',
     names: [...new Set(names)],
     ...(options.filter === undefined ? {} : { filter: options.filter }),
+    ...(options.contextFilter === undefined ? {} : { contextFilter: options.contextFilter }),
     ...(options.schema === undefined ? {} : { schema: options.schema }),
     ...(options.source === undefined ? {} : { source: options.source }),
   }
