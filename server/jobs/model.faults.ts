@@ -25,6 +25,8 @@ const played = {
   mongodb: { sequences: isLong ? 300 : 6, longestMs: isLong ? 1_200_000 : 30_000 },
 } as const
 const longest = 50
+/** Passes at the end of a sequence while no task waits. */
+const idleMs = 500
 /** What failed is made smaller for so long. */
 const shrinkMs = isLong ? 600_000 : 120_000
 /** Plays one sequence again: what a failure printed as `seed` and `path`. */
@@ -126,7 +128,7 @@ const commands = fc.commands(
     fc
       .record({ id: event, accountId: account, steps: fc.integer({ min: 1, max: 4 }) })
       .map((given) => command(`send ${given.id}`, (model, world) => send(model, world, given))),
-    ...[1, 2, 3].map(() =>
+    ...[1, 2, 3, 4, 5, 6].map(() =>
       fc.nat(20).map((choice) =>
         command(
           'work',
@@ -208,7 +210,8 @@ async function settle(model: Model, world: Real): Promise<void> {
   await until(
     'all runs are over',
     async () => {
-      await world.work(0)
+      // Where nothing can go on, something is due later: a run that rests, or one that looks again.
+      if ((await world.work(0)) === undefined) world.pass(idleMs)
       await world.sweep()
       // A run that ended its process rests before it goes on.
       world.pass(500)
