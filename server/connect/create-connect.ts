@@ -73,10 +73,6 @@ export function createConnect(options: ConnectOptions): Connect {
     noteKeyUse: keyUses.note,
     keyUses: keyUses.last,
     allowsOrigin: tokens.allowsOrigin,
-    describe(id, languages = []) {
-      const integration = context.integration(id)
-      return speakIntegration(integrationView(integration), integration, languages)
-    },
     ...flowCalls(parts, createChoices(parts)),
     ...ownCalls(parts, connections),
     runsAccount: async (caller) => (await tokens.check(caller, { purposes: ['runs'] })).accountId,
@@ -103,14 +99,18 @@ export function createConnect(options: ConnectOptions): Connect {
   }
 }
 
-/** The steps of a flow in the page. */
+/** What pages read, and the steps of a flow in them. */
 function flowCalls(
   parts: ConfigureParts,
   fill: FillChoices,
-): Pick<Connect, 'begin' | 'submit' | 'options' | 'watch' | 'cancel'> {
+): Pick<Connect, 'describe' | 'begin' | 'submit' | 'options' | 'watch' | 'cancel'> {
   const speak = ({ languages = [] }: TokenCaller, view: FlowView): FlowView =>
     speakFlow(view, parts.context.integration(view.integration), languages)
   return {
+    describe(id, languages = []) {
+      const integration = parts.context.integration(id)
+      return speakIntegration(integrationView(integration), integration, languages)
+    },
     begin: async (caller, input) => speak(caller, await fill(await beginFlow(parts, caller, input))),
     submit: async (caller, input) => speak(caller, await fill(await submitFlow(parts, caller, input))),
     options: (caller, input) => listOptions(parts, caller, input),
