@@ -172,7 +172,7 @@ async function bring(
   const { applied } = found
   if (!applied) return source.create(context)
   const known = { ...context, data: applied.data }
-  if (applied.revision !== found.revision || isOfOther(applied, context)) {
+  if (applied.revision !== found.revision || hasOtherEvents(applied, context)) {
     // First the new one, then the old: nothing is missed in between.
     const hook = await source.create(context)
     if (canonicalJson(hook.data) !== canonicalJson(applied.data))
@@ -189,7 +189,7 @@ async function bring(
 }
 
 /** True when the provider was told to send other events: the code of the trigger has changed since. */
-export const isOfOther = (
+export const hasOtherEvents = (
   { events = [] }: Pick<AppliedHook, 'events'>,
   wanted: Pick<HookContext<unknown>, 'events'>,
 ): boolean => canonicalJson([...events].sort()) !== canonicalJson([...wanted.events].sort())

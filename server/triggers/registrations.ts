@@ -12,7 +12,7 @@ import type { NewDocument } from '../store/store.ts'
 import { listenToConnections, type ConnectionListener } from './connection-changes.ts'
 import type { TriggerContext } from './context.ts'
 import { paramsOf } from './source-params.ts'
-import { createHook, createSecret, eventsOf, isOfOther, ownSecret, reconcile } from './reconcile.ts'
+import { createHook, createSecret, eventsOf, hasOtherEvents, ownSecret, reconcile } from './reconcile.ts'
 import type {
   AnyDynamicTrigger,
   RegisterOptions,
@@ -77,7 +77,7 @@ async function register(context: TriggerContext, registration: NewRegistration):
       if (!(await store.insert(registrations, created))) continue
       return viewOf(await settle(context, id, { isNew: true }))
     }
-    if (found.wanted && isSame(found, facts) && !isOfOtherCode(found, trigger)) {
+    if (found.wanted && isSame(found, facts) && !sendsOtherEvents(found, trigger)) {
       return viewOf(found.state === 'active' ? found : await settle(context, id, { isNew: false }))
     }
     if (
@@ -124,10 +124,10 @@ const isSame = (found: RegistrationDocument, facts: Facts): boolean =>
   canonicalJson(comparable(found)) === canonicalJson(comparable(facts))
 
 /** True when the provider still sends the events that the trigger wanted before its code changed. */
-const isOfOtherCode = ({ applied }: RegistrationDocument, trigger: AnyDynamicTrigger): boolean =>
+const sendsOtherEvents = ({ applied }: RegistrationDocument, trigger: AnyDynamicTrigger): boolean =>
   applied !== null &&
   trigger.source.kind === 'registration' &&
-  isOfOther(applied, { events: eventsOf(trigger) })
+  hasOtherEvents(applied, { events: eventsOf(trigger) })
 
 const comparable = ({ accountId, params, filter, metadata, integration }: Facts): Json => ({
   accountId,
@@ -180,7 +180,7 @@ function changed(
   const concernsProvider =
     isOther ||
     !found.wanted ||
-    isOfOtherCode(found, trigger) ||
+    sendsOtherEvents(found, trigger) ||
     canonicalJson({ params: found.params }) !== canonicalJson({ params: facts.params })
   const hook = isOther && !found.applied ? createHook() : found.hook
   return {
