@@ -23,6 +23,7 @@ import { TriggerDefinitions } from './triggers/definitions.ts'
 import type { TriggerHost } from './triggers/host.ts'
 import { endpointOf } from './triggers/http-trigger.ts'
 import type { AnyDynamicTrigger } from './triggers/registration.ts'
+import { examineStore, type StoreExamination } from './examination.ts'
 import { inspectServer, type ServerCheck, type ServerInspection } from './inspection.ts'
 import { openLog } from './log.ts'
 import { createGuardedFetch, type OwnedGuardedFetch } from './net/guarded-fetch.ts'
@@ -110,6 +111,16 @@ export class AuthFlow<const I extends IntegrationList> extends HostApi<I> implem
       integrations: this.#integrations,
       jobs: this.#registry.versions,
     })
+  }
+
+  /**
+   * Looks at the store and the keys without starting anything: nothing is created, migrated or announced.
+   *
+   * @throws {@link AuthFlowError} `store_unavailable`, `wrong_encryption_key`, `environment_mismatch`, `schema_newer`,
+   *   `store_read_only`, `store_corrupt`, `missing_peer`, those of a key provider
+   */
+  examine(): Promise<StoreExamination> {
+    return examineStore(this.#settings, this.#fetch)
   }
 
   /**

@@ -19,6 +19,7 @@ export type {
   RunsQuery,
   ServerApi,
 } from './server-api.ts'
+export type { StoreExamination } from './examination.ts'
 export type { IntegrationInspection, ServerCheck, ServerInspection } from './inspection.ts'
 export type { JobVersion } from './queue/queue.ts'
 export type { QueueOption, RedisServers } from './queue/redis-options.ts'

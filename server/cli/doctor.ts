@@ -100,23 +100,37 @@ export async function reach(baseUrl: string): Promise<Finding[]> {
   }
 }
 
+/** Nothing is changed by it: who asks what is wrong may have the newer version, or another configuration. */
 async function storeFindings(client: Client, facts: ServerInspection): Promise<Finding[]> {
   try {
-    await client.start({ worker: false })
-    const { storeMs, clockOffsetMs } = await client.check()
-    const took = `${facts.store}, environment ${facts.environment}, a write and a read took ${Math.ceil(storeMs)} ms`
+    const { schema, answers, keys } = await client.examine()
+    const place = `${facts.store}, environment ${facts.environment}`
+    if (answers === undefined) {
+      const mend = 'The first start of the server makes what it needs.'
+      return [{ check: 'store', status: 'warn', message: `${place}: nothing is there yet`, mend }]
+    }
+    const message = `${place}, a write and a read took ${Math.ceil(answers.storeMs)} ms`
     const slow: Partial<Finding> =
-      storeMs > slowStoreMs ? { status: 'warn', mend: 'Look at the database’s load and the way to it.' } : {}
+      answers.storeMs > slowStoreMs
+        ? { status: 'warn', mend: 'Look at the database’s load and the way to it.' }
+        : {}
     return [
-      { check: 'store', status: 'ok', message: took, ...slow },
-      clockFinding('clock', clockOffsetMs),
-      ...keyFindings(await client.keys.list()),
+      { check: 'store', status: 'ok', message, ...slow },
+      ...schemaFindings(schema),
+      clockFinding('clock', answers.clockOffsetMs),
+      ...keyFindings(keys),
     ]
   } catch (cause) {
     const { code } = describe(cause)
     const isKey = code.includes('key')
     return [failed(isKey ? 'keys' : 'store', cause)]
   }
+}
+
+function schemaFindings(schema: 'none' | 'older' | 'current'): Finding[] {
+  if (schema !== 'older') return []
+  const mend = 'The next start of this version brings it up to date, while older processes go on.'
+  return [{ check: 'schema', status: 'warn', message: 'is that of another version', mend }]
 }
 
 function findingsText(findings: readonly Finding[]): string {

@@ -16,6 +16,12 @@ export function lifeCases(openBackend: OpenBackend): void {
     it('refuses another environment', withPair(openBackend, refusesEnvironment))
     it('refuses definitions that cannot work', withPair(openBackend, refusesDefinitions))
   })
+  describe('examine', () => {
+    it(
+      'finds what migrate would do, does nothing, and lets what fits be read',
+      withPair(openBackend, examines),
+    )
+  })
   describe('expireAt', () => {
     it('hides a document at once; sweeping frees its id', withPair(openBackend, expires))
     it('is swept at most as often as the limit says', withPair(openBackend, sweepsSome))
@@ -43,6 +49,20 @@ const repeats: Run = async ({ store, second }) => {
   assert.deepEqual(await listAll(second, { equals: 'g', limit: 5 }), [
     { id: 'a', group: 'g', at: 1, version: 1 },
   ])
+}
+
+const examines: Run = async ({ store, second }) => {
+  await store.insert(notes, { id: 'a', group: 'g', at: 1 })
+  const third = defineSet<Note>('third', { byAt: ['at'] })
+  const wider = defineSet<Note>('notes', { byFlag: ['flag', 'count'] })
+  const sets = [others, wider, third]
+  for (let times = 0; times < 2; times += 1)
+    assert.deepEqual(await second.examine(sets, 'test'), { missing: ['third'], changed: ['notes'] })
+  assert.deepEqual(await second.examine([others, notes], 'test'), { missing: [], changed: [] })
+  assert.equal((await second.get(notes, 'a'))?.group, 'g')
+  await rejectsWith('environment_mismatch', () => second.examine([notes], 'other'))
+  await second.migrate(sets, 'test')
+  assert.deepEqual(await store.examine(sets, 'test'), { missing: [], changed: [] })
 }
 
 const buildsIndex: Run = async ({ store, second }) => {

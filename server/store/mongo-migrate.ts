@@ -8,7 +8,7 @@ import { checkSet } from './document.ts'
 import { toName } from './mongo-document.ts'
 import type { Raw } from './mongo-document.ts'
 import { isDuplicateKey } from './mongo-errors.ts'
-import type { DocumentSet, StoredDocument } from './store.ts'
+import type { DocumentSet, SetsFound, StoredDocument } from './store.ts'
 
 /** Raised when an older authflow could no longer read the database. */
 const schemaVersion = 1
@@ -46,6 +46,43 @@ export async function migrateMongo(
   for (const set of sets) await migrateSet(db, set)
 }
 
+/** What {@link migrateMongo} would find. Throws the same, and writes nothing. */
+export async function examineMongo(
+  db: Db,
+  sets: readonly DocumentSet<StoredDocument>[],
+  environment: string,
+): Promise<SetsFound> {
+  for (const set of sets) checkSet(set)
+  const meta = db.collection<Raw>(metaName)
+  const factOf = async (id: string): Promise<unknown> => (await meta.findOne({ _id: { $eq: id } }))?.['value']
+  const [schema, known] = await Promise.all([factOf('schema'), factOf('environment')])
+  if (schema !== undefined && Number(schema) > schemaVersion) throw new AuthFlowError('schema_newer')
+  if (known !== undefined && known !== environment) throw new AuthFlowError('environment_mismatch')
+  const there = new Set<string>()
+  for (const { name } of await db.listCollections({}, { nameOnly: true }).toArray()) there.add(name)
+  const [missing, changed]: [string[], string[]] = [[], []]
+  for (const set of sets) {
+    const name = collectionName(set.name)
+    if (!there.has(name)) missing.push(set.name)
+    else if (!(await hasIndexes(db.collection<Raw>(name), set))) changed.push(set.name)
+  }
+  return { missing, changed }
+}
+
+async function hasIndexes(collection: Collection<Raw>, set: DocumentSet<StoredDocument>): Promise<boolean> {
+  const wanted = wantedIndexes(set)
+  const own = (await collection.listIndexes().toArray()).filter(({ name }) =>
+    String(name).startsWith(indexPrefix),
+  )
+  return (
+    own.length === wanted.size &&
+    own.every(({ name, key }) => JSON.stringify(wanted.get(String(name))) === JSON.stringify(key))
+  )
+}
+
+const wantedIndexes = ({ indexes }: DocumentSet<StoredDocument>): Map<string, Record<string, 1>> =>
+  new Map(Object.entries(indexes).map(([index, fields]) => [indexPrefix + index, toKey(fields)]))
+
 /** Stores a fact unless there is one; gives back what is there. */
 async function keepFirst(meta: Collection<Raw>, id: string, value: unknown): Promise<unknown> {
   try {
@@ -62,9 +99,7 @@ async function migrateSet(db: Db, set: DocumentSet<StoredDocument>): Promise<voi
   const name = collectionName(set.name)
   await createCollection(db, name)
   const collection = db.collection<Raw>(name)
-  const wanted = new Map(
-    Object.entries(set.indexes).map(([index, fields]) => [indexPrefix + index, toKey(fields)]),
-  )
+  const wanted = wantedIndexes(set)
   for (const index of await collection.listIndexes().toArray()) {
     const indexName = String(index['name'])
     if (!indexName.startsWith(indexPrefix)) continue

@@ -14,7 +14,7 @@ import { fromRaw, toFilter, toPipeline, toRaw } from './mongo-document.ts'
 import type { Raw } from './mongo-document.ts'
 import { toStoreError } from './mongo-errors.ts'
 import { MongoLeases } from './mongo-lease.ts'
-import { collectionName, leaseName, metaName, migrateMongo } from './mongo-migrate.ts'
+import { collectionName, leaseName, metaName, examineMongo, migrateMongo } from './mongo-migrate.ts'
 import { MongoPulse, connectTimeoutMs, heartbeatMs } from './mongo-pulse.ts'
 import { MongoSet } from './mongo-set.ts'
 import { parseSteps, runMoves } from './mongo-transact.ts'
@@ -33,9 +33,11 @@ import type {
   Match,
   NewDocument,
   Step,
+  SetsFound,
   Store,
   StoredDocument,
 } from './store.ts'
+import { fitting } from './store.ts'
 
 /** Options of the MongoDB adapter. */
 export type MongoOptions = CommonOptions
@@ -138,6 +140,16 @@ class MongoStore implements Store {
 
   async migrate(sets: readonly DocumentSet<StoredDocument>[], environment: string): Promise<void> {
     await this.#single([], () => migrateMongo(this.#db, sets, environment))
+    this.#know(sets)
+  }
+
+  async examine(sets: readonly DocumentSet<StoredDocument>[], environment: string): Promise<SetsFound> {
+    const found = await this.#read(() => examineMongo(this.#db, sets, environment))
+    this.#know(fitting(sets, found))
+    return found
+  }
+
+  #know(sets: readonly DocumentSet<StoredDocument>[]): void {
     const options = { writer: this.#writer, now: this.now }
     for (const set of sets) {
       const collection = this.#db.collection<Raw>(collectionName(set.name))

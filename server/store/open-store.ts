@@ -1,5 +1,6 @@
 // From the `store` option to an open store. Drivers are loaded when their kind of store is asked for.
 
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { CommonOptions } from './options.ts'
@@ -36,6 +37,17 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
     return openMongo(url, options)
   }
   throw badUrl(expected)
+}
+
+/** False for a file that is not there yet, which opening it would make. Whether a database answers is not asked. */
+export function storeExists(url: string): boolean {
+  if (!url.startsWith('sqlite:')) return true
+  try {
+    return statSync(sqlitePath(url), { throwIfNoEntry: false }) !== undefined
+  } catch {
+    // What is wrong with it, opening it will say.
+    return true
+  }
 }
 
 function sqlitePath(url: string): string {

@@ -2,7 +2,7 @@
 // in, so two processes that start together take turns. Index definitions are kept: a changed one is built anew.
 
 import { AuthFlowError } from '../../shared/errors.ts'
-import type { DocumentSet, StoredDocument } from './store.ts'
+import type { DocumentSet, SetsFound, StoredDocument } from './store.ts'
 import { checkSet, isPlainText } from './document.ts'
 import type { Fields, Scalar } from './document.ts'
 import type { SqlDatabase } from './sqlite-driver.ts'
@@ -30,14 +30,40 @@ export function migrateSqlite(
   sets: readonly DocumentSet<StoredDocument>[],
   environment: string,
 ): void {
+  requireOwn(db, sets, environment)
+  writeMeta(db, 'schema', String(schemaVersion))
+  writeMeta(db, 'environment', environment)
+  for (const set of sets) migrateSet(db, set)
+}
+
+/** What {@link migrateSqlite} would find. Throws the same, and writes nothing. */
+export function examineSqlite(
+  db: SqlDatabase,
+  sets: readonly DocumentSet<StoredDocument>[],
+  environment: string,
+): SetsFound {
+  requireOwn(db, sets, environment)
+  const known = new Map(sets.map((set) => [set, readMeta(db, `set:${set.name}`)]))
+  const names = (fits: (set: DocumentSet<StoredDocument>, definition?: string) => boolean): string[] =>
+    sets.filter((set) => fits(set, known.get(set))).map(({ name }) => name)
+  return {
+    missing: names((_, definition) => definition === undefined),
+    changed: names(
+      ({ indexes }, definition) => definition !== undefined && definition !== JSON.stringify(indexes),
+    ),
+  }
+}
+
+function requireOwn(
+  db: SqlDatabase,
+  sets: readonly DocumentSet<StoredDocument>[],
+  environment: string,
+): void {
   for (const set of sets) checkSet(set)
   const schema = readMeta(db, 'schema')
   if (schema !== undefined && Number(schema) > schemaVersion) throw new AuthFlowError('schema_newer')
   const known = readMeta(db, 'environment')
   if (known !== undefined && known !== environment) throw new AuthFlowError('environment_mismatch')
-  writeMeta(db, 'schema', String(schemaVersion))
-  writeMeta(db, 'environment', environment)
-  for (const set of sets) migrateSet(db, set)
 }
 
 function migrateSet(db: SqlDatabase, set: DocumentSet<StoredDocument>): void {

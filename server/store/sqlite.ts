@@ -13,7 +13,7 @@ import { parseCountQuery, parsePageQuery } from './page.ts'
 import { isBusy, isCannotOpen, loadSqliteDriver, rollBack, toStoreError } from './sqlite-driver.ts'
 import type { SqlDatabase } from './sqlite-driver.ts'
 import { SqliteLeases } from './sqlite-lease.ts'
-import { createBase, migrateSqlite } from './sqlite-migrate.ts'
+import { createBase, examineSqlite, migrateSqlite } from './sqlite-migrate.ts'
 import { SqliteTable } from './sqlite-table.ts'
 import { parseSteps, runMoves } from './sqlite-transact.ts'
 import { SqliteWatch } from './sqlite-watch.ts'
@@ -28,9 +28,11 @@ import type {
   Match,
   NewDocument,
   Step,
+  SetsFound,
   Store,
   StoredDocument,
 } from './store.ts'
+import { fitting } from './store.ts'
 
 /** Options of the SQLite adapter. */
 export interface SqliteOptions extends CommonOptions {
@@ -160,6 +162,12 @@ class SqliteStore implements Store {
   async migrate(sets: readonly DocumentSet<StoredDocument>[], environment: string): Promise<void> {
     await this.#write(() => () => migrateSqlite(this.#db, sets, environment))
     for (const set of sets) this.#tables.set(set.name, new SqliteTable(this.#db, set))
+  }
+
+  async examine(sets: readonly DocumentSet<StoredDocument>[], environment: string): Promise<SetsFound> {
+    const found = await this.#read(() => examineSqlite(this.#db, sets, environment))
+    for (const set of fitting(sets, found)) this.#tables.set(set.name, new SqliteTable(this.#db, set))
+    return found
   }
 
   now(): number {

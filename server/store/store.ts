@@ -26,6 +26,20 @@ export interface DocumentSet<T extends StoredDocument> {
   readonly documentType?: T
 }
 
+/** What a store has of some sets, by their names. */
+export interface SetsFound {
+  /** Not there yet. */
+  readonly missing: readonly string[]
+  /** Made for another definition. */
+  readonly changed: readonly string[]
+}
+
+/** The sets that are as they should be. */
+export const fitting = (
+  sets: readonly DocumentSet<StoredDocument>[],
+  { missing, changed }: SetsFound,
+): DocumentSet<StoredDocument>[] => sets.filter(({ name }) => ![...missing, ...changed].includes(name))
+
 /** Declares a set. Every set of the product is passed to {@link Store.migrate}. */
 export function defineSet<T extends StoredDocument>(
   name: string,
@@ -169,6 +183,13 @@ export interface Store {
    * @throws {@link AuthFlowError} `environment_mismatch`, `schema_newer`, `invalid_option` (a bad path or URL)
    */
   migrate(sets: readonly DocumentSet<StoredDocument>[], environment: string): Promise<void>
+
+  /**
+   * What {@link Store.migrate} would find. Writes nothing; the sets that fit can be read afterwards.
+   *
+   * @throws {@link AuthFlowError} those of `migrate`
+   */
+  examine(sets: readonly DocumentSet<StoredDocument>[], environment: string): Promise<SetsFound>
 
   /** The store's clock in ms: local, corrected by an offset sampled from the database where it has a clock. */
   now(): number

@@ -39,8 +39,7 @@ const maxCanaries = 1000
  * @throws {@link AuthFlowError} `wrong_encryption_key` with the key's id in the message; nothing was written then
  */
 export async function checkCanary(store: Store, vault: Vault, environment: string): Promise<void> {
-  const rows = await listCanaries(store, environment)
-  for (const row of rows) checkRow(row, vault, environment)
+  const rows = await examineCanaries(store, vault, environment)
   const known = new Set(rows.map((row) => row.kid))
   for (const kid of vault.kids) if (!known.has(kid)) await leaveCanary(store, vault, { kid, environment })
   await store.update(
@@ -49,6 +48,17 @@ export async function checkCanary(store: Store, vault: Vault, environment: strin
     { wrote: false },
     { set: { wrote: true } },
   )
+}
+
+/** Makes sure that the ring opens what the store holds, and leaves nothing; the canaries. Throws `wrong_encryption_key`. */
+export async function examineCanaries(
+  store: Store,
+  vault: Vault,
+  environment: string,
+): Promise<CanaryDocument[]> {
+  const rows = await listCanaries(store, environment)
+  for (const row of rows) checkRow(row, vault, environment)
+  return rows
 }
 
 /** The canaries of an environment: the keys that its store has known. */
