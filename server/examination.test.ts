@@ -69,8 +69,8 @@ describe('AuthFlow.examine', () => {
     const { DatabaseSync } = await loadSqliteDriver()
     const database = new DatabaseSync(path)
     const indexes = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'set_connections'"
-    for (const { name } of database.prepare(`${indexes} AND name NOT LIKE 'x_%' AND sql IS NOT NULL`).all())
-      database.exec(`DROP INDEX "${String(name)}"`)
+    const query = `${indexes} AND name NOT LIKE 'x_%' AND sql IS NOT NULL`
+    for (const row of database.prepare(query).all()) database.exec(`DROP INDEX "${String(Object(row).name)}"`)
     database.exec("UPDATE authflow_meta SET value = '{}' WHERE key = 'set:connections'")
     database.close()
     const older = await contents()
