@@ -5,7 +5,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { WebClient } from '@slack/web-api'
 import { createClient } from '../server/client.ts'
+import { callPublic, dig, locationOf, postStart } from '../server/http/fixtures/test-server.ts'
+import { startSandbox } from '../server/sandbox/index.ts'
+import { randomText } from '../shared/ids.ts'
 import { runCommand } from './command.ts'
 import { readManifest } from './public-entries.ts'
 import { readmeBlocks } from './readme-blocks.ts'
@@ -66,6 +70,13 @@ async function start<T>(
 
 const answers = (url: string) => async (): Promise<true | undefined> =>
   (await fetch(url)).ok ? true : undefined
+
+async function slackToken(url: string, env: Readonly<Record<string, string>>): Promise<string> {
+  const authflow = createClient({ url, secretKey: env['AUTHFLOW_SECRET_KEY'] })
+  const auth = await authflow.getAuth({ id: 'slack-customers', accountId: '456' })
+  assert.ok(auth.type === 'oauth2')
+  return auth.accessToken
+}
 
 describe('README.md', () => {
   let project: ReadmeProject
@@ -168,6 +179,68 @@ describe('README.md', () => {
       }
     } finally {
       await server.stop()
+    }
+  })
+
+  it('shows a backend that acts with the credentials of a connected account', async () => {
+    const [port, serverPort] = [await freePort(), await freePort()]
+    const own = `http://localhost:${serverPort}`
+    const sandbox = await startSandbox({ redirectUris: [`${own}/callback/slack-customers`] })
+    const { client, endpoints } = sandbox.slack
+    // The stand-in's addresses are all that is changed.
+    const connected = createReadmeProject((_, source) =>
+      source
+        .replace('connect: true,', `connect: true,\n  endpoints: ${JSON.stringify(endpoints)},`)
+        .replace(
+          'new WebClient(auth.accessToken)',
+          `new WebClient(auth.accessToken, { slackApiUrl: '${endpoints.apiUrl}/' })`,
+        ),
+    )
+    const more = {
+      AUTHFLOW_BASE_URL: own,
+      SLACK_CLIENT_ID: client.clientId,
+      SLACK_CLIENT_SECRET: client.clientSecret,
+      PORT: String(serverPort),
+    }
+    const settings = { ...env, ...more }
+    writeFileSync(
+      join(connected.directory, 'main.ts'),
+      `import { app } from './backend.ts'\napp.listen(${port}, '127.0.0.1')\n`,
+    )
+    const backend = `http://127.0.0.1:${port}/my-backend`
+    const mint = async (): Promise<string | undefined> => {
+      const response = await fetch(`${backend}/connect-token`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-account': '456' },
+        body: JSON.stringify({ integrations: ['slack-customers'], purpose: 'create' }),
+      })
+      return response.ok ? String(dig(await response.json(), 'token')) : undefined
+    }
+    const stops: (() => Promise<unknown>)[] = [() => sandbox.close()]
+    try {
+      const server = await start(connected, 'server.ts', { env: settings, check: answers(`${own}/readyz`) })
+      stops.push(server.stop)
+      const { value: token, stop } = await start(connected, 'main.ts', { env: settings, check: mint })
+      stops.push(stop)
+      const flowId = randomText(22)
+      await callPublic({ url: own }, 'flows.begin', {
+        token,
+        input: { flowId, integration: 'slack-customers' },
+      })
+      const started = await postStart({ url: own }, { token, flow: flowId, mode: 'popup' })
+      const [cookie = ''] = started.headers.getSetCookie()
+      const callback = await sandbox.slack.consent(locationOf(await started.text()))
+      const done = await fetch(callback, { headers: { cookie: cookie.split(';', 1)[0] ?? '' } })
+      assert.match(await done.text(), /Connected to Slack/)
+      const workspace = await fetch(`${backend}/workspace`, { headers: { 'x-account': '456' } })
+      const { team } = await new WebClient(await slackToken(own, settings), {
+        slackApiUrl: `${endpoints.apiUrl}/`,
+      }).auth.test()
+      assert.ok(typeof team === 'string' && team !== '')
+      assert.deepEqual([workspace.status, await workspace.json()], [200, { team }])
+    } finally {
+      for (const stop of stops.toReversed()) await stop()
+      connected.remove()
     }
   })
 
