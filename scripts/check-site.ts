@@ -8,8 +8,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { extname, join } from 'node:path'
 import type { AxeResults } from 'axe-core'
-import type { Browser, Page } from 'playwright-core'
-import { launchBrowser } from '../demo/e2e/browser.ts'
+import { chromium, type Browser, type Page } from 'playwright-core'
 import { listFiles, root } from './source-files.ts'
 
 const built = join(root, 'docs/.vitepress/dist')
@@ -110,7 +109,10 @@ async function main(): Promise<number> {
   }
   const wanted = process.argv.slice(2)
   const pages = listPages().filter((path) => wanted.length === 0 || wanted.includes(path))
-  const browser = await launchBrowser()
+  const browser = await chromium.launch({
+    executablePath: process.env['CHROME_PATH'] ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu'],
+  })
   let [passed, failed] = [0, 0]
   try {
     for (const view of views) {

@@ -109,13 +109,22 @@ interface Ground {
   close(): Promise<void>
 }
 
+/** The queue, its hints counted where metrics are on. */
+async function openHints(
+  { store, metrics, readable }: Ground,
+  { settings, log }: RunningOptions,
+): Promise<Queue> {
+  const { queue: target, environment } = settings
+  const queue = await openQueue({ target, store, environment, log })
+  return readable === undefined ? queue : countHints(queue, metrics)
+}
+
 async function startParts(ground: Ground, options: RunningOptions): Promise<Running> {
   const { store, vault, metrics, readable } = ground
-  const { settings, integrations, fetch, log, tracing = noTracing, worker, prepare } = options
-  const { definitions = new TriggerDefinitions() } = options
+  const { settings, integrations, fetch, log, worker, prepare } = options
+  const { definitions = new TriggerDefinitions(), tracing = noTracing } = options
   const { environment } = settings
-  const opened = await openQueue({ target: settings.queue, store, environment, log })
-  const queue = readable === undefined ? opened : countHints(opened, metrics)
+  const queue = await openHints(ground, options)
   const { engine, connect, triggers } = joinParts(
     { store, vault, environment, integrations, log, metrics, tracing, retention: settings.retention },
     { queue, fetch, settings, definitions, concurrency: options.concurrency },
@@ -141,20 +150,14 @@ async function startParts(ground: Ground, options: RunningOptions): Promise<Runn
     await closeParts()
     throw cause
   }
+  const sets = { sets: allSets, sealedSets }
   return {
     connect,
     engine,
     schedules,
     triggers,
     now: () => store.now(),
-    keys: createKeys({
-      store,
-      vault,
-      environment,
-      sets: allSets,
-      sealedSets,
-      onChange: connect.noteKeyChange,
-    }),
+    keys: createKeys({ store, vault, environment, ...sets, onChange: connect.noteKeyChange }),
     check,
     quiesce: work.stop,
     close: closeParts,

@@ -272,6 +272,7 @@ export type AuditAction =
   | 'token.revoked'
   | 'key.rotated'
   | 'key.retired'
+  | 'registration.secret_rotated'
 
 /** One row of the audit trail, written with the change it tells of. */
 export interface AuditRecord extends StoredDocument {

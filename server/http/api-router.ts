@@ -8,7 +8,7 @@ import { listSecretKeys } from '../connect/key-uses.ts'
 import type { SecretKeys } from '../connect/secret-keys.ts'
 import type { EventInput, JobEngine, SendEventOptions } from '../jobs/engine.ts'
 import type { ScheduleBook } from '../jobs/schedule-book.ts'
-import type { RegistrationApi } from '../triggers/registration.ts'
+import type { Registrations } from '../triggers/registrations.ts'
 import {
   auditInput,
   authInput,
@@ -49,7 +49,7 @@ import { rootOptions } from './trpc.ts'
 export interface ApiContext {
   readonly connect: Connect
   readonly engine: JobEngine
-  readonly registrations: RegistrationApi
+  readonly registrations: Registrations
   readonly schedules: Pick<ScheduleBook, 'register' | 'unregister' | 'list'>
   readonly keys: SecretKeys
   /** The bearer of the request. */
@@ -234,7 +234,7 @@ export const apiRouter = router({
       .mutation(({ ctx, input }) => ctx.registrations.unregister(input)),
     rotateSecret: scoped('jobs:write')
       .input(registrationInput)
-      .mutation(({ ctx, input }) => ctx.registrations.rotateSecret(input)),
+      .mutation(({ ctx, input }) => ctx.registrations.rotateSecret(input, ctx.actor)),
     get: scoped('jobs:read')
       .input(registrationInput)
       .query(({ ctx, input }) => ctx.registrations.get(input)),

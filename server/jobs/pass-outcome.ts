@@ -9,14 +9,7 @@ import type { Lacking, Outcome } from './execution.ts'
 import { ClaimLost, loadBeside, type Claim, type Journal } from './journal.ts'
 import { keepForSleeper } from './live-events.ts'
 import { cancelParked, noteParking, wake } from './parking.ts'
-import {
-  namedAt,
-  places,
-  runs,
-  tasks,
-  type JournalEntry,
-  type RunDocument,
-} from './records.ts'
+import { namedAt, places, runs, tasks, type JournalEntry, type RunDocument } from './records.ts'
 import { endingPlace, finishEnding, storedWaits } from './run-ending.ts'
 import { originOf } from './task-attempt.ts'
 import { packError } from './task-error.ts'

@@ -269,7 +269,9 @@ describe('a worker that has died', () => {
     const summary = await reaches(fixture.engine, id, 'failed')
     assert.equal(summary.error?.code, 'crash_loop')
     assert.equal(calls, 0)
-    assert.ok(((await fixture.store.get(runs, id))?.expireAt ?? 0) > Date.now() + defaultRetention.runMs - 60_000)
+    assert.ok(
+      ((await fixture.store.get(runs, id))?.expireAt ?? 0) > Date.now() + defaultRetention.runMs - 60_000,
+    )
   })
 
   it('is not given up while its lease is held', async () => {

@@ -279,7 +279,7 @@ export class SqliteTable {
 const notExpired = '(expire_at IS NULL OR expire_at > ?)'
 
 /** A document from its text. */
-export function parseText(text: string): Fields {
+function parseText(text: string): Fields {
   return JSON.parse(text)
 }
 

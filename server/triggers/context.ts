@@ -31,8 +31,8 @@ export interface TriggerContext {
   /** Follows deliveries (default: nothing is traced). */
   readonly tracing?: Tracing
   readonly log: Logger
-  /** How long deliveries are kept. */
-  readonly retention: Pick<Retention, 'deliveryBodyMs' | 'deliveryIdMs'>
+  /** How long deliveries and audit rows are kept. */
+  readonly retention: Pick<Retention, 'deliveryBodyMs' | 'deliveryIdMs' | 'auditDays'>
   /** The clock of due times, in ms. */
   readonly now: () => number
 }

@@ -216,6 +216,9 @@ for (const { source, acme, globex, gone, wrong, places } of kinds)
       const old = world.sandbox.github.deliveries().at(-1)
       const oldSignature = old?.headers['x-hub-signature-256']
       await opened.rotateSecret('123-website')
+      const trail = await world.client.audit.list({ action: 'registration.secret_rotated' })
+      const [row] = trail.items
+      assert.deepEqual([row?.actor, row?.integration, row?.reason], ['server', 'github-customers', opened.id])
       seen = []
       await open('after')
       await until('both jobs', () => seen.length === 2)

@@ -4,11 +4,12 @@
 import { AuthFlowError, isErrorCode } from '../../shared/errors.ts'
 import type { Page } from '../../shared/flow.ts'
 import { checkAccountId } from '../../shared/ids.ts'
+import { auditStep } from '../connect/audit.ts'
 import { canonicalJson } from '../jobs/canonical-json.ts'
 import { checkFilter } from '../jobs/event-filter.ts'
 import type { Json } from '../jobs/job.ts'
 import { checkKey, checkMetadata } from '../jobs/schedule-book.ts'
-import type { NewDocument } from '../store/store.ts'
+import { updateStep, type NewDocument } from '../store/store.ts'
 import { listenToConnections, type ConnectionListener } from './connection-changes.ts'
 import type { TriggerContext } from './context.ts'
 import { paramsOf } from './source-params.ts'
@@ -40,6 +41,8 @@ const atOnce = 10
 
 /** Registrations of one server, with what its other parts tell them. */
 export interface Registrations extends RegistrationApi, ConnectionListener {
+  /** `actor` is the secret key's id, for the audit trail (default: the host's own process). */
+  rotateSecret(name: RegistrationName, actor?: string): Promise<Registration>
   /** One round: those that are due. */
   sweep(): Promise<void>
 }
@@ -57,7 +60,7 @@ export function createRegistrations(context: TriggerContext): Registrations {
     unregister: (name) => unregister(context, name),
     get: async (name) => viewOf(await get(name)),
     list: (query) => list(context, query),
-    rotateSecret: async (name) => rotate(context, await get(name)),
+    rotateSecret: async (name, actor = 'server') => rotate(context, await get(name), actor),
     ...listenToConnections(context),
     sweep: () => sweep(context),
   }
@@ -260,7 +263,11 @@ async function list(
   return page.cursor === undefined ? { items } : { items, cursor: page.cursor }
 }
 
-async function rotate(context: TriggerContext, found: RegistrationDocument): Promise<Registration> {
+async function rotate(
+  context: TriggerContext,
+  found: RegistrationDocument,
+  actor: string,
+): Promise<Registration> {
   const { store, vault } = context
   const { source } = context.definitions.get(found.trigger)
   const { current } = found.secrets
@@ -280,8 +287,19 @@ async function rotate(context: TriggerContext, found: RegistrationDocument): Pro
     dueAt: now,
     updatedAt: now,
   }
-  const { id, version } = found
-  if (!(await store.update(registrations, id, { version }, { set }))) throw new AuthFlowError('conflict')
+  const { id, version, trigger, integration, accountId } = found
+  const about = accountId === null ? {} : { connection: { id: null, integration, accountId } }
+  const row = {
+    action: 'registration.secret_rotated',
+    actor: { name: actor, key: actor },
+    reason: trigger,
+    ...about,
+  } as const
+  const done = await store.transact([
+    updateStep(registrations, id, { version }, { set }),
+    auditStep(now, row, context.retention.auditDays),
+  ])
+  if (!done) throw new AuthFlowError('conflict')
   return viewOf(await settle(context, id, { isNew: false }))
 }
 
