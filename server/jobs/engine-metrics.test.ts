@@ -125,7 +125,8 @@ describe('census', () => {
       run: (_, io) => io.wait('long', 3600),
     })
     const none = { queued: 0, asleep: 0, blocked: 0, parked: 0, version: 0 }
-    assert.deepEqual(await engine.census(), { executing: 0, slots: 0, waiting: none, oldestDueMs: 0 })
+    const idle = { executing: 0, slots: 0, waiting: none, hints: 0, oldestDueMs: 0 }
+    assert.deepEqual(await engine.census(), idle)
     const sent = await Promise.all([1, 2, 3].map((payload) => engine.sendEvent({ name: 'go', payload })))
     await new Promise((resolve) => setTimeout(resolve, 20))
     const before = await engine.census()
@@ -137,6 +138,7 @@ describe('census', () => {
       executing: 0,
       slots: 50,
       waiting: { ...none, asleep: 3 },
+      hints: 3,
       oldestDueMs: 0,
     })
   })

@@ -1,11 +1,24 @@
 import { equal } from '../fixtures/equal.ts'
-import { choice, cleanUp, connectServer, fixture, markup, settled } from '../fixtures/page.ts'
+import { fakeConnect } from '../fake/fake-connect.ts'
+import {
+  choice,
+  cleanUp,
+  connectServer,
+  fixture,
+  inState,
+  markup,
+  need,
+  settled,
+  simple,
+  until,
+} from '../fixtures/page.ts'
 
 /** Counts what is left on window and document, and of timers and requests, while it is there. */
 function ledger(): { left: () => Record<string, number>; restore: () => void } {
   const left = { listeners: 0, intervals: 0, requests: 0 }
+  const timeouts = new Set<unknown>()
   const { addEventListener, removeEventListener } = EventTarget.prototype
-  const { setInterval, clearInterval, fetch } = globalThis
+  const { setTimeout, clearTimeout, setInterval, clearInterval, fetch } = globalThis
   const shared = (target: unknown): boolean =>
     target === window || target === document || target === undefined
   EventTarget.prototype.addEventListener = function (
@@ -27,6 +40,18 @@ function ledger(): { left: () => Record<string, number>; restore: () => void } {
     removeEventListener.call(this, type, listener, options)
   }
   Object.assign(globalThis, {
+    setTimeout: (callback: () => void, ms?: number) => {
+      const id = setTimeout(() => {
+        timeouts.delete(id)
+        callback()
+      }, ms)
+      timeouts.add(id)
+      return id
+    },
+    clearTimeout: (id: Parameters<typeof clearTimeout>[0]) => {
+      timeouts.delete(id)
+      clearTimeout(id)
+    },
     setInterval: (...given: Parameters<typeof setInterval>) => {
       left.intervals += 1
       return setInterval(...given)
@@ -41,10 +66,10 @@ function ledger(): { left: () => Record<string, number>; restore: () => void } {
     },
   })
   return {
-    left: () => ({ ...left }),
+    left: () => ({ ...left, timeouts: timeouts.size }),
     restore: () => {
       Object.assign(EventTarget.prototype, { addEventListener, removeEventListener })
-      Object.assign(globalThis, { setInterval, clearInterval, fetch })
+      Object.assign(globalThis, { setTimeout, clearTimeout, setInterval, clearInterval, fetch })
     },
   }
 }
@@ -67,7 +92,7 @@ describe('elements that come and go', () => {
       }
       flow.remove()
       await settled()
-      equal(count.left(), { listeners: 0, intervals: 0, requests: 0 })
+      equal(count.left(), { listeners: 0, intervals: 0, requests: 0, timeouts: 0 })
     } finally {
       count.restore()
     }
@@ -85,9 +110,33 @@ describe('elements that come and go', () => {
       }
       flow.remove()
       await settled()
-      equal(count.left(), { listeners: 0, intervals: 0, requests: 0 })
+      equal(count.left(), { listeners: 0, intervals: 0, requests: 0, timeouts: 0 })
     } finally {
       count.restore()
+    }
+  })
+
+  it('leave nothing when they go while the account is at the provider, between two polls', async () => {
+    const fake = fakeConnect({ integrations: [simple], outcome: 'waits', delayMs: 10 })
+    const flow = await fixture(markup())
+    Object.assign(flow, { integration: 'simple', definition: simple })
+    await settled()
+    const count = ledger()
+    try {
+      need(flow, 'auth-trigger button').click()
+      await inState(flow, 'authorize')
+      const before = count.left()['requests'] ?? 0
+      await until(() => (count.left()['requests'] ?? 0) > before, 'a poll')
+      // It is answered without news, and the next one is seconds away.
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      equal((count.left()['timeouts'] ?? 0) > 0, true)
+      flow.remove()
+      await settled()
+      equal({ ...count.left(), requests: 0 }, { listeners: 0, intervals: 0, requests: 0, timeouts: 0 })
+    } finally {
+      count.restore()
+      fake.restore()
+      await connectServer()
     }
   })
 

@@ -91,7 +91,11 @@ class FlowWatch implements Watch {
     this.#lead(run)
     for (;;) {
       this.#round = new AbortController()
-      if (pause > 0) await sleep(pause, this.#round.signal)
+      if (pause > 0) {
+        const timer = setTimeout(() => this.poke(), pause)
+        await new Promise((resolve) => (this.#round.signal.onabort = resolve))
+        clearTimeout(timer)
+      }
       if (run !== this.#run) return
       const { signal } = (this.#round = new AbortController())
       const begun = Date.now()
@@ -106,10 +110,3 @@ class FlowWatch implements Watch {
     }
   }
 }
-
-/** Resolves after the time, or when the signal aborts. */
-const sleep = (ms: number, signal: AbortSignal): Promise<unknown> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms)
-    signal.addEventListener('abort', resolve)
-  })
