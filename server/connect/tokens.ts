@@ -20,6 +20,9 @@ export const afterlifeMs = 24 * 3_600_000
 /** How many flows a token begins unless it is minted for another number: a user who tries again and again. */
 const defaultUses = 20
 
+/** The same for every guess, as it says nothing of any; making one anew was a fifth of what a guess costs. */
+const wrongToken = Object.freeze(refusal('token_invalid'))
+
 /** A token that was presented from an allowed origin, alive or not. */
 export interface PresentedToken {
   readonly record: TokenRecord
@@ -121,7 +124,7 @@ async function presentToken(
   const record = await findToken(context, token)
   if (!record) {
     guesses?.wrong()
-    throw refusal('token_invalid')
+    throw wrongToken
   }
   if (origin === undefined || origin === '') throw new AuthFlowError('origin_missing')
   if (origin === 'null') throw new AuthFlowError('origin_opaque')
