@@ -77,6 +77,21 @@ async function openApp(browser: Browser, url: string): Promise<{ page: Page; mes
   return { page, messages }
 }
 
+/** Gives the consent in the window at the provider. */
+async function allow(window: Page): Promise<void> {
+  await window.locator('[name=person]').first().check()
+  await window.getByTestId('sandbox-allow').click()
+}
+
+/** Connects where no element has a part in it: the page shows what the hook says. */
+async function connectByHook(page: Page): Promise<void> {
+  await page.locator('#hook', { hasText: 'idle' }).waitFor()
+  const consent = page.waitForEvent('popup').then(allow)
+  await page.getByRole('button', { name: 'Sign in by the hook' }).click()
+  await consent
+  await page.locator('#hook', { hasText: /^done \S+/ }).waitFor()
+}
+
 describe('the apps in frameworks', { timeout: 900_000 }, () => {
   let browser: Browser
   before(async () => {
@@ -107,16 +122,17 @@ describe('the apps in frameworks', { timeout: 900_000 }, () => {
             assert.match(html, /<auth-panel[^>]*hidden/)
           }
           const { page, messages } = await openApp(browser, url)
-          const popup = page.waitForEvent('popup')
+          const consent = page.waitForEvent('popup').then(allow)
           await page.getByRole('button', { name: 'Sign in with Slack' }).click()
           await page.locator('#event', { hasText: 'started' }).waitFor()
-          const consent = await popup
-          await consent.locator('[name=person]').first().check()
-          await consent.getByTestId('sandbox-allow').click()
+          await consent
           await page.locator('auth-status', { hasText: 'Connected as' }).waitFor()
           assert.notEqual(await page.locator('#event').innerText(), 'started')
           if (await page.locator('#connections').count())
             await page.locator('#connections', { hasText: '1' }).waitFor()
+          if (await page.locator('#hook').count()) await connectByHook(page)
+          if (await page.locator('auth-connections').count())
+            await page.locator('auth-connections .item h3', { hasText: 'Slack' }).waitFor()
           assert.deepEqual(messages, [])
           await page.context().close()
         } finally {

@@ -32,7 +32,8 @@ const connectPort = await listen(probe)
 await new Promise((done) => probe.close(done))
 const endpoint = `http://localhost:${connectPort}`
 
-const sandbox = await startSandbox({ redirectUris: [`${endpoint}/callback/slack`] })
+const ids = ['slack', 'slack-hook']
+const sandbox = await startSandbox({ redirectUris: ids.map((id) => `${endpoint}/callback/${id}`) })
 const secretKey = `ctk_sk_${randomBytes(32).toString('base64url')}`
 const authflow = new AuthFlow({
   environment: 'frameworks',
@@ -40,14 +41,16 @@ const authflow = new AuthFlow({
   store: `sqlite:${join(mkdtempSync(join(tmpdir(), 'authflow-')), 'app.db')}`,
   encryptionKeys: `k1:${randomBytes(32).toString('base64')}`,
   secretKeys: `app=connect:create+connections:write=${createHash('sha256').update(secretKey).digest('hex')}`,
-  integrations: [
-    new Slack({
-      id: 'slack',
-      connect: true,
-      oauth: { ...sandbox.slack.client, scopes: ['chat:write'] },
-      endpoints: sandbox.slack.endpoints,
-    }),
-  ],
+  // The second is connected without elements.
+  integrations: ids.map(
+    (id) =>
+      new Slack({
+        id,
+        connect: true,
+        oauth: { ...sandbox.slack.client, scopes: ['chat:write'] },
+        endpoints: sandbox.slack.endpoints,
+      }),
+  ),
   worker: false,
 })
 await authflow.listen(connectPort)

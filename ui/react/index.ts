@@ -16,6 +16,7 @@ import {
 } from 'react'
 import '../define.ts'
 import type { IntegrationView } from '../../shared/flow.ts'
+import type { AuthConnectionsElement } from '../elements/auth-connections.ts'
 import type { AuthFlowElement } from '../elements/auth-flow.ts'
 import type { AuthFormElement } from '../elements/auth-form.ts'
 import type { AuthPanelElement } from '../elements/auth-panel.ts'
@@ -31,6 +32,7 @@ import {
 import { createAuthFlow } from '../flow/create-auth-flow.ts'
 import type { AuthFlowOptions, ConnectFlow, FlowSnapshot } from '../flow/flow.ts'
 import { cleanReturnUrl, findPending } from '../flow/pending.ts'
+import type { ConnectTokenSource } from '../flow/token.ts'
 import type { Messages } from '../messages.ts'
 
 type Pascal<Name extends string> = Name extends `${infer Head}-${infer Tail}`
@@ -89,6 +91,32 @@ export interface AuthFormProps extends AuthPartProps<AuthFormElement> {
   readonly renderField?: AuthFormElement['renderField']
 }
 
+/** Props of {@link AuthConnections}. */
+export interface AuthConnectionsProps
+  extends Omit<HTMLAttributes<AuthConnectionsElement>, 'children'>, AuthFlowHandlers {
+  /** Ids of the integrations, separated by spaces. */
+  readonly integrations: string
+  /** The account; must match the connect token. */
+  readonly accountId?: string | undefined
+  /** The connect server; must equal the configured one, if one is. */
+  readonly endpoint?: string | undefined
+  /** URL of the host's backend that mints connect tokens. */
+  readonly tokenUrl?: string | undefined
+  /** A connect token or a function that gets one; goes before `tokenUrl`. */
+  readonly connectToken?: ConnectTokenSource | undefined
+  /** Texts instead of those of the language. */
+  readonly messages?: Partial<Messages> | undefined
+  /** Classes of each integration's element. */
+  readonly itemClassName?: string | undefined
+  /**
+   * HTML of an integration, with an `<auth-flow>` without attributes (default: such a flow alone). It goes into the page
+   * as it is: never build it from what users wrote. Constant for as long as the component is there.
+   */
+  readonly template?: string | undefined
+  /** Gets the element. */
+  readonly ref?: Ref<AuthConnectionsElement> | undefined
+}
+
 const kebab = (name: string): string =>
   name.replace(/[A-Z]/g, (letter, at) => (at ? '-' : '') + letter.toLowerCase())
 
@@ -106,8 +134,12 @@ function render(tag: string, props: object, more = {}): ReactElement {
   return createElement(tag, { ...Object.fromEntries(named), ...more })
 }
 
-// The element's own child is nothing that React rendered, or may take away.
-const ownContent = { dangerouslySetInnerHTML: { __html: '' }, suppressHydrationWarning: true }
+// What the elements add to their content is nothing that React rendered, or may take away.
+const content = (html: string): object => ({
+  dangerouslySetInnerHTML: { __html: html },
+  suppressHydrationWarning: true,
+})
+const ownContent = content('')
 
 /** `<auth-flow>`: holds one flow for the parts inside it. */
 export const AuthFlow = (props: AuthFlowProps): ReactElement => render('auth-flow', props)
@@ -126,6 +158,11 @@ export const AuthForm = (props: AuthFormProps): ReactElement =>
 /** `<auth-status>`: says how the flow stands. */
 export const AuthStatus = (props: AuthPartProps<AuthStatusElement>): ReactElement =>
   render('auth-status', props, ownContent)
+
+/** `<auth-connections>`: lists integrations, each made from the template, with the state of its connection. */
+export const AuthConnections = ({ template, ...props }: AuthConnectionsProps): ReactElement =>
+  // React would put children beside the template's content, not into it.
+  render('auth-connections', props, template ? content(`<template>${template}</template>`) : ownContent)
 
 /** A store's snapshot, rendered again whenever it changes. */
 function useSnapshot<Snapshot>(store: {

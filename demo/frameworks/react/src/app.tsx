@@ -1,7 +1,37 @@
-import { AuthFlow, AuthForm, AuthPanel, AuthStatus, AuthTrigger, useConnections } from 'authflow/react'
+import {
+  AuthConnections,
+  AuthFlow,
+  AuthForm,
+  AuthPanel,
+  AuthStatus,
+  AuthTrigger,
+  useAuthFlow,
+  useConnections,
+} from 'authflow/react'
 import { useState } from 'react'
 
 const server = { accountId: 'demo', tokenUrl: '/connect-token', endpoint: __ENDPOINT__ }
+
+const item = '<h3 data-part="name"></h3><auth-flow><auth-status></auth-status></auth-flow>'
+
+/** The same by the hook alone, without any element. */
+function OwnConnect() {
+  const [{ state, connection }, flow] = useAuthFlow({
+    ...server,
+    integration: 'slack-hook',
+    method: 'oauth2',
+  })
+  return (
+    <section>
+      <button type="button" onClick={() => flow.start()}>
+        Sign in by the hook
+      </button>
+      <p id="hook">
+        {state} {connection?.identity.label}
+      </p>
+    </section>
+  )
+}
 
 export function App() {
   const [last, setLast] = useState('')
@@ -30,6 +60,8 @@ export function App() {
       </AuthFlow>
       <p id="event">{last}</p>
       <p id="connections">{connections.length}</p>
+      <OwnConnect />
+      <AuthConnections {...server} integrations="slack" itemClassName="item" template={item} />
     </>
   )
 }

@@ -1,4 +1,4 @@
-import { useEffect, type ReactNode } from 'react'
+import { StrictMode, useEffect, type ReactNode } from 'react'
 import { hydrateRoot } from 'react-dom/client'
 import { App } from './app.tsx'
 
@@ -11,8 +11,10 @@ const root = document.getElementById('app')
 if (root) {
   hydrateRoot(
     root,
-    <Ready>
-      <App />
-    </Ready>,
+    <StrictMode>
+      <Ready>
+        <App />
+      </Ready>
+    </StrictMode>,
   )
 }
