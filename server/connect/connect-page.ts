@@ -19,20 +19,19 @@ import { connectionIdOf } from './connection-id.ts'
 import { serverUrl, type ConnectContext } from './context.ts'
 import { matchesDigest, sha256 } from './digest.ts'
 import { pageCookie, pageCookieName } from './flow-cookie.ts'
+import { judgeLinkLife, keepToken } from './keep-token.ts'
 import { requireOwnPage } from './link.ts'
 import type { PageFacts, PageVisit, TokenRecord } from './records.ts'
 import { connectionSet, tokenSet } from './sets.ts'
 import { speakIntegration } from './speak.ts'
 import { judgeTokenRequest } from './token-request.ts'
-import { afterlifeMs, type Tokens } from './tokens.ts'
+import type { Tokens } from './tokens.ts'
 import { connectionView, integrationView } from './views.ts'
 
 const tokenPattern = /^ctk_pg_[A-Za-z0-9_-]{43}$/
 const digestPattern = /^[A-Za-z0-9_-]{43}$/
 const minuteMs = 60_000
-const shortestLifeMs = minuteMs
 const usualLifeMs = 60 * minuteMs
-const longestLifeMs = 7 * 24 * 60 * minuteMs
 /** From the confirmation until the browser is back. */
 const enterWithinMs = minuteMs
 /** How long an open page works. */
@@ -62,13 +61,11 @@ export async function createPage(
 ): Promise<ConnectLink> {
   const { accountId, integrations, confirmUrl, returnUrl, actor, metadata } = request
   const { purposes = usualPurposes, locale, lifetimeMs = usualLifeMs } = request
-  if (!(Number.isInteger(lifetimeMs) && lifetimeMs >= shortestLifeMs && lifetimeMs <= longestLifeMs)) {
-    throw invalid(`lifetimeMs must be a whole number from ${shortestLifeMs} to ${longestLifeMs}.`)
-  }
+  judgeLinkLife(lifetimeMs)
   if (purposes.length === 0 || !purposes.every((purpose) => pagePurposes.includes(purpose))) {
     throw invalid(`purposes must be some of ${pagePurposes.join(', ')}.`)
   }
-  const judged = judgeTokenRequest(context, {
+  const grant = judgeTokenRequest(context, {
     accountId,
     integrations,
     origins: [context.baseUrl.origin],
@@ -78,19 +75,9 @@ export async function createPage(
     ...(locale === undefined ? {} : { locale }),
   })
   requireOwnOrigins(context, { confirmUrl, returnUrl })
-  const token = `ctk_pg_${randomText(43)}`
-  const expiresAt = context.store.now() + lifetimeMs
-  await context.store.insert(tokenSet, {
-    ...judged,
-    id: sha256(token),
-    mintedBy,
-    expiresAt,
-    spentAt: null,
-    uses: 0,
-    page: { confirmUrl, returnUrl, purposes, visit: null },
-    expireAt: expiresAt + afterlifeMs,
-  })
-  return { url: `${serverUrl(context)}/connect/open/${token}`, expiresAt: isoOf(expiresAt) }
+  const page = { confirmUrl, returnUrl, purposes, visit: null }
+  const kept = await keepToken(context, { prefix: 'ctk_pg', grant, lifetimeMs, mintedBy, uses: 0, page })
+  return { url: `${serverUrl(context)}/connect/open/${kept.token}`, expiresAt: kept.expiresAt }
 }
 
 /** A backend that passes an address of a request on would be an open redirect; the list of origins ends that here. */

@@ -3,7 +3,7 @@
 // backend has to confirm (confirm.ts). A link is a connect token of its own kind: good for nothing else.
 
 import { AuthFlowError, type ErrorCode } from '../../shared/errors.ts'
-import { createFlowId, randomText } from '../../shared/ids.ts'
+import { createFlowId } from '../../shared/ids.ts'
 import { insertStep, updateStep, type NewDocument } from '../store/store.ts'
 import { newFlow, requireStartable } from './begin.ts'
 import { withEarlierScopes } from './asked-scopes.ts'
@@ -12,18 +12,15 @@ import { findOAuthMethod, serverUrl, type ConnectContext } from './context.ts'
 import { sha256 } from './digest.ts'
 import { flowCookie } from './flow-cookie.ts'
 import type { FlowParts } from './flow-parts.ts'
+import { judgeLinkLife, keepToken } from './keep-token.ts'
 import { judgeValues } from './submit.ts'
 import type { FlowRecord, LinkFacts, TokenRecord } from './records.ts'
 import { flowSet, tokenSet } from './sets.ts'
 import { judgeTokenRequest } from './token-request.ts'
-import { afterlifeMs } from './tokens.ts'
 import { judgeScopes, planTrip, type PlannedTrip } from './trip.ts'
 
 const tokenPattern = /^ctk_ln_[A-Za-z0-9_-]{43}$/
-const minuteMs = 60_000
-const shortestLifeMs = minuteMs
-const usualLifeMs = 24 * 60 * minuteMs
-const longestLifeMs = 7 * 24 * 60 * minuteMs
+const usualLifeMs = 24 * 3_600_000
 
 type LinkRecord = TokenRecord & { readonly link: LinkFacts }
 
@@ -42,10 +39,8 @@ export async function createLink(
   const { integration, returnUrl, values = {}, locale = null, lifetimeMs = usualLifeMs } = request
   const { accountId, purpose = 'create', scopes, actor } = request
   if (purpose !== 'create' && purpose !== 'reconnect') throw invalid('purpose must be create or reconnect.')
-  if (!(Number.isInteger(lifetimeMs) && lifetimeMs >= shortestLifeMs && lifetimeMs <= longestLifeMs)) {
-    throw invalid(`lifetimeMs must be a whole number from ${shortestLifeMs} to ${longestLifeMs}.`)
-  }
-  const judged = judgeTokenRequest(context, {
+  judgeLinkLife(lifetimeMs)
+  const grant = judgeTokenRequest(context, {
     accountId,
     integrations: [integration],
     // Only the landing page of this server may press the button.
@@ -55,18 +50,9 @@ export async function createLink(
     ...(scopes === undefined ? {} : { scopes }),
     ...(actor === undefined ? {} : { actor }),
   })
-  const token = `ctk_ln_${randomText(43)}`
-  const expiresAt = context.store.now() + lifetimeMs
-  await context.store.insert(tokenSet, {
-    ...judged,
-    id: sha256(token),
-    mintedBy,
-    expiresAt,
-    spentAt: null,
-    link: { returnUrl, locale, values: openValues(context, integration, values), openedAt: null },
-    expireAt: expiresAt + afterlifeMs,
-  })
-  return { url: `${serverUrl(context)}/connect/link/${token}`, expiresAt: new Date(expiresAt).toISOString() }
+  const link = { returnUrl, locale, values: openValues(context, integration, values), openedAt: null }
+  const kept = await keepToken(context, { prefix: 'ctk_ln', grant, lifetimeMs, mintedBy, link })
+  return { url: `${serverUrl(context)}/connect/link/${kept.token}`, expiresAt: kept.expiresAt }
 }
 
 /** The values of the method's fields, which nobody can type in on the way. */

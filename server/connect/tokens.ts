@@ -2,11 +2,12 @@
 // up by its digest, so the lookup tells nothing about tokens that are close.
 
 import { AuthFlowError } from '../../shared/errors.ts'
-import { connectTokenPattern, randomText } from '../../shared/ids.ts'
+import { connectTokenPattern } from '../../shared/ids.ts'
 import type { ConnectPurpose, ConnectTokenReply, ConnectTokenRequest } from '../../shared/flow.ts'
 import type { TokenCaller } from './connect.ts'
 import type { ConnectContext } from './context.ts'
 import { sha256 } from './digest.ts'
+import { keepToken } from './keep-token.ts'
 import type { TokenRecord } from './records.ts'
 import { refusal } from './refusal.ts'
 import { tokenSet } from './sets.ts'
@@ -14,8 +15,6 @@ import { judgeTokenRequest } from './token-request.ts'
 
 /** How long a token works, in ms. */
 const lifetimeMs = 15 * 60_000
-/** How much longer its record is kept: pages learn that it expired, and it reads its own flow to the end. */
-export const afterlifeMs = 24 * 3_600_000
 
 /** How many flows a token begins unless it is minted for another number: a user who tries again and again. */
 const defaultUses = 20
@@ -91,20 +90,9 @@ async function createToken(
   mintedBy: string,
 ): Promise<ConnectTokenReply> {
   const { maxFlows = defaultUses } = request
-  const judged = judgeTokenRequest(context, request)
-  const token = `ctk_ct_${randomText(43)}`
-  const expiresAt = context.store.now() + lifetimeMs
-  await context.store.insert(tokenSet, {
-    ...judged,
-    id: sha256(token),
-    mintedBy,
-    expiresAt,
-    spentAt: null,
-    uses: 0,
-    usesMax: maxFlows,
-    expireAt: expiresAt + afterlifeMs,
-  })
-  return { token, expiresAt: new Date(expiresAt).toISOString() }
+  const grant = judgeTokenRequest(context, request)
+  const uses = { uses: 0, usesMax: maxFlows }
+  return keepToken(context, { prefix: 'ctk_ct', grant, lifetimeMs, mintedBy, ...uses })
 }
 
 async function findToken(
