@@ -216,21 +216,21 @@ function joinParts(
   },
 ): Pick<Services, 'connect' | 'engine' | 'triggers'> {
   const { queue, fetch, settings, definitions, concurrency } = own
-  const { baseUrl } = settings
   const engine = createEngine({
     ...shared,
     logsRunLines: settings.logsRunLines,
     queue,
-    baseUrl,
+    baseUrl: settings.baseUrl,
     ...(concurrency === undefined ? {} : { concurrency }),
     resolveAuth: ({ run, ...request }) =>
       connect.getAuth(request, run && { run: run.id, since: run.createdAt }),
     findConnection: (query) => connect.findConnection(query),
+    integrationNow: (integration, since) => connect.integrationNow(integration, since),
   })
   const connect = createConnect({
     ...shared,
     fetch,
-    baseUrl,
+    baseUrl: settings.baseUrl,
     webhooks: settings.webhooks,
     audit: settings.audit,
     pages: settings.connectPages,
@@ -244,7 +244,7 @@ function joinParts(
   })
   const triggers = createTriggers({
     ...shared,
-    baseUrl,
+    baseUrl: settings.baseUrl,
     fetch,
     engine,
     definitions,

@@ -344,6 +344,8 @@ export interface Connect {
   renameIntegration(request: RenameRequest, actor: string): Promise<RenameStatus>
   /** What an account was called before, newest first. */
   formerNames(accountId: string): Promise<string[]>
+  /** What an integration is called now, of which something at the instant `since`, in ms, had the given name. */
+  integrationNow(integration: string, since: number): Promise<string>
   /** The audit trail, newest first. */
   listAudit(query: AuditQuery): Promise<Page<AuditRow>>
 

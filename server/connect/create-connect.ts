@@ -175,11 +175,15 @@ const ownActor = (key: string): Actor => ({ name: key, key })
 function renameCalls(
   connections: Connections,
   renames: Renames,
-): Pick<Connect, 'renameAccount' | 'renameIntegration' | 'formerNames' | 'findConnection'> {
+): Pick<
+  Connect,
+  'renameAccount' | 'renameIntegration' | 'formerNames' | 'integrationNow' | 'findConnection'
+> {
   return {
     renameAccount: (request, actor) => renames.account(request, ownActor(actor)),
     renameIntegration: (request, actor) => renames.integration(request, ownActor(actor)),
     formerNames: renames.formerNames,
+    integrationNow: renames.integrationNow,
     async findConnection({ since, ...key }) {
       const accountId = since === undefined ? key.accountId : await renames.accountNow(key.accountId, since)
       const found = await connections.find({ ...key, accountId })

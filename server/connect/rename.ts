@@ -57,6 +57,8 @@ export interface Renames {
   integration(request: RenameRequest, actor: Actor): Promise<RenameStatus>
   /** What the account is called now, of which something at the instant `since` had the given name. */
   accountNow(accountId: string, since: number): Promise<string>
+  /** The same of an integration. */
+  integrationNow(integration: string, since: number): Promise<string>
   /** What the account was called before, newest first. */
   formerNames(accountId: string): Promise<string[]>
   /** Goes on with renames that are not done. */
@@ -88,17 +90,9 @@ export function createRenames(context: ConnectContext, recover: () => Promise<vo
       context.integration(to)
       return rename(parts, { kind: 'integration', from, to, actor })
     },
-    async accountNow(accountId, since) {
-      let [name, at] = [accountId, since]
-      for (let names = 0; names < maxNames; names += 1) {
-        const query = { index: 'byFrom', equals: keyOf('account', name), from: at, limit: 1 }
-        const [next] = (await store.list(renameSet, query)).items
-        if (!next) return name
-        name = next.to
-        at = next.startedAt + 1
-      }
-      return name
-    },
+    accountNow: (accountId, since) => nameNow(context, { kind: 'account', name: accountId, since }),
+    integrationNow: (integration, since) =>
+      nameNow(context, { kind: 'integration', name: integration, since }),
     async formerNames(accountId) {
       const query = { index: 'byTo', equals: keyOf('account', accountId), limit: maxNames }
       const { items } = await store.list(renameSet, { ...query, order: 'desc' })
@@ -110,6 +104,22 @@ export function createRenames(context: ConnectContext, recover: () => Promise<vo
       for (const record of items) await carryOutLater(parts, record)
     },
   }
+}
+
+/** Follows the renames that were begun at or after the instant `since`. */
+async function nameNow(
+  { store }: ConnectContext,
+  given: { readonly kind: Kind; readonly name: string; readonly since: number },
+): Promise<string> {
+  let { name, since: from } = given
+  for (let names = 0; names < maxNames; names += 1) {
+    const query = { index: 'byFrom', equals: keyOf(given.kind, name), from, limit: 1 }
+    const [next] = (await store.list(renameSet, query)).items
+    if (!next) return name
+    name = next.to
+    from = next.startedAt + 1
+  }
+  return name
 }
 
 interface Wish extends RenameRequest {

@@ -62,6 +62,8 @@ export interface EngineCore {
   readonly integrations: readonly Integration[]
   readonly resolveAuth: ResolveAuth
   readonly findConnection: FindConnection
+  /** What the integration is called now, of which something at the instant `since`, in ms, had the given name. */
+  readonly integrationNow: (integration: string, since: number) => Promise<string>
   /** Credentials that the host's code has. */
   readonly authResolvers: AuthResolvers
   /** Sends an event of the engine's own about the account. */

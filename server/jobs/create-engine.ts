@@ -80,6 +80,7 @@ export interface EngineOptions extends Omit<
   | 'calls'
   | 'raise'
   | 'authResolvers'
+  | 'integrationNow'
   | 'now'
   | 'random'
   | 'metrics'
@@ -89,6 +90,8 @@ export interface EngineOptions extends Omit<
 > {
   /** Runs at a time in this process, 1 to 1000 (default 50). */
   readonly concurrency?: number
+  /** What an integration is called now (default: nothing is renamed). */
+  readonly integrationNow?: EngineCore['integrationNow']
   /** The clock of due times (default: the store's). */
   readonly now?: () => number
   /** From 0 up to, not including, 1 (default `Math.random`). */
@@ -111,6 +114,7 @@ export interface EngineOptions extends Omit<
 export function createEngine(options: EngineOptions): JobEngine {
   const {
     concurrency = defaultConcurrency,
+    integrationNow = async (integration) => integration,
     now = () => options.store.now(),
     random = Math.random,
     metrics = noMetrics,
@@ -124,7 +128,8 @@ export function createEngine(options: EngineOptions): JobEngine {
     })
   }
   const authResolvers = new AuthResolvers(options.integrations)
-  const core = { ...options, authResolvers, now, random, metrics, tracing, logsRunLines, retention }
+  const given = { ...options, integrationNow, now, random, metrics, tracing, logsRunLines, retention }
+  const core = { ...given, authResolvers }
   const limits = { lanes: new Lanes(core), gates: new Gates(core), breaker: new HostBreaker(core) }
   return new Engine({ ...core, ...limits, signals: new Signals(core) }, concurrency)
 }

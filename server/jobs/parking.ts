@@ -3,7 +3,7 @@
 import type { EngineCore } from './core.ts'
 import { tellMissing, tellResolved } from './missing-connection.ts'
 import { endingPlace, finishEnding, storedWaits } from './run-ending.ts'
-import { parkingId, parkings, places, runs, type RunDocument } from './records.ts'
+import { parkingId, parkings, places, runs, type ParkingDocument, type RunDocument } from './records.ts'
 
 const pageSize = 500
 /** Each woken run is due this much later than the one before it, with as much jitter as it is late: some 500 a second. */
@@ -43,9 +43,29 @@ export async function tellParked(core: EngineCore, change: ConnectionChanged): P
     if (items.length < pageSize || !isAnyTold) break
   }
   if (change.type === 'connected') await tellResolved(core, parkingId(integration, accountId))
-  // Last, so that whoever is cut off before leaves the rest to the sweep. One that parked meanwhile needs it again.
+  await forgetParking(core, integration, accountId)
+}
+
+/** Wakes runs whose job calls the integration otherwise by now: they ask, and wait, under its new name. Safe to repeat. */
+export async function wakeRenamed(
+  core: EngineCore,
+  { integration, accountId }: Pick<ParkingDocument, 'integration' | 'accountId'>,
+  usesIt: (run: RunDocument) => boolean,
+): Promise<void> {
+  const place = places.parkedOn(integration, accountId)
+  const { items } = await core.store.list(runs, { index: 'place', equals: place, limit: pageSize })
+  const over = items.filter((run) => !usesIt(run))
+  for (const [index, run] of over.entries()) await wake(core, run, index * stepMs)
+  if (over.length === items.length && items.length < pageSize)
+    await forgetParking(core, integration, accountId)
+}
+
+/** Last, so that whoever is cut off before leaves the rest to the sweep. One that parked meanwhile needs it again. */
+async function forgetParking(core: EngineCore, integration: string, accountId: string): Promise<void> {
+  const { store } = core
   await store.remove(parkings, parkingId(integration, accountId))
-  const { items } = await store.list(runs, { ...query, limit: 1 })
+  const place = places.parkedOn(integration, accountId)
+  const { items } = await store.list(runs, { index: 'place', equals: place, limit: 1 })
   if (items.length > 0) await noteParking(core, integration, accountId)
 }
 

@@ -212,12 +212,27 @@ export class RunConnections {
     const integration = this.#integration(key)
     this.#askedAt.set(key, performance.now())
     const last = await before?.catch(() => undefined)
+    await this.#followRenames()
     const auth = (await this.#connected(key, integration)) ?? (await this.#ownAuth(integration))
     if (last?.tokenHash === auth.tokenHash) return last
     for (const secret of secretsOf(auth)) this.#secrets.add(secret)
     this.#tokenHash.set(key, auth.tokenHash)
     const bound = this.#gates.guard(integration.cloneForRun(io, key, auth), auth.identity.id)
     return { integration: bound, auth, tokenHash: auth.tokenHash }
+  }
+
+  /** An integration that the job no longer calls so may have another name: who the run began as there holds under it. */
+  async #followRenames(): Promise<void> {
+    const { core, run, integrations } = this.#options
+    const names = new Set(Object.values(integrations).map(({ id }) => id))
+    for (const [place, identity] of Object.entries(this.#identities)) {
+      const id = place.slice(place.indexOf('/') + 1)
+      if (names.has(id)) continue
+      const now = await core.integrationNow(id, namedAt(run))
+      const moved = place === id ? now : resolvedBy(now)
+      if (now !== id && this.#identities[moved] === undefined)
+        this.#identities = { ...this.#identities, [moved]: identity }
+    }
   }
 
   /** Credentials of the account's connection; undefined where the integration's resolver is to be asked. */

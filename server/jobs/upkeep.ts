@@ -5,7 +5,7 @@ import type { EngineCore } from './core.ts'
 import type { EventIntake } from './event-intake.ts'
 import { HintFeeder, hintOf } from './hint-feeder.ts'
 import { tellMissing } from './missing-connection.ts'
-import { tellParked } from './parking.ts'
+import { tellParked, wakeRenamed } from './parking.ts'
 import {
   dispatches,
   events,
@@ -175,7 +175,17 @@ export class Upkeep {
       if (connection?.state === 'active')
         await tellParked(core, { type: 'connected', integration, accountId })
       else await this.#remindParked(integration, accountId)
+      if (connection === undefined && (await core.integrationNow(integration, 0)) !== integration)
+        await wakeRenamed(core, parking, (run) => this.#uses(run, integration))
     }
+  }
+
+  /** True also for a job that this process does not have: another one will know. */
+  #uses({ job, jobVersion }: RunDocument, integration: string): boolean {
+    const definition = this.#options.registry.find(job, jobVersion)
+    return (
+      definition === undefined || Object.values(definition.integrations).some(({ id }) => id === integration)
+    )
   }
 
   /** Those that have waited for as long as they may. */

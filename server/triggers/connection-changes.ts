@@ -4,7 +4,7 @@ import type { Auth } from '../../shared/auth.ts'
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { TriggerContext } from './context.ts'
 import { reconcile, removeWith } from './reconcile.ts'
-import { connectionOf, registrations, type RegistrationDocument } from './registration-records.ts'
+import { connectionOf, placedAt, registrations, type RegistrationDocument } from './registration-records.ts'
 
 const maxTries = 10
 const pageSize = 100
@@ -53,7 +53,12 @@ async function lookAgain(
   { type, integration, accountId }: Parameters<ConnectionListener['connectionChanged']>[0],
 ): Promise<void> {
   if (type !== 'connected') return
-  const found = await ofConnection(context, integration, accountId)
+  const { definitions } = context
+  // Also those that were made when the trigger's integration had another name.
+  const found = (await listAll(context, { index: 'account', equals: accountId })).filter(
+    (one) =>
+      one.integration === integration || definitions.find(one.trigger)?.source.integration.id === integration,
+  )
   const dueAt = Math.floor(context.now())
   await Promise.all(found.map(({ id }) => context.store.update(registrations, id, {}, { set: { dueAt } })))
   for (let at = 0; at < found.length; at += atOnce)
@@ -61,15 +66,14 @@ async function lookAgain(
 }
 
 async function move(context: TriggerContext, from: ConnectionPlace, to: ConnectionPlace): Promise<void> {
-  const { store } = context
-  const place = { ...to, connection: connectionOf(to.integration, to.accountId) }
+  const { store, vault } = context
   for (const { id } of await ofConnection(context, from.integration, from.accountId)) {
     for (let tries = 0; tries < maxTries; tries += 1) {
       const found = await store.get(registrations, id)
       if (found?.connection !== connectionOf(from.integration, from.accountId)) break
       const applied = found.applied && { ...found.applied, accountId: to.accountId }
-      if (await store.update(registrations, id, { version: found.version }, { set: { ...place, applied } }))
-        break
+      const set = { ...placedAt(vault, found, to), applied }
+      if (await store.update(registrations, id, { version: found.version }, { set })) break
     }
   }
 }
@@ -103,17 +107,22 @@ async function tearDown(
   }
 }
 
-async function ofConnection(
-  { store }: TriggerContext,
+const ofConnection = (
+  context: TriggerContext,
   integration: string,
   accountId: string,
+): Promise<RegistrationDocument[]> =>
+  listAll(context, { index: 'connection', equals: connectionOf(integration, accountId) })
+
+async function listAll(
+  { store }: TriggerContext,
+  by: { readonly index: 'account' | 'connection'; readonly equals: string },
 ): Promise<RegistrationDocument[]> {
   const found: RegistrationDocument[] = []
   let cursor: string | undefined
   do {
     const page = await store.list(registrations, {
-      index: 'connection',
-      equals: connectionOf(integration, accountId),
+      ...by,
       limit: pageSize,
       ...(cursor === undefined ? {} : { cursor }),
     })

@@ -10,7 +10,9 @@ import { delayAfter, type TriggerContext } from './context.ts'
 import { pollRegistration } from './poll.ts'
 import type { AnyDynamicTrigger } from './registration.ts'
 import {
+  isUsable,
   openSecret,
+  placedAt,
   registrations,
   sealSecret,
   tenantKey,
@@ -87,6 +89,8 @@ async function step(
     return write(context, found, { dueAt: soon(context, lookForConnectionMs) }).then(() => 'settled')
   try {
     if (!found.wanted) return await removeAll(context, found, trigger)
+    const moved = await movedWith(context, found, trigger)
+    if (moved) return await context.store.updateAndGet(registrations, found.id, asRead(found), { set: moved })
     const change = await changeOf(context, found, trigger)
     const after = await write(context, found, { error: null, failures: 0, ...change })
     if (!after) return undefined
@@ -99,6 +103,21 @@ async function step(
         ? (Object.assign(found, after), 'settled')
         : undefined
   }
+}
+
+/**
+ * What has to be written of a registration whose trigger's integration has another name by now: of an account that
+ * connected under the new one only, or that nobody told of. Until the account is found there it stays where it is.
+ */
+async function movedWith(
+  { vault, findConnection }: TriggerContext,
+  found: RegistrationDocument,
+  { source: { integration } }: AnyDynamicTrigger,
+): Promise<ReturnType<typeof placedAt> | undefined> {
+  const { accountId } = found
+  if (found.integration === integration.id || accountId === null) return undefined
+  const to = { integration: integration.id, accountId }
+  return isUsable(found, await findConnection(to)) ? placedAt(vault, found, to) : undefined
 }
 
 /** What has to be written for the registration to be up to date; the provider has been told. */
@@ -326,6 +345,9 @@ const isWithoutCredentials = ({ code }: AuthFlowError): boolean =>
   code === 'not_connected' || code === 'needs_reauth'
 
 const soon = ({ now }: TriggerContext, ms: number): number => Math.ceil(now() + ms)
+
+/** Nothing was written since: whose a registration is, others change without its lease. */
+const asRead = ({ fence, version }: RegistrationDocument) => ({ fence, version })
 
 function write(
   { store }: TriggerContext,

@@ -136,6 +136,25 @@ export const sealSecret = (vault: Vault, place: SecretPlace, secret: string): st
 export const openSecret = (vault: Vault, place: SecretPlace, sealed: string): string =>
   vault.open(sealed, placeOf(place))
 
+/**
+ * What changes of a registration whose connection has another name: the hook stays, its secrets are sealed for the new
+ * place. Throws `unreadable_ciphertext`.
+ */
+export function placedAt(
+  vault: Vault,
+  found: SecretPlace & Pick<RegistrationDocument, 'secrets'>,
+  to: Pick<RegistrationDocument, 'integration' | 'accountId'>,
+): Pick<RegistrationDocument, 'integration' | 'accountId' | 'connection' | 'secrets'> {
+  const { integration, accountId } = to
+  const place = { integration, accountId, connection: connectionOf(integration, accountId) }
+  if (integration === found.integration) return { ...place, secrets: found.secrets }
+  const secrets = Object.entries(found.secrets).map(([name, sealed]) => [
+    name,
+    sealSecret(vault, { ...found, integration }, openSecret(vault, found, sealed)),
+  ])
+  return { ...place, secrets: Object.fromEntries(secrets) }
+}
+
 const placeOf = ({ id, integration, hook }: SecretPlace) => ({
   recordType: 'registration' as const,
   recordId: id,

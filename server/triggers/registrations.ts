@@ -25,6 +25,7 @@ import type {
 import {
   connectionOf,
   openSecret,
+  placedAt,
   registrationId,
   registrations,
   sealSecret,
@@ -178,7 +179,7 @@ function changed(
   facts: Facts,
 ): Partial<RegistrationDocument> {
   const now = Math.floor(context.now())
-  const { key: _, ...rest } = facts
+  const { key: _, connection, ...rest } = facts
   const isOther = found.accountId !== facts.accountId || found.integration !== facts.integration
   const concernsProvider =
     isOther ||
@@ -191,7 +192,9 @@ function changed(
     wanted: true,
     updatedAt: now,
     ...(isOther ? { identityId: null, tenant: null } : {}),
-    ...(hook === found.hook ? {} : { hook, secrets: ownSecret(context, trigger, { ...found, hook }) }),
+    ...(hook === found.hook
+      ? placedAt(context.vault, found, facts)
+      : { connection, hook, secrets: ownSecret(context, trigger, { id: found.id, ...facts, hook }) }),
     ...(concernsProvider || found.state !== 'active'
       ? { revision: found.revision + 1, dueAt: now, failures: 0, state: 'pending' as const }
       : {}),
