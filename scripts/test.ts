@@ -35,6 +35,8 @@ type Suite = (typeof suites)[number]
 
 /** A file that takes longer has failed: what a failed test leaves open must not keep the run from ending. */
 const fileTimeoutMs = 300_000
+/** Faults wait for leases, restarts and rests; poison takes minutes on each store. */
+const faultsTimeoutMs = 900_000
 const longFileTimeoutMs = 3_600_000
 
 /** Test files of a suite, as paths relative to the repository. */
@@ -60,8 +62,12 @@ const runsInBrowser = (file: string): boolean => file.endsWith('.browser.test.ts
 const startsCommands = (file: string): boolean =>
   file.startsWith('server/cli/') || file === 'scripts/readme.test.ts'
 
-const longRun = (suite: Suite): boolean =>
-  suite === 'frameworks' || suite === 'browsers' || (suite !== 'e2e' && process.env['AUTHFLOW_LONG'] === '1')
+/** Milliseconds that one file of the suite may take. */
+function timeoutOf(suite: Suite): number {
+  const isLong = suite !== 'e2e' && process.env['AUTHFLOW_LONG'] === '1'
+  if (isLong || suite === 'frameworks' || suite === 'browsers') return longFileTimeoutMs
+  return suite === 'faults' ? faultsTimeoutMs : fileTimeoutMs
+}
 
 /** Skips that count as failures. */
 export function forbiddenSkips(suite: Suite, skipped: readonly SkippedTest[]): readonly SkippedTest[] {
@@ -108,7 +114,7 @@ async function main(): Promise<number> {
       ? { passed: 0, failed: 0, skipped: [] }
       : await runFiles(processes, {
           concurrency,
-          timeout: longRun(suite) ? longFileTimeoutMs : fileTimeoutMs,
+          timeout: timeoutOf(suite),
         })
   const forbidden = values['no-skips'] ? forbiddenSkips(suite, totals.skipped) : []
   for (const { file, name } of forbidden) console.error(`FAIL ${file} › ${name} may not be skipped here`)
