@@ -25,14 +25,15 @@ export class MongoPulse {
   #silentLooks = 0
   #mending: Promise<void> | undefined
 
+  /** @param client one that has yet to connect: of a server that was found before, nothing might ever be heard */
   constructor(client: MongoClient, log: Logger | undefined) {
     this.#client = client
     this.#log = log
-    const hear = ({ connectionId }: { connectionId: string }): void => {
-      this.#heardAt.set(connectionId, performance.now())
-    }
-    client.on('serverHeartbeatSucceeded', hear)
-    client.on('serverHeartbeatFailed', hear)
+    const hear = (address: string): void => void this.#heardAt.set(address, performance.now())
+    // Whose very first check never ends is silent, too.
+    client.on('serverOpening', ({ address }) => hear(address))
+    client.on('serverHeartbeatSucceeded', ({ connectionId }) => hear(connectionId))
+    client.on('serverHeartbeatFailed', ({ connectionId }) => hear(connectionId))
     client.on('serverClosed', ({ address }) => void this.#heardAt.delete(address))
     this.#timer = setInterval(() => this.#look(), lookMs).unref()
   }

@@ -56,6 +56,7 @@ const smallWrite = 1024
  */
 export async function openMongo(url: string, options: MongoOptions): Promise<Store> {
   const client = createClient(url, options)
+  const pulse = new MongoPulse(client, options.log)
   try {
     await client.connect()
     const db = client.db(databaseOf(url))
@@ -65,8 +66,9 @@ export async function openMongo(url: string, options: MongoOptions): Promise<Sto
     }
     const clock = new MongoClock(db)
     await clock.sample()
-    return new MongoStore(client, db, { ...options, clock })
+    return new MongoStore(client, db, { ...options, clock, pulse })
   } catch (error) {
+    await pulse.stop()
     await client.close()
     const known = toStoreError(error)
     throw known.code === 'internal'
@@ -125,13 +127,13 @@ class MongoStore implements Store {
   readonly #transactions = new Lane<() => Promise<void>>({ maxInFlight: 16, maxBatch: 1 }, runAll)
   #closing: Promise<void> | undefined
 
-  constructor(client: MongoClient, db: Db, options: MongoOptions & { clock: MongoClock }) {
+  constructor(client: MongoClient, db: Db, options: MongoOptions & { clock: MongoClock; pulse: MongoPulse }) {
     this.#client = client
     this.#db = db
     this.#clock = options.clock
     this.now = options.clock.now
     this.#busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
-    this.#pulse = new MongoPulse(client, options.log)
+    this.#pulse = options.pulse
     this.#watch = new MongoWatch(db.collection<Raw>(metaName), options.log)
     this.#writes = new MongoWrites(this.#busyTimeoutMs, this.#watch.wrote, options.onFlush)
     const marginMs = options.stealMarginMs ?? defaultStealMarginMs
