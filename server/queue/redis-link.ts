@@ -147,6 +147,8 @@ export function createRedisClient(target: RedisTarget): RedisClient {
     lazyConnect: true,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    // The client would subscribe again by itself and not look at the answer: a connection lost just then ended the process.
+    autoResubscribe: false,
     commandTimeout: commandTimeoutMs,
     connectTimeout: connectTimeoutMs,
     socketTimeout: silenceMs,
