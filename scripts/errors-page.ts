@@ -58,7 +58,7 @@ function wordSection({ title, codes }: Section): string {
   return [
     `## ${title}`,
     '',
-    '| code | status | | what to do |',
+    '| code | status | note | what to do |',
     '| --- | --- | --- | --- |',
     ...rows,
     '',

@@ -167,7 +167,7 @@ function elementsPage(): string {
     declarations.map(({ tagName, description, attributes, events, members }) => {
       const table = (head: string, rows: readonly string[]): string =>
         rows.length > 0
-          ? `\n### ${tagName}: ${head}\n\n| name | type | |\n| --- | --- | --- |\n${rows.join('\n')}\n`
+          ? `\n### ${tagName}: ${head}\n\n| name | type | what it does |\n| --- | --- | --- |\n${rows.join('\n')}\n`
           : ''
       const row = (name = '', type = '', about = ''): string =>
         `| \`${name}\` | ${type ? `\`${cell(type).replaceAll('&lt;', '<')}\`` : ''} | ${cell(about)} |`
