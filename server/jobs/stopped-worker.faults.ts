@@ -66,7 +66,7 @@ describe('X16: a worker whose event loop a task blocks', { timeout: 300_000, con
         const poison = await scene.send('poison', { how: 'block', ms: blockedMs, pid: blocked.pid })
         await until('it is blocked', () => scene.history().some(({ path }) => path === 'dies'), 30_000)
         const from = performance.now()
-        const heir = await scene.startWorker()
+        await scene.startWorker()
         const documents = await scene.allOver(other, 60_000)
         const handedOverMs = Math.round(performance.now() - from)
         assertWhole(documents, tasks)
@@ -77,9 +77,16 @@ describe('X16: a worker whose event loop a task blocks', { timeout: 300_000, con
         await delay(2000)
         assert.equal(blocked.child.exitCode, null, 'its process goes on')
         assert.deepEqual(await scene.runsOf([...other, poison]), [...documents, over])
-        const stored = scene.history().filter(({ kind, run }) => kind === 'stored' && run === poison)
-        assert.equal(stored.length, 1)
-        assert.equal(stored[0]?.pid, heir.pid)
+        const facts = scene.history().filter(({ run }) => run === poison)
+        // The second attempt is whose turn it is: the blocked worker is one of two when it goes on.
+        const [late, again, ...more] = facts.filter(({ kind }) => kind === 'begun')
+        assert.deepEqual([late?.pid, more], [blocked.pid, []])
+        const stored = facts.filter(({ kind }) => kind === 'stored')
+        assert.deepEqual(
+          stored.map(({ pid }) => pid),
+          [again?.pid],
+        )
+        assert.ok(facts.indexOf(stored[0] ?? assert.fail()) > facts.indexOf(again ?? assert.fail()))
         const { name } = backend
         const unit = 'ms'
         printFigure({ requirement: 'X16', name: `loop blocked, ${name}`, value: blockedMs, unit })
