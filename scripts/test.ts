@@ -36,7 +36,7 @@ type Suite = (typeof suites)[number]
 /** A file that takes longer has failed: what a failed test leaves open must not keep the run from ending. */
 const fileTimeoutMs = 300_000
 /** Faults wait for leases, restarts and rests; poison takes minutes on each store. */
-const faultsTimeoutMs = 900_000
+const faultsTimeoutMs = 1_500_000
 const longFileTimeoutMs = 3_600_000
 
 /** Test files of a suite, as paths relative to the repository. */
