@@ -346,13 +346,13 @@ for (const backend of backends) {
       const [first, second] = await send(fixture, ['ada', 'bob'])
       assert.ok(first && second)
       await until('one has begun', () => stage.begun[0])
-      const blocked = await until('the other has its first slot', async () => {
+      const next = await until('the other has its first slot, and waits for the next', async () => {
         const run = await fixture.store.get(runs, second)
-        return run?.slots === undefined ? undefined : run
+        if (run?.slots === undefined || run.waitsFor === undefined) return undefined
+        return fixture.store.get(waits, run.waitsFor.id)
       })
       // As after a crash right after the run's record was written.
-      assert.ok(blocked.waitsFor)
-      assert.ok(await fixture.store.remove(waits, blocked.waitsFor.id))
+      assert.ok(await fixture.store.remove(waits, next.id))
       stage.begun.shift()?.end()
       await reaches(fixture.engine, first, 'succeeded')
       await fixture.engine.sweep()
