@@ -8,7 +8,6 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { MongoClient } from 'mongodb'
 import { printFigure } from '../scripts/figure.ts'
 import {
   accountOf,
@@ -18,6 +17,7 @@ import {
   openGround,
   seedConnections,
 } from './fixtures/seeded-store.ts'
+import { dropDatabase } from './fixtures/drop-database.ts'
 import { allSets } from './sealed-sets.ts'
 import { countKeyUsage } from './vault/key-usage.ts'
 
@@ -37,11 +37,6 @@ const mongoDatabase = (name: string): string => {
   const url = new URL(mongoUrl ?? '')
   url.pathname = `/rotation_${name}_${process.pid}`
   return url.href
-}
-async function dropMongo(url: string): Promise<void> {
-  const client = await MongoClient.connect(url)
-  await client.db().dropDatabase()
-  await client.close()
 }
 
 /** A process of `fixtures/ring-process.ts`. Every line that it writes is JSON. */
@@ -120,7 +115,7 @@ describe('B6: key rotation while the server is used', () => {
 
   it('fails no getAuth on MongoDB, and leaves nothing on the old key', { skip: mongoSkip }, async () => {
     const url = mongoDatabase('load')
-    await rotateUnderLoad(url, 'MongoDB').finally(() => dropMongo(url))
+    await rotateUnderLoad(url, 'MongoDB').finally(() => dropDatabase(url))
   })
 
   it('goes on after kill -9 at any point', async () => {

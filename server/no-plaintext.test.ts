@@ -11,6 +11,7 @@ import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { BSON, MongoClient } from 'mongodb'
 import { printFigure } from '../scripts/figure.ts'
+import { dropDatabase } from './fixtures/drop-database.ts'
 import { newKey, seedConnections } from './fixtures/seeded-store.ts'
 import { loadSqliteDriver } from './store/sqlite-driver.ts'
 
@@ -118,8 +119,8 @@ describe('B2: secrets in what is stored and written', () => {
           unit: 'hits',
         })
       } finally {
-        await client.db().dropDatabase()
         await client.close()
+        await dropDatabase(url.href)
       }
     },
   )

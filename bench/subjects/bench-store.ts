@@ -2,7 +2,7 @@
 // TEST_MONGODB_URL names.
 
 import { randomBytes } from 'node:crypto'
-import { MongoClient } from 'mongodb'
+import { dropDatabase } from '../../server/fixtures/drop-database.ts'
 import { temporaryFolder } from './fixture.ts'
 
 /** A place to store in. */
@@ -20,14 +20,9 @@ export function createBenchStore(kind: string): BenchStore {
   const given = process.env['TEST_MONGODB_URL']
   if (kind !== 'mongo' || given === undefined) throw new Error(`no store of kind ${kind}`)
   const url = new URL(given)
-  const name = `authflow_bench_${randomBytes(6).toString('hex')}`
-  url.pathname = `/${name}`
+  url.pathname = `/authflow_bench_${randomBytes(6).toString('hex')}`
   return {
     url: url.href,
-    remove: async () => {
-      const client = await MongoClient.connect(url.href)
-      await client.db(name).dropDatabase()
-      await client.close()
-    },
+    remove: () => dropDatabase(url.href),
   }
 }

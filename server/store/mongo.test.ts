@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { MongoClient, MongoNetworkError } from 'mongodb'
+import { MongoClient } from 'mongodb'
 import type { Document } from 'mongodb'
 import { randomText } from '../../shared/ids.ts'
+import { dropDatabase } from '../fixtures/drop-database.ts'
 import { storeContract } from './contract.ts'
 import { marginMs, notes, others, rejectsWith } from './contract-fixtures.ts'
 import type { Backend } from './contract-fixtures.ts'
@@ -42,21 +43,7 @@ function openBackend(): Promise<Backend> {
     url,
     open: () => openStore(url, { stealMarginMs: marginMs }),
     listUniqueIndexes: () => withClient(database, listUniqueIndexes),
-    cleanup: () => dropDatabase(database),
-  })
-}
-
-/**
- * A killed client's transaction holds its locks for up to a minute, and dropping waits for them. That is too long to
- * wait here: what is left is dropped by a later run.
- */
-async function dropDatabase(database: string): Promise<void> {
-  await withClient(database, async (client) => {
-    try {
-      await client.db().dropDatabase()
-    } catch (error) {
-      if (!(error instanceof MongoNetworkError)) throw error
-    }
+    cleanup: () => dropDatabase(url),
   })
 }
 
@@ -66,7 +53,8 @@ async function dropLeftovers(): Promise<void> {
   )
   for (const { name } of databases) {
     const [, createdAt] = /^authflow_test_([0-9]+)_/.exec(name) ?? []
-    if (createdAt !== undefined && Number(createdAt) < Date.now() - leftoverAgeMs) await dropDatabase(name)
+    if (createdAt !== undefined && Number(createdAt) < Date.now() - leftoverAgeMs)
+      await dropDatabase(databaseUrl(name))
   }
 }
 
