@@ -8,6 +8,7 @@ import type { Edit, Term } from './change.ts'
 import { hasToken, toFilter, toMark, toMarkText, toPipeline } from './mongo-document.ts'
 import type { Raw, WriteToken } from './mongo-document.ts'
 import { fromCode, toStoreError } from './mongo-errors.ts'
+import { withinLimit } from './mongo-limit.ts'
 
 /** How a write ends. */
 export interface Outcome {
@@ -94,7 +95,8 @@ export class MongoBulk {
 
   async #removeOne(item: RemoveItem): Promise<void> {
     try {
-      const { deletedCount } = await this.#collection.deleteOne(toFilter(item.id, item.terms, this.#now()))
+      const filter = toFilter(item.id, item.terms, this.#now())
+      const { deletedCount } = await withinLimit(() => this.#collection.deleteOne(filter))
       item.settle(deletedCount === 1)
     } catch (error) {
       item.reject(toStoreError(error))
@@ -105,7 +107,8 @@ export class MongoBulk {
   async #deleteMarked(marked: readonly RemoveItem[], token: WriteToken): Promise<void> {
     try {
       const ids = marked.map((item) => item.id)
-      await this.#collection.deleteMany({ _id: { $in: ids }, _d: { $eq: toMarkText(token) } })
+      const filter = { _id: { $in: ids }, _d: { $eq: toMarkText(token) } }
+      await withinLimit(() => this.#collection.deleteMany(filter))
       for (const item of marked) item.settle(true)
     } catch (error) {
       for (const item of marked) item.reject(toStoreError(error))
@@ -147,9 +150,9 @@ export class MongoBulk {
     token: WriteToken,
   ): Promise<Set<string>> {
     const ids = items.map((item) => item.id)
-    const found = await this.#collection
-      .find({ _id: { $in: ids } }, { projection: { _w: 1, version: 1 } })
-      .toArray()
+    const found = await withinLimit(() =>
+      this.#collection.find({ _id: { $in: ids } }, { projection: { _w: 1, version: 1 } }).toArray(),
+    )
     const applied = new Set(found.filter((raw) => hasToken(raw, token)).map((raw) => raw._id))
     if (applied.size === matched) return applied
     // Some that applied were removed since, perhaps inserted again. They are among those that are gone or new.
@@ -166,7 +169,9 @@ export class MongoBulk {
     items: readonly Outcome[],
   ): Promise<Reply | undefined> {
     try {
-      const { matchedCount } = await this.#collection.bulkWrite(operations, { ordered: false })
+      const { matchedCount } = await withinLimit(() =>
+        this.#collection.bulkWrite(operations, { ordered: false }),
+      )
       return { matched: matchedCount, errors: new Map(), cause: undefined }
     } catch (error) {
       const reply = toReply(error)

@@ -1,6 +1,7 @@
 // The database's clock, as far as a client can know it: the local one plus an offset that is sampled now and then.
 
 import type { Db } from 'mongodb'
+import { withinLimit } from './mongo-limit.ts'
 
 const sampleEveryMs = 10_000
 
@@ -22,7 +23,7 @@ export class MongoClock {
   /** Measures the offset: the server's time lies between question and answer. */
   async sample(): Promise<void> {
     const askedAt = Date.now()
-    const { localTime } = await this.#db.command({ hello: 1 })
+    const { localTime } = await withinLimit(() => this.#db.command({ hello: 1 }))
     if (localTime instanceof Date) this.#offsetMs = localTime.getTime() - (askedAt + Date.now()) / 2
   }
 

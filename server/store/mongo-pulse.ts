@@ -4,6 +4,7 @@
 
 import type { MongoClient } from 'mongodb'
 import type { Logger } from '../../shared/log.ts'
+import { withinLimit } from './mongo-limit.ts'
 
 /** How often the driver looks at each server. Ours to know, because it decides when silence is too long. */
 export const heartbeatMs = 2000
@@ -55,9 +56,9 @@ export class MongoPulse {
   async #mend(): Promise<void> {
     this.#log?.warn({}, 'the MongoDB driver stopped checking a server; connecting anew')
     try {
-      await this.#client.close()
+      await withinLimit(() => this.#client.close())
       this.#heardAt.clear()
-      await this.#client.connect()
+      await withinLimit(() => this.#client.connect())
     } catch (error) {
       this.#log?.warn({ err: error }, 'MongoDB is away; connecting again')
       // Heard of nothing since long: the next look tries again.

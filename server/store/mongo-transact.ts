@@ -9,6 +9,7 @@ import { checkDocument, checkId, invalid } from './document.ts'
 import { toFilter, toPipeline, toRaw } from './mongo-document.ts'
 import type { Raw } from './mongo-document.ts'
 import { isDuplicateKey, isTransient, isUnknownCommit } from './mongo-errors.ts'
+import { withinLimit } from './mongo-limit.ts'
 import type { MongoSet } from './mongo-set.ts'
 import type { Step } from './store.ts'
 
@@ -75,7 +76,8 @@ export async function runMoves(
       await sleep(retryMinMs + Math.random() * (retryMaxMs - retryMinMs))
     }
   } finally {
-    await session.endSession()
+    // The outcome stands whatever becomes of the session, which the server ends itself after a while.
+    await withinLimit(() => session.endSession()).catch(() => undefined)
   }
 }
 
@@ -91,14 +93,14 @@ async function tryOnce(
   })
   try {
     for (const [collection, operations] of groupMoves(moves, nowMs)) {
-      const reply = await collection.bulkWrite(operations, { session, ordered: true })
+      const reply = await withinLimit(() => collection.bulkWrite(operations, { session, ordered: true }))
       if (reply.insertedCount + reply.matchedCount + reply.deletedCount < operations.length) {
-        await session.abortTransaction()
+        await withinLimit(() => session.abortTransaction())
         return false
       }
     }
   } catch (error) {
-    if (session.inTransaction()) await session.abortTransaction()
+    if (session.inTransaction()) await withinLimit(() => session.abortTransaction())
     throw error
   }
   await commit(session, deadline)
@@ -122,7 +124,7 @@ function groupMoves(
 async function commit(session: ClientSession, deadline: number): Promise<void> {
   for (;;) {
     try {
-      return await session.commitTransaction()
+      return await withinLimit(() => session.commitTransaction())
     } catch (error) {
       if (!isUnknownCommit(error) || performance.now() > deadline) throw error
     }

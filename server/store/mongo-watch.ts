@@ -6,6 +6,7 @@ import { randomText } from '../../shared/ids.ts'
 import type { Logger } from '../../shared/log.ts'
 import { Listeners } from './listeners.ts'
 import type { Raw } from './mongo-document.ts'
+import { withinLimit } from './mongo-limit.ts'
 
 const beatId = 'beat'
 const beatLength = 12
@@ -60,7 +61,8 @@ export class MongoWatch {
     this.#beatTimer = undefined
     try {
       const beat = { $set: { beat: randomText(beatLength) } }
-      await this.#meta.updateOne({ _id: beatId }, beat, { upsert: true, writeConcern: { w: 1 } })
+      const options = { upsert: true, writeConcern: { w: 1 } }
+      await withinLimit(() => this.#meta.updateOne({ _id: beatId }, beat, options))
     } catch {
       // Only a hint: those who listen look for themselves after a while.
     }
@@ -78,7 +80,9 @@ export class MongoWatch {
 
   async #look(): Promise<void> {
     try {
-      const row = await this.#meta.findOne({ _id: beatId }, { readConcern: { level: 'local' } })
+      const row = await withinLimit(() =>
+        this.#meta.findOne({ _id: beatId }, { readConcern: { level: 'local' } }),
+      )
       const changed = row?.['beat'] !== this.#seen
       this.#seen = row?.['beat']
       // At its slowest it calls back unasked: a writer may have died before its beat.

@@ -14,6 +14,7 @@ import { fromRaw, toFilter, toPipeline, toRaw } from './mongo-document.ts'
 import type { Raw } from './mongo-document.ts'
 import { toStoreError } from './mongo-errors.ts'
 import { MongoLeases } from './mongo-lease.ts'
+import { socketTimeoutMs, withinLimit } from './mongo-limit.ts'
 import { collectionName, leaseName, metaName, examineMongo, migrateMongo } from './mongo-migrate.ts'
 import { MongoPulse, connectTimeoutMs, heartbeatMs } from './mongo-pulse.ts'
 import { MongoSet } from './mongo-set.ts'
@@ -43,7 +44,6 @@ import { fitting } from './store.ts'
 export type MongoOptions = CommonOptions
 
 const defaultDatabase = 'authflow'
-const socketTimeoutMs = 20_000
 const majorityTimeoutMs = 10_000
 const writerLength = 12
 /** About a change without large values, for the size of a bulk. */
@@ -141,7 +141,9 @@ class MongoStore implements Store {
   }
 
   async migrate(sets: readonly DocumentSet<StoredDocument>[], environment: string): Promise<void> {
-    await this.#single([], () => migrateMongo(this.#db, sets, environment))
+    this.#assertOpen()
+    // Building an index takes as long as it takes.
+    await this.#writes.run(this.#singles, [], () => migrateMongo(this.#db, sets, environment))
     this.#know(sets)
   }
 
@@ -316,8 +318,8 @@ class MongoStore implements Store {
     const meta = this.#db.collection<Raw>(metaName)
     try {
       const at = this.now()
-      await meta.updateOne({ _id: 'ping' }, { $set: { at } }, { upsert: true })
-      return (await meta.findOne({ _id: 'ping' })) !== null
+      await withinLimit(() => meta.updateOne({ _id: 'ping' }, { $set: { at } }, { upsert: true }))
+      return (await withinLimit(() => meta.findOne({ _id: 'ping' }))) !== null
     } catch {
       return false
     }
@@ -333,7 +335,8 @@ class MongoStore implements Store {
     await this.#writes.drain()
     await this.#watch.close()
     await this.#pulse.stop()
-    await this.#client.close()
+    // Everything is written; what can't be said good-bye to is left.
+    await withinLimit(() => this.#client.close()).catch(() => undefined)
   }
 
   #assertOpen(): void {
@@ -360,12 +363,12 @@ class MongoStore implements Store {
 
   #single<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
     this.#assertOpen()
-    return this.#writes.run(this.#singles, keys, work)
+    return this.#writes.run(this.#singles, keys, () => withinLimit(work))
   }
 
   async #read<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await work()
+      return await withinLimit(work)
     } catch (error) {
       throw toStoreError(error)
     }
