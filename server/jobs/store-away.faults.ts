@@ -8,11 +8,13 @@ import { printFigure } from '../../scripts/figure.ts'
 import { isAuthFlowError } from '../../shared/errors.ts'
 import { backends, isLong } from '../connect/fixtures/backends.ts'
 import { callApi, secretKeys, startTestServer } from '../http/fixtures/test-server.ts'
+import { endAll } from '../fixtures/end-all.ts'
 import { openStore } from '../store/open-store.ts'
 import { startFaultProxy, type FaultMode, type FaultProxy } from '../store/fixtures/fault-proxy.ts'
 import type { Store } from '../store/store.ts'
 import { eventTrigger } from '../triggers/event-trigger.ts'
 import { createDirectory, openEngine, until, type EngineFixture } from './fixtures/engine-fixture.ts'
+import { insist } from './fixtures/insist.ts'
 import { jobSets, runs } from './records.ts'
 
 const mongo = backends.find(({ name }) => name === 'mongodb')
@@ -59,39 +61,44 @@ async function withScene(run: (scene: Scene) => Promise<void>): Promise<void> {
       }
     },
   })
-  await worker.engine.start()
-  try {
-    await run({ proxy, worker, observer, effects, proxiedUrl: target.href })
-  } finally {
-    await proxy.setMode('open')
+  const heal = async (): Promise<void> => {
     proxy.loseAnswers([], 0)
-    await worker.close()
-    await observer.close()
-    await proxy.close()
-    await mongo?.drop(url)
-    directory.remove()
+    await proxy.setMode('open')
   }
+  const play = async (): Promise<void> => {
+    await worker.engine.start()
+    await run({ proxy, worker, observer, effects, proxiedUrl: target.href })
+  }
+  await endAll(play, [
+    heal,
+    worker.close,
+    () => observer.close(),
+    () => proxy.close(),
+    () => mongo?.drop(url),
+    directory.remove,
+  ])
 }
 
-/** Sends an event. The ids of its runs, or undefined when the store did not answer, with a code that says so. */
-async function sendOnce({ worker }: Scene, id: string): Promise<readonly string[] | undefined> {
+/** Sends an event; gives the ids of its runs. When the store does not answer, the code says so. */
+async function send({ worker }: Scene, id: string): Promise<readonly string[]> {
   try {
     return (await worker.engine.sendEvent({ id, name: 'steps', payload: null })).runIds
   } catch (error) {
     assert.ok(isAuthFlowError(error), String(error))
     assert.deepEqual([error.status, error.retryable], [503, true], error.code)
-    return undefined
+    throw error
   }
 }
 
-/** Sends it until it is taken: an event that was stored although its answer got lost is not stored twice. */
-async function sendUntilTaken(scene: Scene, id: string): Promise<readonly string[]> {
-  for (;;) {
-    const runIds = await sendOnce(scene, id)
-    if (runIds !== undefined) return runIds
-    await delay(50)
-  }
+/** Sends it, taken or not. */
+async function sendOnce(scene: Scene, id: string): Promise<void> {
+  await send(scene, id).catch((error: unknown) => {
+    if (!isAuthFlowError(error)) throw error
+  })
 }
+
+/** Sends it until it is taken: an event that was stored although its answer got lost is not stored twice. */
+const sendUntilTaken = (scene: Scene, id: string): Promise<readonly string[]> => insist(() => send(scene, id))
 
 const sendMany = async (scene: Scene, name: string, count: number): Promise<string[]> =>
   (await Promise.all(Array.from({ length: count }, (_, at) => sendUntilTaken(scene, `${name}-${at}`)))).flat()

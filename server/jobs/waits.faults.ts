@@ -7,8 +7,8 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { printFigure } from '../../scripts/figure.ts'
-import { isAuthFlowError } from '../../shared/errors.ts'
 import { backends, isLong, type Backend } from '../connect/fixtures/backends.ts'
+import { endAll } from '../fixtures/end-all.ts'
 import { createVault } from '../vault/create-vault.ts'
 import { parseKeyRing } from '../vault/key-ring.ts'
 import {
@@ -18,6 +18,7 @@ import {
   until,
   type EngineFixture,
 } from './fixtures/engine-fixture.ts'
+import { insist } from './fixtures/insist.ts'
 import { defineWaitingJobs } from './fixtures/waiting-worker.ts'
 import { runs, type RunDocument } from './records.ts'
 import { eventWaits, takings } from './wait-records.ts'
@@ -58,14 +59,10 @@ async function withScene(backend: Backend, run: (scene: Scene) => Promise<void>)
       child.once('exit', () => reject(new Error('the worker ended before it was ready')))
     })
   }
-  try {
-    await run({ fixture, workers, startWorker })
-  } finally {
-    await Promise.all(workers.map(kill))
-    await fixture.close()
-    await backend.drop(storeUrl)
-    directory.remove()
-  }
+  await endAll(
+    () => run({ fixture, workers, startWorker }),
+    [() => Promise.all(workers.map(kill)), fixture.close, () => backend.drop(storeUrl), directory.remove],
+  )
 }
 
 function kill(child: ChildProcess): Promise<void> {
@@ -74,18 +71,6 @@ function kill(child: ChildProcess): Promise<void> {
     child.once('exit', () => resolve())
     child.kill('SIGKILL')
   })
-}
-
-/** Does it until the store takes it, as senders do: the same id twice is once. */
-async function insist<T>(send: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await send()
-    } catch (error) {
-      if (!isAuthFlowError(error) || !error.retryable) throw error
-      await delay(50)
-    }
-  }
 }
 
 /** Sends every run its event, a few at a time: every other one by a run in a process that may be killed. */
@@ -134,14 +119,15 @@ for (const backend of backends) {
           const isEnough = async (): Promise<true | undefined> =>
             (await fixture.store.range(eventWaits, '', '~', 1000)).length > runCount / 2 ? true : undefined
           await until('most of them wait', isEnough, 120_000)
-          const sending = sendAll(fixture, runCount, isLong ? 60 : 20)
-          for (let kills = 0; kills < killCount; kills += 1) {
-            await delay(400 + 200 * Math.random())
-            const victim = workers.shift()
-            if (victim !== undefined) await kill(victim)
-            await startWorker()
+          const killing = async (): Promise<void> => {
+            for (let kills = 0; kills < killCount; kills += 1) {
+              await delay(400 + 200 * Math.random())
+              const victim = workers.shift()
+              if (victim !== undefined) await kill(victim)
+              await startWorker()
+            }
           }
-          await sending
+          await Promise.all([sendAll(fixture, runCount, isLong ? 60 : 20), killing()])
           await until(
             'all runs are over',
             async () => {
