@@ -5,10 +5,10 @@ import type { Lease, Store } from '../store/store.ts'
 
 /**
  * How long a lease lasts without being renewed, and how often it is renewed, in ms. With the 5 s that the store leaves
- * to a holder after its end and the 2 s between rounds of upkeep, what a killed process left is taken up within 10 s.
+ * to a holder after its end and the 2 s between rounds of upkeep, what a killed process left is taken up within 8 s.
  */
-const leaseMs = 2_000
-const renewEveryMs = 500
+const leaseMs = 1_000
+const renewEveryMs = 300
 /** What the store leaves to a holder after the end, see `Store.acquireLease`. */
 const marginMs = 5_000
 
