@@ -6,6 +6,7 @@ import { build } from 'esbuild'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import type { ServerApi, IntegrationList } from '../server/server-api.ts'
+import type { Cdn } from './cdn.ts'
 import { eventually } from './engines/engine.ts'
 import type { Before } from './network.ts'
 
@@ -42,6 +43,8 @@ export interface HostOptions {
   readonly origin: string
   /** The server at the address that a page asks for, and the product's line to it. */
   readonly servers: Readonly<Record<string, { readonly url: string; readonly api: Api }>>
+  /** Where pages with `cdn=` have their only script from. */
+  readonly cdn: Cdn
 }
 
 type Api = Pick<ServerApi<IntegrationList>, 'connectTokens'>
@@ -149,7 +152,7 @@ function serverOf(servers: HostOptions['servers'], query: URLSearchParams) {
 
 /**
  * The page: `integrations` (default `crm`), `account`, `mode`, `method`, `panel`, `dir`; `token=inside` has the token in the page, which
- * then asks its own site for nothing.
+ * then asks its own site for nothing; `cdn=tag | import` has no script of the product's, which then hears of no event.
  */
 async function page(query: URLSearchParams, site: Answering): Promise<string> {
   const { url } = serverOf(site.servers, query)
@@ -160,14 +163,17 @@ async function page(query: URLSearchParams, site: Answering): Promise<string> {
       const token = inside ? (await mint(site, query, [integration], 'create')).token : ''
       const how = `${inside ? `data-token="${token}"` : `token-url="/token?${escape(query)}"`} return-url="/?${escape(query)}"`
       const method = query.get('method') ?? 'oauth2'
-      return `<auth-flow integration="${integration}" account-id="${account}" mode="${query.get('mode') ?? 'popup'}"
+      const endpoint = query.get('cdn') === 'tag' ? `endpoint="${url}"` : ''
+      return `<auth-flow ${endpoint} integration="${integration}" account-id="${account}" mode="${query.get('mode') ?? 'popup'}"
   ${method && `method="${method}"`} ${how}><auth-trigger><button type="button">Connect ${integration}</button></auth-trigger>
   ${panel(query, `<h2>Connect ${integration}</h2><auth-form></auth-form>`)}<auth-status></auth-status></auth-flow>`
     }),
   )
+  const cdn = query.get('cdn')
+  const script = cdn ? await site.cdn.markup(cdn, url) : '<script type="module" src="/app.js"></script>'
   return `<!doctype html><html lang="en" ${query.get('dir') === 'rtl' ? 'dir="rtl"' : ''} data-endpoint="${url}" data-tells="${inside ? '' : 'all'}">
 <meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Host</title>
-<main><h1>Settings</h1>${flows.join('')}</main><script type="module" src="/app.js"></script></html>`
+<main><h1>Settings</h1>${flows.join('')}</main>${script}</html>`
 }
 
 /** `panel=dialog`, `panel=popover`, or in place. */

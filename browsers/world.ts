@@ -1,6 +1,6 @@
 // Everything that a connect story needs, each a site of its own over HTTPS and HTTP/1.1: a product, the connect server on
-// its own origin and once more on the product's, a provider where a person clicks, and a portal that shows the product
-// in a frame.
+// its own origin and once more on the product's, a provider where a person clicks, a portal that shows the product in a
+// frame, and a network that delivers the file for a script tag.
 
 import type { RequestListener } from 'node:http'
 import { createClient } from '../server/client.ts'
@@ -10,6 +10,7 @@ import { honestMethod, startServer } from '../server/http/fixtures/attack-world.
 import { startSites, type Site } from '../server/http/fixtures/sites.ts'
 import { listen } from '../server/oauth/fixtures/listen.ts'
 import { createOidc } from '../server/oauth/fixtures/oidc.ts'
+import { createCdn } from './cdn.ts'
 import type { Window } from './engines/engine.ts'
 import { createHost } from './host.ts'
 import { createNetwork, passing } from './network.ts'
@@ -42,10 +43,8 @@ export async function startWorld() {
     await startReachable(connect, integrations),
     await startReachable(host, integrations),
   ]
-  const product = await createHost({
-    origin: host,
-    servers: { connect: own, shared },
-  })
+  const cdn = createCdn(sites.origin('cdn'))
+  const product = await createHost({ origin: host, servers: { connect: own, shared }, cdn })
   sites.serve('connect', network.lead(own.handler))
   const toShared = network.lead(shared.handler)
   sites.serve('host', (req, res) =>
@@ -53,6 +52,7 @@ export async function startWorld() {
   )
   sites.serve('provider', consentPages(turns, provider.handler, provider))
   sites.serve('evil', portal(host))
+  sites.serve('cdn', cdn.listener)
   return {
     /** Origin of a site; `evil` is the portal. */
     origin: (site: Site) => sites.origin(site),
