@@ -1,18 +1,27 @@
-// What the browser part weighs: bundled and minified by esbuild, gzipped, measured from the sources.
+// What the browser part weighs, gzipped: entries bundled and minified from the sources, and the files that are built for
+// browsers to load as they are.
 
 import { build } from 'esbuild'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { buildCdn } from './cdn.ts'
 import { root } from './source-files.ts'
 
-/** One way of using the elements. */
-export interface Bundle {
+/** What may weigh so much and no more. */
+export interface Limit {
   readonly name: string
+  /** Most it may weigh, in bytes after gzip. */
+  readonly limit: number
+}
+
+/** One way of using the elements. */
+export interface Bundle extends Limit {
   /** The module that a page would write. */
   readonly source: string
   /** Left out of the bundle. */
   readonly external: readonly string[]
-  /** Most it may weigh, in bytes after gzip. */
-  readonly limit: number
 }
 
 /** A bundle's weight. */
@@ -64,6 +73,34 @@ export const bundles: readonly Bundle[] = [
   })),
 ]
 
+/** Files of {@link buildCdn} and their limits: what browsers load, with the licences of what is inside. */
+const builtFiles = [
+  { name: 'file for a script tag', file: 'authflow.js', limit: 18.9 * kB },
+  { name: 'script of the hosted page, in every language', file: 'connect-page.js', limit: 23.1 * kB },
+]
+
+/** Builds the files that browsers load as they are, and weighs them. */
+export async function measureBuiltFiles(): Promise<readonly (Limit & BundleSize)[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'authflow-size-'))
+  try {
+    await buildCdn(folder)
+    return await Promise.all(
+      builtFiles.map(async ({ name, file, limit }) => ({
+        name,
+        limit,
+        ...sizeOf(await readFile(join(folder, file))),
+      })),
+    )
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const sizeOf = (content: Uint8Array): BundleSize => ({
+  minified: content.length,
+  gzip: gzipSync(content, { level: 9 }).length,
+})
+
 /** Bundles one entry in memory and weighs it, with what it imports later: sooner or later that is loaded, too. */
 export async function measureBundle({
   source,
@@ -82,5 +119,5 @@ export async function measureBundle({
   })
   const [file] = outputFiles
   if (!file) throw new Error('The bundle is empty')
-  return { minified: file.contents.length, gzip: gzipSync(file.contents, { level: 9 }).length }
+  return sizeOf(file.contents)
 }
