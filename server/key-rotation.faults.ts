@@ -1,11 +1,10 @@
 // B6: rotation while the server is used, and rotations that are killed. With AUTHFLOW_LONG=1 at full size.
 
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { printFigure } from '../scripts/figure.ts'
@@ -17,7 +16,9 @@ import {
   openGround,
   seedConnections,
 } from './fixtures/seeded-store.ts'
+import { killChild, startScript, type Child } from './fixtures/child.ts'
 import { dropDatabase } from './fixtures/drop-database.ts'
+import { until } from './jobs/fixtures/engine-fixture.ts'
 import { allSets } from './sealed-sets.ts'
 import { countKeyUsage } from './vault/key-usage.ts'
 
@@ -32,6 +33,9 @@ let directory = ''
 before(async () => (directory = await mkdtemp(join(tmpdir(), 'authflow-rotation-'))))
 after(() => rm(directory, { recursive: true, force: true }))
 
+const children: Child[] = []
+afterEach(async () => void (await Promise.all(children.splice(0).map(killChild))))
+
 const sqliteUrl = (name: string): string => `sqlite:${join(directory, `${name}.db`)}`
 const mongoDatabase = (name: string): string => {
   const url = new URL(mongoUrl ?? '')
@@ -40,36 +44,34 @@ const mongoDatabase = (name: string): string => {
 }
 
 /** A process of `fixtures/ring-process.ts`. Every line that it writes is JSON. */
-function startProcess(url: string, keys: string, work: string): { child: ChildProcess; lines: string[] } {
+function startProcess(url: string, keys: string, work: string): { child: Child; lines: string[] } {
   const script = fileURLToPath(new URL('./fixtures/ring-process.ts', import.meta.url))
-  const env = { ...process.env, RING_STORE: url, RING_KEYS: keys, RING_WORK: work, RING_ROWS: String(rows) }
-  const child = spawn(process.execPath, ['--import', 'tsx', script], {
-    env,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+  const env = { RING_STORE: url, RING_KEYS: keys, RING_WORK: work, RING_ROWS: String(rows) }
+  const child = startScript(script, { env })
+  children.push(child)
   const lines: string[] = []
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => lines.push(...text.trim().split('\n')))
+  child.stdout.setEncoding('utf8').on('data', (text: string) => lines.push(...text.trim().split('\n')))
   return { child, lines }
 }
 
-const ended = (child: ChildProcess): Promise<void> =>
+const hasEnded = ({ exitCode, signalCode }: Child): boolean => exitCode !== null || signalCode !== null
+
+const ended = (child: Child): Promise<void> =>
   new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve()
+    if (hasEnded(child)) resolve()
     else child.on('close', () => resolve())
   })
 
-async function lineOf({ lines, child }: ReturnType<typeof startProcess>, part: string): Promise<string> {
-  for (;;) {
-    const found = lines.find((line) => line.includes(part))
-    if (found !== undefined) return found
-    if (child.exitCode !== null) throw new Error(`the process ended without ${part}: ${lines.join()}`)
-    await delay(20)
-  }
+/** Waits for a line with the word. */
+async function lineOf({ lines, child }: ReturnType<typeof startProcess>, part: string): Promise<void> {
+  const isSaid = (): boolean => lines.some((line) => line.includes(part))
+  await until(`the process says ${part}`, () => isSaid() || hasEnded(child), 120_000)
+  assert.ok(isSaid(), `the process ended without ${part}: ${lines.join()}`)
 }
 
 /** Asks a reader to end; gives its calls, errors and slowest answers. */
 async function report(reader: ReturnType<typeof startProcess>) {
-  reader.child.stdin?.end()
+  reader.child.stdin.end()
   await ended(reader.child)
   const last: { calls: number; errors: string[]; p99: number } = JSON.parse(reader.lines.at(-1) ?? '{}')
   return last
@@ -109,7 +111,7 @@ async function rotateUnderLoad(url: string, store: string): Promise<void> {
   figure('getAuth meanwhile, p99', p99, 'ms')
 }
 
-describe('B6: key rotation while the server is used', () => {
+describe('B6: key rotation while the server is used', { timeout: 900_000 }, () => {
   it('fails no getAuth on SQLite, and leaves nothing on the old key', () =>
     rotateUnderLoad(sqliteUrl('load'), 'SQLite'))
 
@@ -127,12 +129,12 @@ describe('B6: key rotation while the server is used', () => {
       const rotation = startProcess(url, `${k2},${k1}`, 'rotate')
       const from = (round / kills) * rows
       await lineOf(rotation, 'ready')
-      while (rotation.child.exitCode === null) {
+      while (!hasEnded(rotation.child)) {
         const last: { resealed?: number } = JSON.parse(rotation.lines.at(-1) ?? '{}')
         if ((last.resealed ?? 0) >= Math.min(from + 1, rows / kills)) break
         await delay(2)
       }
-      if (rotation.child.exitCode === null && rotation.child.kill('SIGKILL')) killed += 1
+      if (!hasEnded(rotation.child) && rotation.child.kill('SIGKILL')) killed += 1
       await ended(rotation.child)
     }
     const client = clientOf(url, `${k2},${k1}`)
@@ -154,7 +156,7 @@ describe('B6: key rotation while the server is used', () => {
   })
 })
 
-describe('rolling a key out', () => {
+describe('rolling a key out', { timeout: 600_000 }, () => {
   it('goes from one ring to the next with old and new processes side by side, without an error', async () => {
     const url = sqliteUrl('rollout')
     const [k1, k2] = [newKey('k1'), newKey('k2')]

@@ -2,7 +2,6 @@
 // migrated, back and forth, while both answer: no getAuth fails.
 
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { printFigure } from '../scripts/figure.ts'
 import { backends, isLong } from './connect/fixtures/backends.ts'
 import { connectionSet } from './connect/sets.ts'
+import { firstWords, killChild, startScript, type Child } from './fixtures/child.ts'
 import { newKey, openGround, seedConnections } from './fixtures/seeded-store.ts'
 
 const rows = isLong ? 20_000 : 800
@@ -20,20 +20,16 @@ const restMs = isLong ? 10_000 : 1000
 const script = fileURLToPath(new URL('./fixtures/deploy-process.ts', import.meta.url))
 
 interface Server {
-  readonly child: ChildProcess
   /** Ends it; what it did. */
   end(): Promise<{ calls: number; writes: number; errors: string[] }>
 }
 
-async function startServer(url: string, keys: string, version: 'older' | 'this'): Promise<Server> {
-  const child = spawn(process.execPath, ['--import', 'tsx', script, url, keys, version, String(rows)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+/** What the child is of: a server that answers. */
+async function openServer(child: Child): Promise<Server> {
   const lines: string[] = []
   child.stdout.setEncoding('utf8').on('data', (text: string) => lines.push(text))
-  await once(child.stdout, 'data')
+  await firstWords(child)
   return {
-    child,
     async end() {
       child.stdin.end()
       await once(child, 'close')
@@ -45,10 +41,13 @@ async function startServer(url: string, keys: string, version: 'older' | 'this')
 async function deploy(url: string, name: string): Promise<void> {
   const keys = newKey('k1')
   await seedConnections(url, keys, rows)
+  const children: Child[] = []
   const running: Server[] = []
   const reports: Awaited<ReturnType<Server['end']>>[] = []
   const start = async (version: 'older' | 'this'): Promise<void> => {
-    running.push(await startServer(url, keys, version))
+    const child = startScript(script, { args: [url, keys, version, String(rows)] })
+    children.push(child)
+    running.push(await openServer(child))
     await delay(restMs)
   }
   const endFirst = async (): Promise<void> => {
@@ -66,7 +65,7 @@ async function deploy(url: string, name: string): Promise<void> {
     await start('this')
     while (running.length > 0) await endFirst()
   } finally {
-    for (const { child } of running) child.kill('SIGKILL')
+    await Promise.all(children.map(killChild))
   }
   for (const { errors } of reports) assert.deepEqual(errors, [])
   const sum = (of: 'calls' | 'writes'): number => reports.reduce((all, report) => all + report[of], 0)

@@ -2,12 +2,12 @@
 // both databases; short unless AUTHFLOW_LONG=1.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { printFigure } from '../../scripts/figure.ts'
+import { killChild, startScript } from '../fixtures/child.ts'
+import { until } from '../jobs/fixtures/engine-fixture.ts'
 import { backends, isLong, type Backend } from './fixtures/backends.ts'
 import { startListener, type Listener } from './fixtures/listener.ts'
 import type { DeathPoint, NoticeSetup } from './fixtures/notice-process.ts'
@@ -22,11 +22,13 @@ const points: readonly DeathPoint[] = ['written', 'sending', 'accepted']
 const rounds = isLong ? 30 : 2
 
 async function runToDeath(setup: NoticeSetup): Promise<void> {
-  const child = spawn(process.execPath, ['--import', 'tsx', processPath, JSON.stringify(setup)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
-  const [, signal] = await once(child, 'exit')
-  assert.equal(signal, 'SIGKILL')
+  const child = startScript(processPath, { args: [JSON.stringify(setup)] })
+  try {
+    await until('it ends', () => child.exitCode !== null || child.signalCode !== null, 120_000)
+    assert.equal(child.signalCode, 'SIGKILL')
+  } finally {
+    await killChild(child)
+  }
 }
 
 const heard = ({ accepted }: Listener, accountId: string): readonly string[] =>
@@ -61,9 +63,8 @@ async function killAndTell(backend: Backend): Promise<void> {
         await endClaims(bench, hook)
         await bench.connect.sweep()
         await bench.connect.disconnect({ integration, accountId }, 'ops')
-        for (let tries = 0; tries < 500 && new Set(heard(listener, accountId)).size < 2; tries += 1) {
-          await new Promise((resolve) => setTimeout(resolve, 20))
-        }
+        const isTold = (): boolean => new Set(heard(listener, accountId)).size >= 2
+        await until('both changes are told', isTold, 120_000).catch(() => undefined)
         const ids = heard(listener, accountId)
         if (new Set(ids).size < 2) lost += 1
         if (ids.length > 2) twice += 1
@@ -83,7 +84,7 @@ async function killAndTell(backend: Backend): Promise<void> {
   }
 }
 
-describe('telling of changes through kills', () => {
+describe('telling of changes through kills', { timeout: 900_000 }, () => {
   for (const backend of backends) {
     it(`loses nothing on ${backend.name}`, { skip: backend.skip }, () => killAndTell(backend))
   }

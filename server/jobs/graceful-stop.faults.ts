@@ -11,7 +11,7 @@ import { extraAttempts, taskOf } from './fixtures/history.ts'
 
 const rounds = isLong ? 20 : 1
 /** As long as a server's own deadline in the long run. */
-const deadlineMs = isLong ? 25_000 : 4000
+const deadlineMs = isLong ? 25_000 : 10_000
 const short = 90
 const long = 10
 
@@ -19,19 +19,21 @@ async function stopOnce(scene: FaultScene): Promise<{ exitMs: number; pickedUpMs
   const before = scene.history().length
   const worker = await scene.startWorker({ concurrency: short + long, deadlineMs })
   const quick = await scene.sendSteps(short, { tasks: 1, ms: deadlineMs / 2, exactly: true })
-  const slow = await scene.sendSteps(long, { tasks: 1, ms: 2 * deadlineMs, exactly: true })
+  // So long that they outlast the deadline, however slowly all of this goes.
+  const slowMs = 20 * deadlineMs
+  const slow = await scene.sendSteps(long, { tasks: 1, ms: slowMs, againMs: 100, exactly: true })
   const here = (): ReturnType<FaultScene['history']> => scene.history().slice(before)
-  await until('all run', () => here().filter(({ kind }) => kind === 'begun').length === short + long, 60_000)
-  const heir = await scene.startWorker({ concurrency: short + long })
+  await until('all run', () => here().filter(({ kind }) => kind === 'begun').length === short + long, 120_000)
   const from = performance.now()
   worker.child.kill('SIGTERM')
+  const heir = await scene.startWorker({ concurrency: short + long })
   await worker.ended
   const exitMs = performance.now() - from
   assert.equal(worker.child.exitCode, 0)
   const gone = performance.now()
   const takenOver = (): number =>
     here().filter(({ kind, pid }) => kind === 'begun' && pid === heir.pid).length
-  await until('the rest is picked up', () => takenOver() === long, 30_000)
+  await until('the rest is picked up', () => takenOver() === long, 120_000)
   const pickedUpMs = performance.now() - gone
   const again = here()
     .filter(({ kind, pid }) => kind === 'begun' && pid === heir.pid)

@@ -2,13 +2,14 @@
 // slot stays taken. On SQLite, and on MongoDB where TEST_MONGODB_URL names one; AUTHFLOW_LONG=1 kills far more often.
 
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { printFigure } from '../../scripts/figure.ts'
 import { backends, isLong } from '../connect/fixtures/backends.ts'
+import { firstWords, killChild, startScript, type Child } from '../fixtures/child.ts'
+import { endAll } from '../fixtures/end-all.ts'
 import {
   createDirectory,
   encryptionKeys,
@@ -16,6 +17,7 @@ import {
   until,
   type EngineFixture,
 } from './fixtures/engine-fixture.ts'
+import { insist } from './fixtures/insist.ts'
 import { defineLaneJob, laneLimit } from './fixtures/lane-worker.ts'
 import { lanes, waits } from './lane-records.ts'
 import { runs } from './records.ts'
@@ -37,7 +39,7 @@ for (const backend of backends) {
     let directory: ReturnType<typeof createDirectory>
     let url: string | undefined
     let fixture: EngineFixture
-    const children = new Set<ChildProcess>()
+    const children = new Set<Child>()
 
     beforeEach(async () => {
       directory = createDirectory()
@@ -47,39 +49,23 @@ for (const backend of backends) {
       defineLaneJob(fixture.engine, () => undefined)
     })
 
-    afterEach(async () => {
-      for (const child of children) await kill(child)
-      await fixture.close()
-      await backend.drop(url)
-      directory.remove()
-    })
+    afterEach(() =>
+      endAll(
+        async () => void (await Promise.all([...children].map(killChild))),
+        [() => fixture.close(), () => backend.drop(url), () => directory.remove()],
+      ),
+    )
 
-    async function startWorker(): Promise<ChildProcess> {
+    async function startWorker(): Promise<Child> {
       const env = {
-        ...process.env,
         LANE_WORKER_DIRECTORY: directory.path,
         TEST_ENCRYPTION_KEYS: encryptionKeys,
         ...(url === undefined ? {} : { LANE_WORKER_STORE: url }),
       }
-      const child = spawn(process.execPath, ['--import', 'tsx', script], {
-        env,
-        stdio: ['pipe', 'pipe', 'inherit'],
-      })
+      const child = startScript(script, { env })
       children.add(child)
-      await new Promise<void>((resolve, reject) => {
-        child.stdout.once('data', () => resolve())
-        child.once('exit', () => reject(new Error('the worker ended before it was ready')))
-      })
+      await firstWords(child)
       return child
-    }
-
-    function kill(child: ChildProcess): Promise<void> {
-      return new Promise((resolve) => {
-        children.delete(child)
-        if (child.exitCode !== null || child.signalCode !== null) return resolve()
-        child.once('exit', () => resolve())
-        child.kill('SIGKILL')
-      })
     }
 
     const said = (): Said[] => {
@@ -93,14 +79,15 @@ for (const backend of backends) {
 
     it(
       'never runs more than the limit, loses no run and no slot',
-      { timeout: isLong ? 1_800_000 : 240_000 },
+      { timeout: isLong ? 1_800_000 : 900_000 },
       async () => {
         const ids: string[] = []
         const accountOf = new Map<string, string>()
         for (let index = 0; index < runCount; index += 1) {
           // One account has half of all runs.
           const accountId = index % 2 === 0 ? 'ada' : (accounts[index % accounts.length] ?? 'bob')
-          const { runIds } = await fixture.engine.sendEvent({ name: 'lane', payload: null }, { accountId })
+          const event = { id: `lane-${index}`, name: 'lane', payload: null }
+          const { runIds } = await insist(() => fixture.engine.sendEvent(event, { accountId }))
           for (const id of runIds) accountOf.set(id, accountId)
           ids.push(...runIds)
         }
@@ -118,11 +105,11 @@ for (const backend of backends) {
           if (isOver === 'over') break
           const victim = workers.shift()
           assert.ok(victim)
-          await kill(victim)
+          await killChild(victim)
           killed.set(String(victim.pid), said().length)
           workers.push(await startWorker())
         }
-        await until('all runs are over', () => areOver(ids), isLong ? 600_000 : 120_000)
+        await until('all runs are over', () => areOver(ids), isLong ? 600_000 : 240_000)
         const found = await fixture.store.getMany(runs, ids.slice(0, 1000))
         assert.ok(found.every(({ state }) => state === 'succeeded'))
         assertLimits(accountOf, killed)

@@ -13,6 +13,7 @@ import { backends, isLong, type Backend } from '../connect/fixtures/backends.ts'
 import { startRotating, type Rotating } from '../connect/fixtures/rotating.ts'
 import { connectDirectly } from '../connect/fixtures/workbench.ts'
 import { connectionSet } from '../connect/sets.ts'
+import { endAll } from '../fixtures/end-all.ts'
 import { until } from './fixtures/engine-fixture.ts'
 import { begunAfterStored } from './fixtures/history.ts'
 import { Model } from './fixtures/model.ts'
@@ -209,7 +210,7 @@ async function settle(model: Model, world: Real): Promise<void> {
   for (const id of accounts) if (!model.isConnected(id)) await connect(model, world, id)
   const ids = [...world.runIds.values()]
   const told = [...model.runs].filter(([, run]) => run.isSettled).map(([id]) => world.runIds.get(id) ?? '')
-  await until('the tasks of cancelled runs are aborted', () => !told.some((id) => world.isHeld(id)), 30_000)
+  await until('the tasks of cancelled runs are aborted', () => !told.some((id) => world.isHeld(id)), 90_000)
   await until(
     'all runs are over',
     async () => {
@@ -220,7 +221,7 @@ async function settle(model: Model, world: Real): Promise<void> {
       world.pass(500)
       return (await world.store.getMany(runs, ids)).every(({ endedAt }) => endedAt !== undefined)
     },
-    60_000,
+    120_000,
   )
   for (const [id, { steps, ends }] of model.runs) {
     const { state, journal } = (await world.store.get(runs, world.runIds.get(id) ?? '')) ?? assert.fail()
@@ -241,13 +242,12 @@ async function play(
 ): Promise<void> {
   const model = new Model()
   const world = await ModelWorld.open(provider, backend)
-  try {
+  const follow = async (): Promise<void> => {
     for (const id of accounts) await connect(model, world, id)
     await fc.asyncModelRun(() => ({ model, real: world }), sequence)
     await settle(model, world)
-  } finally {
-    await world.close()
   }
+  await endAll(follow, [() => world.close()])
 }
 
 async function check(backend: Backend): Promise<void> {

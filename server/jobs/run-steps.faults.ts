@@ -2,7 +2,6 @@
 // they would have been without a kill. AUTHFLOW_LONG=1 kills twenty times.
 
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -10,6 +9,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { printFigure } from '../../scripts/figure.ts'
 import { backends, isLong } from '../connect/fixtures/backends.ts'
+import { firstWords, killChild, startScript, type Child } from '../fixtures/child.ts'
+import { endAll } from '../fixtures/end-all.ts'
 import {
   createDirectory,
   encryptionKeys,
@@ -17,37 +18,21 @@ import {
   until,
   type EngineFixture,
 } from './fixtures/engine-fixture.ts'
+import { insist } from './fixtures/insist.ts'
 import { changes, defineEverything, items } from './fixtures/steps-worker.ts'
 
 const runCount = isLong ? 100 : 12
 const killCount = isLong ? 20 : 3
 const script = fileURLToPath(new URL('./fixtures/steps-worker.ts', import.meta.url))
 
-/** Starts a worker; resolves once it takes runs. */
-async function startWorker(directory: string, storeUrl: string | undefined): Promise<ChildProcess> {
+/** Starts a worker. */
+function startWorker(directory: string, storeUrl: string | undefined): Child {
   const env = {
-    ...process.env,
     STEPS_WORKER_DIRECTORY: directory,
     ...(storeUrl === undefined ? {} : { STEPS_WORKER_STORE: storeUrl }),
     TEST_ENCRYPTION_KEYS: encryptionKeys,
   }
-  const child = spawn(process.execPath, ['--import', 'tsx', script], {
-    env,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.once('data', () => resolve())
-    child.once('exit', () => reject(new Error('the worker ended before it was ready')))
-  })
-  return child
-}
-
-function kill(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve()
-    child.once('exit', () => resolve())
-    child.kill('SIGKILL')
-  })
+  return startScript(script, { env })
 }
 
 /** What tasks did, by run, in their order. */
@@ -93,16 +78,24 @@ for (const backend of backends) {
       const url = backend.open()
       const fixture = await openEngine(directory.path, { storeUrl: url })
       defineEverything(fixture.engine, () => undefined)
-      let worker: ChildProcess | undefined
-      try {
+      const workers: Child[] = []
+      const start = async (): Promise<Child> => {
+        const worker = startWorker(directory.path, url)
+        workers.push(worker)
+        await firstWords(worker)
+        return worker
+      }
+      const play = async (): Promise<void> => {
         const sent = await Promise.all(
-          Array.from({ length: runCount }, () =>
-            fixture.engine.sendEvent({ name: 'everything', payload: null }),
+          Array.from({ length: runCount }, (_, at) =>
+            insist(() =>
+              fixture.engine.sendEvent({ id: `everything-${at}`, name: 'everything', payload: null }),
+            ),
           ),
         )
         const ids = sent.flatMap(({ runIds }) => runIds)
         for (let kills = 0; kills < killCount; kills += 1) {
-          worker = await startWorker(directory.path, url)
+          const worker = await start()
           const before = effectsIn(directory.path).size
           // In the middle of its work: once it has done something, and a little later.
           await until(
@@ -111,9 +104,9 @@ for (const backend of backends) {
             60_000,
           )
           await delay(20 + 60 * Math.random())
-          await kill(worker)
+          await killChild(worker)
         }
-        worker = await startWorker(directory.path, url)
+        await start()
         const states = async (): Promise<string[]> =>
           Promise.all(ids.map(async (id) => (await fixture.engine.getRun(id)).state))
         await until(
@@ -135,12 +128,13 @@ for (const backend of backends) {
           value: extra,
           unit: `of ${runCount * (1 + items.length * 2)}, after ${killCount} kills`,
         })
-      } finally {
-        if (worker) await kill(worker)
-        await fixture.close()
-        await backend.drop(url)
-        directory.remove()
       }
+      await endAll(play, [
+        () => Promise.all(workers.map(killChild)),
+        fixture.close,
+        () => backend.drop(url),
+        directory.remove,
+      ])
     })
   })
 }

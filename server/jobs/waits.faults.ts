@@ -2,12 +2,12 @@
 // nothing that was sent is lost, and nothing is taken or started twice. AUTHFLOW_LONG=1 kills forty times.
 
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { printFigure } from '../../scripts/figure.ts'
 import { backends, isLong, type Backend } from '../connect/fixtures/backends.ts'
+import { firstWords, killChild, startScript, type Child } from '../fixtures/child.ts'
 import { endAll } from '../fixtures/end-all.ts'
 import { createVault } from '../vault/create-vault.ts'
 import { parseKeyRing } from '../vault/key-ring.ts'
@@ -31,7 +31,7 @@ const script = fileURLToPath(new URL('./fixtures/waiting-worker.ts', import.meta
 
 interface Scene {
   readonly fixture: EngineFixture
-  readonly workers: ChildProcess[]
+  readonly workers: Child[]
   startWorker(): Promise<void>
 }
 
@@ -41,36 +41,26 @@ async function withScene(backend: Backend, run: (scene: Scene) => Promise<void>)
   // Only sends and looks: it is never started.
   const fixture = await openEngine(directory.path, { storeUrl })
   defineWaitingJobs(fixture.engine)
-  const workers: ChildProcess[] = []
+  const workers: Child[] = []
   const env = {
-    ...process.env,
     WAITING_WORKER_DIRECTORY: directory.path,
     TEST_ENCRYPTION_KEYS: encryptionKeys,
     ...(storeUrl === undefined ? {} : { WAITING_WORKER_STORE: storeUrl }),
   }
   const startWorker = async (): Promise<void> => {
-    const child = spawn(process.execPath, ['--import', 'tsx', script], {
-      env,
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
+    const child = startScript(script, { env })
     workers.push(child)
-    await new Promise<void>((resolve, reject) => {
-      child.stdout?.once('data', () => resolve())
-      child.once('exit', () => reject(new Error('the worker ended before it was ready')))
-    })
+    await firstWords(child)
   }
   await endAll(
     () => run({ fixture, workers, startWorker }),
-    [() => Promise.all(workers.map(kill)), fixture.close, () => backend.drop(storeUrl), directory.remove],
+    [
+      () => Promise.all(workers.map(killChild)),
+      fixture.close,
+      () => backend.drop(storeUrl),
+      directory.remove,
+    ],
   )
-}
-
-function kill(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve()
-    child.once('exit', () => resolve())
-    child.kill('SIGKILL')
-  })
 }
 
 /** Sends every run its event, a few at a time: every other one by a run in a process that may be killed. */
@@ -123,7 +113,7 @@ for (const backend of backends) {
             for (let kills = 0; kills < killCount; kills += 1) {
               await delay(400 + 200 * Math.random())
               const victim = workers.shift()
-              if (victim !== undefined) await kill(victim)
+              if (victim !== undefined) await killChild(victim)
               await startWorker()
             }
           }

@@ -2,9 +2,7 @@
 // answers get lost, while several processes work on MongoDB. Wants TEST_MONGODB_URL, TEST_REDIS_URL and redis-server.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +13,8 @@ import { Redis } from 'ioredis'
 import { printFigure } from '../../scripts/figure.ts'
 import type { AuthFlow } from '../authflow.ts'
 import { backends, isLong } from '../connect/fixtures/backends.ts'
+import { firstWords, killChild, startScript } from '../fixtures/child.ts'
+import { endAll } from '../fixtures/end-all.ts'
 import { until } from '../jobs/fixtures/engine-fixture.ts'
 import { jobSets, runs } from '../jobs/records.ts'
 import type { IntegrationList } from '../server-api.ts'
@@ -57,37 +57,28 @@ async function withScene(run: (scene: Scene) => Promise<void>): Promise<void> {
     worker: true,
   }
   const sender = createHinted({ ...options, worker: false })
-  const workers = await Promise.all(Array.from({ length: workerCount }, () => startWorker(options)))
-  await sender.start()
   const observer = await openStore(store)
-  await observer.migrate(jobSets, 'test')
-  try {
+  const env = { HINTED_OPTIONS: JSON.stringify(options) }
+  const workers = Array.from({ length: workerCount }, () => startScript(program, { env }))
+  const play = async (): Promise<void> => {
+    await Promise.all([...workers.map(firstWords), sender.start()])
+    await observer.migrate(jobSets, 'test')
     await run({ redis, proxy, sender, observer, effects: () => linesOf(effects) })
-  } finally {
+  }
+  const heal = async (): Promise<void> => {
     proxy.loseAnswers([], 0)
     await proxy.setMode('open')
-    await Promise.all([...workers.map((end) => end()), sender.close()])
-    await observer.close()
-    await proxy.close()
-    await redis.close()
-    await mongo?.drop(store)
-    rmSync(folder, { recursive: true, force: true })
   }
-}
-
-/** Starts a worker; gives how to end it. */
-async function startWorker(options: HintedOptions): Promise<() => Promise<void>> {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), program], {
-    env: { ...process.env, HINTED_OPTIONS: JSON.stringify(options) },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  await once(child.stdout, 'data')
-  return async () => {
-    if (child.exitCode !== null) return
-    const gone = once(child, 'exit')
-    child.stdin.end()
-    await gone
-  }
+  await endAll(play, [
+    heal,
+    () => Promise.all(workers.map(killChild)),
+    () => sender.close(),
+    () => observer.close(),
+    () => proxy.close(),
+    () => redis.close(),
+    () => mongo?.drop(store),
+    () => rmSync(folder, { recursive: true, force: true }),
+  ])
 }
 
 const linesOf = (file: string): string[] =>

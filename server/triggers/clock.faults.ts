@@ -3,9 +3,7 @@
 // SQLite the store's clock is the server's. Wants libfaketime.
 
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
 import { createHmac } from 'node:crypto'
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -13,6 +11,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { printFigure } from '../../scripts/figure.ts'
 import { backends, isLong, type Backend } from '../connect/fixtures/backends.ts'
+import { firstWords, killChild, startScript } from '../fixtures/child.ts'
+import { endAll } from '../fixtures/end-all.ts'
 import { createDirectory } from '../jobs/fixtures/engine-fixture.ts'
 import { lyingClock, withoutLibrary } from '../jobs/fixtures/lying-clock.ts'
 import { openStore } from '../store/open-store.ts'
@@ -75,27 +75,18 @@ async function judge(url: string, nowMs: () => number): Promise<number> {
   return count
 }
 
+/** A server whose clock lies, and where the lie is written. */
 interface Server {
   readonly url: string
-  readonly child: ChildProcess
-}
-
-async function startServer(storeUrl: string, file: string): Promise<Server> {
-  const child = spawn(process.execPath, ['--import', 'tsx', script, storeUrl], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...lyingClock(file) },
-  })
-  const [printed] = await Promise.race([
-    once(child.stdout, 'data'),
-    once(child, 'exit').then(() => assert.fail('the server ended')),
-  ])
-  return { child, url: `http://127.0.0.1:${Number(String(printed))}` }
+  readonly file: string
+  /** The clock that it is to judge by. */
+  readonly nowMs: () => number
 }
 
 async function withServer(
   backend: Backend,
   told: string,
-  play: (server: Server & { file: string; nowMs: () => number }) => Promise<void>,
+  play: (server: Server) => Promise<void>,
 ): Promise<void> {
   const directory = createDirectory()
   const url = backend.open()
@@ -103,16 +94,18 @@ async function withServer(
   const file = join(directory.path, 'clock')
   writeFileSync(file, told)
   const observer = await openStore(storeUrl)
-  const server = await startServer(storeUrl, file)
-  try {
+  const child = startScript(script, { args: [storeUrl], env: lyingClock(file) })
+  const use = async (): Promise<void> => {
+    const port = Number(await firstWords(child))
     const aheadMs = backend.name === 'sqlite' ? (clocks[told] ?? 0) : 0
-    await play({ ...server, file, nowMs: () => observer.now() + aheadMs })
-  } finally {
-    server.child.kill('SIGKILL')
-    await observer.close()
-    await backend.drop(url)
-    directory.remove()
+    await play({ url: `http://127.0.0.1:${port}`, file, nowMs: () => observer.now() + aheadMs })
   }
+  await endAll(use, [
+    () => killChild(child),
+    () => observer.close(),
+    () => backend.drop(url),
+    directory.remove,
+  ])
 }
 
 describe('X8: webhooks at a server whose wall clock is wrong', { timeout: 600_000 }, () => {

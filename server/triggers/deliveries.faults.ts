@@ -2,7 +2,6 @@
 // not answered; nothing may start twice, and nothing may be lost. AUTHFLOW_LONG=1: 10,000 deliveries.
 
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
@@ -13,6 +12,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { printFigure } from '../../scripts/figure.ts'
+import { firstWords, killChild, startScript, type Child } from '../fixtures/child.ts'
 import { until } from '../jobs/fixtures/engine-fixture.ts'
 import { allSets } from '../sealed-sets.ts'
 import { openStore } from '../store/open-store.ts'
@@ -25,12 +25,14 @@ const total = isLong ? 10_000 : 600
 const dieEvery = isLong ? 500 : 150
 const duplicates = 0.3
 const atOnce = 8
+/** A delivery is sent for so long: the server is started again after each of its deaths. */
+const patienceMs = 240_000
 const script = fileURLToPath(new URL('./fixtures/webhook-server.ts', import.meta.url))
 const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 
 let directory = ''
 let port = 0
-let child: ChildProcess | undefined
+let child: Child | undefined
 let starting: Promise<void> | undefined
 let deaths = 0
 let isOver = false
@@ -46,7 +48,7 @@ before(async () => {
 after(async () => {
   isOver = true
   await starting?.catch(() => undefined)
-  child?.kill('SIGKILL')
+  if (child !== undefined) await killChild(child)
   await rm(directory, { recursive: true, force: true })
 })
 
@@ -55,8 +57,7 @@ const effectsFile = (): string => join(directory, 'effects')
 
 /** Starts the server; again when it dies. */
 async function startServer(dies = dieEvery): Promise<void> {
-  const args = ['--import', 'tsx', script, storeUrl(), String(port), effectsFile(), String(dies)]
-  const started = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const started = startScript(script, { args: [storeUrl(), String(port), effectsFile(), String(dies)] })
   child = started
   started.once('exit', () => {
     if (isOver) return
@@ -64,7 +65,7 @@ async function startServer(dies = dieEvery): Promise<void> {
     starting = startServer()
     starting.catch(() => undefined)
   })
-  await once(started.stdout, 'data')
+  await firstWords(started)
 }
 
 interface Sent {
@@ -74,6 +75,7 @@ interface Sent {
 
 /** Sends until it is answered with success, as providers do. How long the last try took, in ms. */
 async function send(url: string, { id, body }: Sent): Promise<number> {
+  const end = performance.now() + patienceMs
   const headers = {
     'content-type': 'application/json',
     'x-github-delivery': id,
@@ -89,11 +91,12 @@ async function send(url: string, { id, body }: Sent): Promise<number> {
     } catch (error) {
       if (error instanceof assert.AssertionError) throw error
     }
+    assert(performance.now() < end, `${id} is not taken`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
 
-describe('F3 deliveries', () => {
+describe('F3 deliveries', { timeout: isLong ? 3_000_000 : 900_000 }, () => {
   it('start one run each, whatever is repeated and whoever dies between storing and answering', async () => {
     starting = startServer()
     await starting
@@ -160,7 +163,7 @@ describe('F3 deliveries', () => {
 
   it('are answered soon by a server that nobody kills', async () => {
     isOver = true
-    child?.kill('SIGKILL')
+    if (child !== undefined) await killChild(child)
     await startServer(0)
     const store = await openStore(storeUrl(), { log: quiet })
     await store.migrate(allSets, 'test')
