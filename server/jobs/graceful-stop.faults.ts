@@ -4,10 +4,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { printFigure } from '../../scripts/figure.ts'
-import { backends, isLong } from '../connect/fixtures/backends.ts'
+import { isLong } from '../connect/fixtures/backends.ts'
 import { until } from './fixtures/engine-fixture.ts'
 import { withScene, type FaultScene } from './fixtures/fault-scene.ts'
 import { extraAttempts, taskOf } from './fixtures/history.ts'
+import { jobBackends } from './fixtures/job-backends.ts'
 
 const rounds = isLong ? 20 : 1
 /** As long as a server's own deadline in the long run. */
@@ -47,7 +48,7 @@ async function stopOnce(scene: FaultScene): Promise<{ exitMs: number; pickedUpMs
 }
 
 describe('X12: a worker that is told to end', { timeout: 3_000_000 }, () => {
-  for (const backend of backends)
+  for (const backend of jobBackends)
     it(`lets tasks end that can, and gives the rest back, on ${backend.name}`, { skip: backend.skip }, () =>
       withScene(backend, async (scene) => {
         const times: { exitMs: number; pickedUpMs: number }[] = []

@@ -4,9 +4,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { printFigure } from '../../scripts/figure.ts'
-import { backends, isLong } from '../connect/fixtures/backends.ts'
+import { isLong } from '../connect/fixtures/backends.ts'
 import { until } from './fixtures/engine-fixture.ts'
 import { assertWhole, withScene, type FaultScene } from './fixtures/fault-scene.ts'
+import { jobBackends } from './fixtures/job-backends.ts'
 import { Reaper } from './fixtures/reaper.ts'
 
 const kills = isLong ? 200 : 8
@@ -41,7 +42,7 @@ async function killAtRandom(scene: FaultScene): Promise<void> {
 }
 
 describe(`X1: ${seats} workers that are killed at random points`, { timeout: 3_000_000 }, () => {
-  for (const backend of backends) {
+  for (const backend of jobBackends) {
     it(`lose no run and repeat no stored task on ${backend.name}`, { skip: backend.skip }, () =>
       withScene(backend, killAtRandom),
     )

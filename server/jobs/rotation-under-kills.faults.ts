@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { printFigure } from '../../scripts/figure.ts'
-import { backends, isLong } from '../connect/fixtures/backends.ts'
+import { isLong } from '../connect/fixtures/backends.ts'
 import { allSets, sealedSets } from '../sealed-sets.ts'
 import { createVault } from '../vault/create-vault.ts'
 import { createKeys } from '../vault/key-admin.ts'
@@ -13,6 +13,7 @@ import { countKeyUsage } from '../vault/key-usage.ts'
 import { parseKeyRing } from '../vault/key-ring.ts'
 import { encryptionKeys } from './fixtures/engine-fixture.ts'
 import { assertWhole, withScene, type FaultScene } from './fixtures/fault-scene.ts'
+import { jobBackends } from './fixtures/job-backends.ts'
 import { Reaper } from './fixtures/reaper.ts'
 
 const kills = isLong ? 60 : 3
@@ -61,7 +62,7 @@ async function rotate(scene: FaultScene): Promise<void> {
 }
 
 describe('X15: keys that are rotated while workers are killed', { timeout: 1_000_000 }, () => {
-  for (const backend of backends)
+  for (const backend of jobBackends)
     it(`lose no run, and nothing is left on the old key, on ${backend.name}`, { skip: backend.skip }, () =>
       withScene(backend, rotate),
     )

@@ -6,9 +6,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { printFigure } from '../../scripts/figure.ts'
-import { backends, isLong } from '../connect/fixtures/backends.ts'
+import { isLong } from '../connect/fixtures/backends.ts'
 import { until } from './fixtures/engine-fixture.ts'
 import { assertWhole, freeze, withScene, type FaultScene } from './fixtures/fault-scene.ts'
+import { jobBackends } from './fixtures/job-backends.ts'
 
 const tasks = 4
 /** Each worker that is stopped has so many runs. */
@@ -42,7 +43,7 @@ async function stopOnce(scene: FaultScene): Promise<{ refused: number }> {
 }
 
 describe('X4: a worker that is stopped for three leases', { timeout: 1_000_000, concurrency: true }, () => {
-  for (const backend of backends)
+  for (const backend of jobBackends)
     it(`writes nothing when it goes on, on ${backend.name}`, { skip: backend.skip }, () =>
       withScene(backend, async (scene) => {
         let refused = 0
@@ -57,7 +58,7 @@ describe('X4: a worker that is stopped for three leases', { timeout: 1_000_000, 
 })
 
 describe('X16: a worker whose event loop a task blocks', { timeout: 300_000, concurrency: true }, () => {
-  for (const backend of backends)
+  for (const backend of jobBackends)
     it(`hands its runs over, and only one result counts, on ${backend.name}`, { skip: backend.skip }, () =>
       withScene(backend, async (scene) => {
         const blocked = await scene.startWorker()
