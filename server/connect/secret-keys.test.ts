@@ -70,13 +70,34 @@ describe('parseSecretKeys', () => {
     })
   })
 
+  it('says where a key stands in place of its digest, and never which', () => {
+    const { key, hex } = first
+    for (const text of [
+      key,
+      `web=${second.hex},${key}`,
+      `web=${key}`,
+      `web=admin=${key}`,
+      `${key}=${hex}`,
+      `${key}=admin=${hex}`,
+    ]) {
+      assert.throws(
+        () => parseSecretKeys(text),
+        (error: Error) => {
+          assert.match(error.message, /entry (web|number [12]): that is a key itself/)
+          assert.equal(error.message.includes(key), false)
+          return true
+        },
+      )
+    }
+  })
+
   it('names the entry at fault and never the digest', () => {
     const faults: readonly (readonly [string, RegExp])[] = [
       [`web=${first.hex},=admin=${second.hex}`, /entry number 2/],
       [`web=nonsense=${first.hex}`, /entry web: unknown scope/],
       [`web=${first.hex.toUpperCase()}`, /entry web: .*lower-case hex/],
       [`web=admin=${first.hex}=x`, /entry web: expected id=/],
-      [`web`, /entry web: expected id=/],
+      [`web`, /entry number 1: expected id=/],
       [`web=admin+admin=${first.hex}`, /entry web: admin stands twice/],
       [`web=admin(slack)=${first.hex}`, /entry web: admin can't be limited/],
       [`web=auth:read()=${first.hex}`, /entry web: expected auth:read/],

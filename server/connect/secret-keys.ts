@@ -33,6 +33,8 @@ interface SecretKey {
   readonly scopes: ReadonlyMap<SecretKeyScope, ReadonlySet<string> | null>
 }
 
+const secretKeyPrefix = 'ctk_sk_'
+
 const scopeNames: readonly SecretKeyScope[] = [
   'connect:create',
   'auth:read',
@@ -67,7 +69,11 @@ export function parseSecretKeys(text: string): SecretKeys {
 function parseEntry(entry: string, position: number): SecretKey {
   const parts = entry.split('=')
   const [id = '', second = '', third] = parts
-  const name = namePattern.test(id) ? id : `number ${position}`
+  // A key that stands where its digest belongs reads like an id, and must not come into a log.
+  const named = parts.length > 1 && namePattern.test(id) && !id.startsWith(secretKeyPrefix)
+  const name = named ? id : `number ${position}`
+  if (parts.some((part) => part.trim().startsWith(secretKeyPrefix)))
+    throw badEntry(name, 'that is a key itself; the server takes its SHA-256 as id=scope+scope=hex')
   if (parts.length < 2 || parts.length > 3) throw badEntry(name, 'expected id=scope+scope=hex')
   if (!namePattern.test(id)) throw badEntry(name, 'its id may have letters, digits, `.`, `_` and `-`')
   const hex = third ?? second
