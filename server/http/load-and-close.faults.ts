@@ -2,18 +2,19 @@
 // readiness follows the store.
 
 import assert from 'node:assert/strict'
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { printFigure } from '../../scripts/figure.ts'
+import { firstWords, killChild, startScript, type Child } from '../fixtures/child.ts'
+import { freePort } from '../queue/fixtures/redis-server.ts'
+import { until } from '../jobs/fixtures/engine-fixture.ts'
 import { loadSqliteDriver } from '../store/sqlite-driver.ts'
 import { secretKeys } from './fixtures/test-server.ts'
 
@@ -29,7 +30,7 @@ const attackers = isLong ? 1000 : 200
 const loadSeconds = isLong ? 10 : 3
 
 let directory = ''
-let child: ChildProcess
+let child: Child
 let url = ''
 let storeUrl = ''
 
@@ -38,21 +39,12 @@ beforeEach(async () => {
   storeUrl = `sqlite:${join(directory, 'test.db')}`
   const port = await freePort()
   url = `http://localhost:${port}`
-  child = spawn(process.execPath, ['--import', 'tsx', program, storeUrl, url, String(port)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  assert(child.stdout)
-  const lines = createInterface({ input: child.stdout })
-  await once(lines, 'line')
-  lines.close()
+  child = startScript(program, { args: [storeUrl, url, String(port)] })
+  await firstWords(child)
 })
 
 afterEach(async () => {
-  if (child.exitCode === null && child.signalCode === null) {
-    const gone = once(child, 'exit')
-    child.kill('SIGKILL')
-    await gone
-  }
+  await killChild(child)
   await rm(directory, { recursive: true, force: true })
 })
 
@@ -135,13 +127,13 @@ describe('H1: readiness', { timeout: 120_000 }, () => {
     const other = new DatabaseSync(storeUrl.slice('sqlite:'.length))
     other.exec('BEGIN IMMEDIATE')
     const lostAt = performance.now()
-    while ((await ready()) !== 503) await delay(20)
+    await until('it is not ready', async () => (await ready()) === 503, 60_000)
     const flippedMs = performance.now() - lostAt
     assert.equal((await fetch(`${url}/healthz`)).status, 200)
     other.exec('ROLLBACK')
     other.close()
     const backAt = performance.now()
-    while ((await ready()) !== 200) await delay(20)
+    await until('it is ready again', async () => (await ready()) === 200, 60_000)
     printFigure({
       requirement: 'H1',
       name: 'from the loss of the store to 503',
@@ -197,13 +189,4 @@ function askOnce(agent: Agent, counts: { answered: number; refused: number; rese
     })
     sent.end('{}')
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return address !== null && typeof address === 'object' ? address.port : 0
 }

@@ -3,16 +3,16 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { printFigure } from '../../scripts/figure.ts'
 import { backends } from '../connect/fixtures/backends.ts'
+import { until } from '../jobs/fixtures/engine-fixture.ts'
 import { startFaultProxy, type FaultMode } from '../store/fixtures/fault-proxy.ts'
 import { startTestServer } from './fixtures/test-server.ts'
 
 const mongodb = backends.find(({ name }) => name === 'mongodb')
 const ways: readonly FaultMode[] = ['refused', 'blackhole', 'reset']
 
-describe('H1: readiness on MongoDB', { skip: mongodb?.skip, timeout: 240_000 }, () => {
+describe('H1: readiness on MongoDB', { skip: mongodb?.skip, timeout: 900_000 }, () => {
   for (const way of ways) {
     it(`turns while the store is away (${way}), and back`, async () => {
       assert.ok(mongodb)
@@ -27,7 +27,7 @@ describe('H1: readiness on MongoDB', { skip: mongodb?.skip, timeout: 240_000 }, 
         const ready = async (): Promise<number> => (await fetch(`${server.url}/readyz`)).status
         const turned = async (status: number): Promise<number> => {
           const since = performance.now()
-          while ((await ready()) !== status) await delay(20)
+          await until(`it answers ${status}`, async () => (await ready()) === status, 120_000)
           return Math.round(performance.now() - since)
         }
         assert.equal(await ready(), 200)

@@ -53,7 +53,7 @@ describe(`X1: ${seats} workers that are killed at random points`, { timeout: 3_0
         await until(
           'the charge has begun',
           () => scene.history().some(({ kind }) => kind === 'begun'),
-          30_000,
+          120_000,
         )
         await worker.kill()
         await scene.startWorker()

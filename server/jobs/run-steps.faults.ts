@@ -101,7 +101,7 @@ for (const backend of backends) {
           await until(
             'it works',
             () => effectsIn(directory.path).size >= Math.min(runCount, before + 1),
-            60_000,
+            180_000,
           )
           await delay(20 + 60 * Math.random())
           await killChild(worker)

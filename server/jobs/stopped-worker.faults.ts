@@ -19,17 +19,19 @@ const stops = isLong ? 5 : 1
 const stoppedMs = 9000
 /** A lease is left to its owner for five seconds after its end. */
 const blockedMs = isLong ? 20_000 : 11_000
+/** A starved machine takes minutes for what takes seconds. */
+const patienceMs = 180_000
 
 async function stopOnce(scene: FaultScene): Promise<{ refused: number }> {
   const worker = await scene.startWorker()
   const ids = await scene.sendSteps(runsOfStop, { tasks, ms: 200 })
   const begun = (): number =>
     scene.history().filter(({ kind, pid }) => kind === 'begun' && pid === worker.pid).length
-  await until('it works', () => begun() > runsOfStop, 30_000)
+  await until('it works', () => begun() > runsOfStop, patienceMs)
   await freeze(worker, scene.store)
   const heir = await scene.startWorker()
   const from = performance.now()
-  const before = await scene.allOver(ids, 60_000)
+  const before = await scene.allOver(ids, patienceMs)
   await delay(Math.max(0, stoppedMs - (performance.now() - from)))
   const length = scene.history().length
   worker.child.kill('SIGCONT')
@@ -57,21 +59,21 @@ describe('X4: a worker that is stopped for three leases', { timeout: 1_000_000, 
     )
 })
 
-describe('X16: a worker whose event loop a task blocks', { timeout: 300_000, concurrency: true }, () => {
+describe('X16: a worker whose event loop a task blocks', { timeout: 1_000_000, concurrency: true }, () => {
   for (const backend of jobBackends)
     it(`hands its runs over, and only one result counts, on ${backend.name}`, { skip: backend.skip }, () =>
       withScene(backend, async (scene) => {
         const blocked = await scene.startWorker()
         const other = await scene.sendSteps(5, { tasks, ms: 500 })
-        await until('it works', () => scene.history().length > 5, 30_000)
+        await until('it works', () => scene.history().length > 5, patienceMs)
         const poison = await scene.send('poison', { how: 'block', ms: blockedMs, pid: blocked.pid })
-        await until('it is blocked', () => scene.history().some(({ path }) => path === 'dies'), 30_000)
+        await until('it is blocked', () => scene.history().some(({ path }) => path === 'dies'), patienceMs)
         const from = performance.now()
         await scene.startWorker()
-        const documents = await scene.allOver(other, 60_000)
+        const documents = await scene.allOver(other, patienceMs)
         const handedOverMs = Math.round(performance.now() - from)
         assertWhole(documents, tasks)
-        const [over] = await scene.allOver([poison], 3 * blockedMs)
+        const [over] = await scene.allOver([poison], patienceMs)
         assert.equal(over?.state, 'succeeded')
         const results = over.journal?.flat().filter(({ state }) => state === 'succeeded')
         assert.equal(results?.length, 1, 'one result')

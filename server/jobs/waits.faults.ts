@@ -159,7 +159,7 @@ async function judge({ fixture }: Scene, ids: readonly string[]): Promise<void> 
   await until(
     'no end is left to be told',
     async () => ((await allRuns(fixture)).every(({ place }) => place === undefined) ? true : undefined),
-    60_000,
+    180_000,
   )
 }
 
