@@ -111,7 +111,11 @@ export function createApp(options: AppOptions): HttpApp {
   }
 
   const app = new Koa()
-  app.on('error', (cause: unknown) => options.log.error({ err: cause }, 'A response failed.'))
+  app.on('error', (cause: unknown, ctx?: Context) => {
+    // A caller who leaves in the middle of a request ends up here too; anybody can, as often as they like.
+    if (cause === ctx?.req.socket.errored) options.log.debug({ err: cause }, 'A caller left.')
+    else options.log.error({ err: cause }, 'A response failed.')
+  })
   app.use(middleware)
   const handle = app.callback()
 

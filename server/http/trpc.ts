@@ -65,6 +65,8 @@ export function toCallError(error: TRPCError): AuthFlowError {
   if (!code) return new AuthFlowError('internal', undefined, { cause: cause ?? error })
   if (cause instanceof z.ZodError) return invalidInput(cause)
   if (cause instanceof SyntaxError) return new AuthFlowError('malformed_json')
+  if (error.code === 'UNSUPPORTED_MEDIA_TYPE')
+    return new AuthFlowError(code, 'Send the input as application/json.')
   return new AuthFlowError(code, cause === undefined ? error.message.slice(0, messageLimit) : undefined)
 }
 
