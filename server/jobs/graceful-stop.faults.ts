@@ -20,9 +20,9 @@ async function stopOnce(scene: FaultScene): Promise<{ exitMs: number; pickedUpMs
   const before = scene.history().length
   const worker = await scene.startWorker({ concurrency: short + long, deadlineMs })
   const quick = await scene.sendSteps(short, { tasks: 1, ms: deadlineMs / 2, exactly: true })
-  // So long that they outlast the deadline, however slowly all of this goes.
-  const slowMs = 20 * deadlineMs
-  const slow = await scene.sendSteps(long, { tasks: 1, ms: slowMs, againMs: 100, exactly: true })
+  // So long that they outlast the deadline, however slowly all of this goes; the heir is quick.
+  const elsewhere = { pid: worker.pid, ms: 20 * deadlineMs }
+  const slow = await scene.sendSteps(long, { tasks: 1, ms: 100, exactly: true, elsewhere })
   const here = (): ReturnType<FaultScene['history']> => scene.history().slice(before)
   await until('all run', () => here().filter(({ kind }) => kind === 'begun').length === short + long, 120_000)
   const from = performance.now()
