@@ -32,11 +32,14 @@ describe('the demo after a kill', () => {
 
       await demo.stop('SIGKILL')
       const killedAt = Date.now()
+      const notice = page.getByText('The server does not answer')
+      await notice.waitFor()
       demo = await startDemo({ port, dataDirectory: data.path })
       const startedAt = Date.now()
       const dueIn = Math.max(0, killedAt + 8_000 - startedAt)
       await arrived.getByText(/Done after 8 s/).waitFor({ timeout: dueIn + goesOnWithinMs })
       await card(page, 'slack').locator('[data-run][data-state=succeeded]').waitFor()
+      await notice.waitFor({ state: 'detached' })
       assert.equal(
         await arrived.getByText(/A long job has begun/).count(),
         1,

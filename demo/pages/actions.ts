@@ -6,6 +6,8 @@ export type ServiceName = 'slack' | 'github' | 'airtable' | 'shopify'
 interface ServiceActions {
   readonly actions: readonly { readonly kind: string; readonly label: string }[]
   readonly note?: string
+  /** Text of the link to the stand-in: what there is to do or to see. */
+  readonly standIn: string
   readonly arrivedTitle: string
 }
 
@@ -17,6 +19,7 @@ export const actionsOf: Readonly<Record<ServiceName, ServiceActions>> = {
       { kind: 'slack-slow', label: 'Post, wait 8 s, reply' },
     ],
     note: 'Sent before connecting, a run waits for the connection. Kill the server while one waits and start it again: it goes on where it was.',
+    standIn: 'See the channels at the stand-in Slack',
     arrivedTitle: 'Arrived in Slack',
   },
   github: {
@@ -24,15 +27,18 @@ export const actionsOf: Readonly<Record<ServiceName, ServiceActions>> = {
       { kind: 'github-comment', label: 'Comment on issue #1' },
       { kind: 'github-watch', label: 'Watch for new issues' },
     ],
-    note: 'Watching makes a webhook as the account. Open an issue at the stand-in then: a job thanks for it as the account.',
+    note: 'Watching makes a webhook as the account. Every issue that is opened then starts a job, which thanks for it as the account.',
+    standIn: 'Open an issue at the stand-in GitHub',
     arrivedTitle: 'Arrived at GitHub',
   },
   airtable: {
     actions: [{ kind: 'airtable-record', label: 'Add a record' }],
+    standIn: 'Get a personal access token at the stand-in Airtable',
     arrivedTitle: 'Arrived in Airtable',
   },
   shopify: {
     actions: [{ kind: 'shopify-product', label: 'Add a product' }],
+    standIn: 'See the products at the stand-in Shopify',
     arrivedTitle: 'Arrived in the shop',
   },
 }

@@ -21,10 +21,15 @@ async function readJson<T>(path: string): Promise<T> {
 configureAuthFlow({ endpoint: location.origin })
 
 let timer: ReturnType<typeof setTimeout> | undefined
+const notice = document.createElement('p')
+notice.className = 'activity-notice'
+notice.role = 'status'
+document.body.append(notice)
 
 async function refresh(): Promise<void> {
   clearTimeout(timer)
   let busy = false
+  let text = ''
   try {
     const report = await readJson<ActivityReport>('/demo/activity')
     for (const place of document.querySelectorAll<HTMLElement>('[data-activity]')) {
@@ -35,23 +40,28 @@ async function refresh(): Promise<void> {
   } catch {
     // The server is restarting, perhaps because somebody killed it to see what happens: keep asking.
     busy = true
+    text = 'The server does not answer. This page goes on asking.'
   }
+  if (notice.textContent !== text) notice.textContent = text
   timer = setTimeout(() => void refresh(), busy ? busyPollMs : document.hidden ? idlePollMs * 4 : idlePollMs)
 }
 
 async function send(kind: string): Promise<void> {
-  await fetch('/demo/events', {
+  const sent = fetch('/demo/events', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ kind }),
   })
+  // Where nothing answers, the page says so by itself.
+  await sent.catch(() => undefined)
   await refresh()
 }
 
 function activityOf(service: ServiceName, report: ActivityReport): TemplateResult {
   const runs = report.runs.filter((run) => run.job.startsWith(service)).slice(0, 3)
   const arrived = report.arrived[service] ?? []
-  const { actions, note, arrivedTitle } = actionsOf[service]
+  const viewer = report.viewers[service]
+  const { actions, note, standIn, arrivedTitle } = actionsOf[service]
   return html`
     <div class="activity-actions">
       ${actions.map(
@@ -60,18 +70,18 @@ function activityOf(service: ServiceName, report: ActivityReport): TemplateResul
       )}
     </div>
     ${note ? html`<p class="activity-note">${note}</p>` : nothing}
+    ${
+      viewer
+        ? html`<p class="activity-note">
+            <a href=${viewer} target="_blank" rel="noopener">${standIn} ↗</a>
+          </p>`
+        : nothing
+    }
     ${runs.length === 0 ? nothing : html`<p class="activity-title">Runs</p>`}
     <ul class="activity-runs" aria-label="Runs of ${service}">
       ${runs.map(runOf)}
     </ul>
-    ${
-      arrived.length === 0
-        ? nothing
-        : html`<p class="activity-title">
-            <span>${arrivedTitle}</span>
-            ${report.viewers[service] ? html`<a href=${report.viewers[service]} target="_blank" rel="noopener">open ↗</a>` : nothing}
-          </p>`
-    }
+    ${arrived.length === 0 ? nothing : html`<p class="activity-title">${arrivedTitle}</p>`}
     <ul class="activity-arrived" aria-label=${arrivedTitle}>
       ${arrived.map(arrivalOf)}
     </ul>
@@ -109,7 +119,7 @@ function runOf(run: RunSummary): TemplateResult {
 }
 
 const arrivalOf = (arrival: Arrival): TemplateResult =>
-  html`<li>${arrival.text}<small>${arrival.place}</small></li>`
+  html`<li>${arrival.text} <small>${arrival.place}</small></li>`
 
 document.addEventListener('auth-success', () => void refresh())
 document.addEventListener('visibilitychange', () => void refresh())
