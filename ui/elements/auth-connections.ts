@@ -6,7 +6,7 @@ import { createConnections, type ConnectionList } from '../flow/connections.ts'
 import type { ConnectTokenSource } from '../flow/token.ts'
 import { AuthElement } from './auth-element.ts'
 import type { AuthFlowElement } from './auth-flow.ts'
-import { frame, make, set } from './dom.ts'
+import { frame, make, mount, part, set } from './dom.ts'
 import { announce } from './status-text.ts'
 
 /**
@@ -21,6 +21,7 @@ import { announce } from './status-text.ts'
  * @attr {string} endpoint - The connect server; must equal the configured one, if one is
  * @attr {string} token-url - URL of the host's backend that mints connect tokens; gets `{ integrations, purpose }`
  * @attr {string} item-class - Classes of each integration's element
+ * @attr {string} name-class - Classes of what has its name, where the template gives it none
  * @event {AuthFlowEvents['auth-error']} auth-error - The list could not be read; the flows' events bubble through
  * @attr {'idle' | 'loading' | 'ready' | 'failed'} data-state - State of the list
  */
@@ -77,19 +78,17 @@ export class AuthConnectionsElement extends AuthElement {
     store.subscribe(() => store === this.#store && this.#show(store))
     onceConfigured(endpoint, () => {
       if (store !== this.#store) return
-      this.append(this.#list)
       this.#list.replaceChildren(...ids.map((id) => this.#item(id, own)))
+      mount(this, this.#list)
       this.#flows = [...this.#list.querySelectorAll('auth-flow')]
       void store.refresh()
     })
   }
 
   #item(integration: string, own: Partial<AuthFlowElement>): HTMLElement {
-    const item = make('div', {
-      'data-part': 'item',
+    const item = part('div', 'item', {
       'data-integration': integration,
       role: 'listitem',
-      class: this.getAttribute('item-class'),
     })
     const template = this.querySelector<HTMLTemplateElement>(':scope > template')
     if (template) item.append(document.importNode(template.content, true))

@@ -8,7 +8,7 @@ import type { FlowSnapshot } from '../flow/flow.ts'
 import { controlEnglish, fill, type Messages } from '../messages.ts'
 import { AuthPart } from './auth-element.ts'
 import type { AuthFlowElement } from './auth-flow.ts'
-import { frame, make, set } from './dom.ts'
+import { frame, mount, part, set } from './dom.ts'
 import { prepareField, readValue, showError, type FieldPlace } from './field-control.ts'
 import { fieldMarkup, methodsMarkup, scopesMarkup, type FieldContext } from './form-markup.ts'
 
@@ -17,18 +17,29 @@ let count = 0
 /**
  * Asks for what the chosen method needs. Markup, the first that is there: an own `<form>` with named controls; a
  * `<template data-field="name | *">` or `<template data-field-type="text | secret | choice | boolean">` for each field;
- * the property `renderField`; the default.
+ * the property `renderField`; the default. Parts without a class, in a template too, get that of their attribute.
  *
  * @summary The form: method, fields, submit.
  * @tag auth-form
  * @attr {string} for - Id of the flow, where it stands elsewhere
- * @attr {string} form-class - Classes of the default markup's form
- * @attr {string} field-class - Classes of the default markup's fields
- * @attr {string} label-class - Classes of the default markup's labels
- * @attr {string} input-class - Classes of the default markup's controls
- * @attr {string} description-class - Classes of the default markup's descriptions
- * @attr {string} error-class - Classes of the default markup's error texts
- * @attr {string} submit-class - Classes of the default markup's submit button
+ * @attr {string} form-class - Classes of the form that the element makes
+ * @attr {string} methods-class - Classes of the choice of method
+ * @attr {string} legend-class - Classes of its legend
+ * @attr {string} method-class - Classes of each method, the label around its radio button
+ * @attr {string} radio-class - Classes of the radio buttons
+ * @attr {string} field-class - Classes of fields
+ * @attr {string} label-class - Classes of labels
+ * @attr {string} prefix-class - Classes of what stands before a control
+ * @attr {string} input-class - Classes of controls
+ * @attr {string} suffix-class - Classes of what stands after a control
+ * @attr {string} reveal-class - Classes of the buttons that show a secret
+ * @attr {string} description-class - Classes of descriptions
+ * @attr {string} help-class - Classes of the links to where a value is found
+ * @attr {string} error-class - Classes of error texts
+ * @attr {string} scopes-class - Classes of what is asked for at the provider
+ * @attr {string} list-class - Classes of the list in it
+ * @attr {string} scope-class - Classes of each of its items
+ * @attr {string} submit-class - Classes of the submit button
  * @attr {FlowState} data-state - State of the flow, once something happened
  * @attr {'none' | 'active' | 'needs_reauth'} data-connection - State of the connection, likewise
  * @attr {boolean} data-busy - While the page waits for somebody else
@@ -86,19 +97,7 @@ export class AuthFormElement extends AuthPart {
   }
 
   get #form(): HTMLFormElement {
-    return (
-      this.#own ??
-      (this.#made ??= make('form', {
-        'data-part': 'form',
-        novalidate: true,
-        method: 'dialog',
-        class: this.#class('form'),
-      }))
-    )
-  }
-
-  #class(part: string): string | null {
-    return this.getAttribute(`${part}-class`)
+    return this.#own ?? (this.#made ??= part('form', 'form', { novalidate: true, method: 'dialog' }))
   }
 
   #refuse(flow: AuthFlowElement): void {
@@ -115,15 +114,10 @@ export class AuthFormElement extends AuthPart {
     const chosen = methods.find(({ id }) => id === method)
     const configures = state === 'configure'
     const shown = configures || methods
-    const submit = (this.#button ??= make('button', {
-      type: 'submit',
-      'data-part': 'submit',
-      class: this.#class('submit'),
-    }))
+    const submit = (this.#button ??= part('button', 'submit', { type: 'submit' }))
     set(submit, 'aria-disabled', String(busy))
     // What was asked stays as it is until there is an answer.
     if (busy && this.#shown) return
-    if (this.#root.parentNode !== this) this.append(this.#root)
     if (this.#shown !== shown) {
       this.#shown = shown
       this.#form.replaceChildren(
@@ -149,6 +143,7 @@ export class AuthFormElement extends AuthPart {
     const leaves = method === 'oauth2' && !configures
     submit.textContent =
       (leaves && (fields.length ? fill(texts.continue, { name }) : chosen?.label)) || texts.submit
+    mount(this, this.#root)
   }
 
   #node(key: string, create: () => HTMLElement): HTMLElement {

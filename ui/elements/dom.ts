@@ -19,6 +19,21 @@ export function make<Tag extends keyof HTMLElementTagNameMap>(
   return element
 }
 
+/** A new element that is a part, for CSS to find. */
+export const part = <Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  name: string,
+  attributes: Parameters<typeof make>[1] = {},
+  ...content: readonly (Node | string)[]
+): HTMLElementTagNameMap[Tag] => make(tag, { 'data-part': name, ...attributes }, ...content)
+
+/** Puts a root into its host, and gives parts without classes those that the host has for them (`label-class`). */
+export function mount(host: Element, root: Element): void {
+  if (root.parentNode !== host) host.append(root)
+  for (const one of root.querySelectorAll('[data-part]:not([class])'))
+    set(one, 'class', host.getAttribute(`${one.getAttribute('data-part')}-class`))
+}
+
 /** An element that leaves the layout to what is around it. */
 export function frame(name: string): HTMLElement {
   const element = make('div', { [name]: true })

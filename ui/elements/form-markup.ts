@@ -4,7 +4,7 @@
 import type { FormField } from '../../shared/fields.ts'
 import type { ConnectMethod } from '../../shared/flow.ts'
 import type { ControlMessages } from '../messages.ts'
-import { make } from './dom.ts'
+import { part } from './dom.ts'
 
 /** What `renderField` of <auth-form> gets. */
 export interface FieldContext {
@@ -18,15 +18,17 @@ export interface FieldContext {
 
 /** The choice of method, as radio buttons with the name `method`. */
 export const methodsMarkup = (methods: readonly ConnectMethod[], messages: ControlMessages): HTMLElement =>
-  make(
+  part(
     'fieldset',
-    { 'data-part': 'methods' },
-    make('legend', {}, messages.methods),
+    'methods',
+    {},
+    part('legend', 'legend', {}, messages.methods),
     ...methods.map(({ id, label }) =>
-      make(
+      part(
         'label',
-        { 'data-part': 'method' },
-        make('input', { type: 'radio', name: 'method', value: id, required: true }),
+        'method',
+        {},
+        part('input', 'radio', { type: 'radio', name: 'method', value: id, required: true }),
         label,
       ),
     ),
@@ -34,11 +36,12 @@ export const methodsMarkup = (methods: readonly ConnectMethod[], messages: Contr
 
 /** What a method asks for at the provider, in words. */
 export const scopesMarkup = ({ scopes }: ConnectMethod, messages: ControlMessages): HTMLElement =>
-  make(
+  part(
     'div',
-    { 'data-part': 'scopes' },
+    'scopes',
+    {},
     messages.scopes,
-    make('ul', {}, ...scopes.map(({ label }) => make('li', {}, label))),
+    part('ul', 'list', {}, ...scopes.map(({ label }) => part('li', 'scope', {}, label))),
   )
 
 /** A field's element with its markup: the author's template, what `render` gives, or the default. */
@@ -53,28 +56,18 @@ export function fieldMarkup(
     .map((key) => host.querySelector<HTMLTemplateElement>(`:scope > template[data-${key}]`))
     .find(Boolean)
   const content = template?.content.cloneNode(true) ?? render?.(context)
-  const place = make(
+  const place = part(
     'div',
-    {
-      'data-part': 'field',
-      'data-field': name,
-      'data-required': required,
-      class: host.getAttribute('field-class'),
-    },
-    ...(content ? [content] : defaultField(host, context.field, kind)),
+    'field',
+    { 'data-field': name, 'data-required': required },
+    ...(content ? [content] : defaultField(context.field, kind)),
   )
   place.querySelector('[data-part=input]:not([name])')?.setAttribute('name', name)
   return place
 }
 
-function defaultField(host: Element, field: FormField, kind: string): HTMLElement[] {
+function defaultField(field: FormField, kind: string): HTMLElement[] {
   const { name, required, placeholder = '', schema } = field
-  const part = <Tag extends keyof HTMLElementTagNameMap>(
-    tag: Tag,
-    called: string,
-    more = {},
-  ): HTMLElementTagNameMap[Tag] =>
-    make(tag, { 'data-part': called, class: host.getAttribute(`${called}-class`), ...more })
   const control = schema.enum
     ? part('select', 'input', { name })
     : part('input', 'input', { name, type: kind === 'boolean' ? 'checkbox' : 'text' })

@@ -225,9 +225,10 @@ class FakeServer implements FakeConnect {
       }
       case 'waits':
       case 'blocked':
-        return { stage: method.id === 'oauth2' ? 'authorize' : 'verify' }
-      case 'verifies':
-        return { stage: 'verify' }
+      case 'verifies': {
+        const leaves = method.id === 'oauth2' && this.outcome !== 'verifies'
+        return { stage: leaves ? 'authorize' : 'verify', ...(method.id === 'device' && { device }) }
+      }
       default:
         return method.id === 'oauth2' ? { stage: 'verify' } : this.#authorised(flow)
     }
@@ -278,6 +279,13 @@ const replyOf = ({ code, message }: { readonly code: ErrorCode; readonly message
   retryable: false,
   details: {},
 })
+
+/** What a user types on another device. */
+const device = {
+  userCode: 'WDJB-MJHT',
+  verificationUrl: 'https://example.com/device',
+  expiresAt: '2100-01-01T00:00:00.000Z',
+}
 
 const failed = (code: ErrorCode, message: string): Partial<FlowView> => ({
   stage: 'failed',

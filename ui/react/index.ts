@@ -75,20 +75,62 @@ export interface AuthTriggerProps extends AuthPartProps<AuthTriggerElement> {
 export interface AuthFormProps extends AuthPartProps<AuthFormElement> {
   /** Classes of the form. */
   readonly formClassName?: string | undefined
+  /** Classes of the choice of method. */
+  readonly methodsClassName?: string | undefined
+  /** Classes of its legend. */
+  readonly legendClassName?: string | undefined
+  /** Classes of each method. */
+  readonly methodClassName?: string | undefined
+  /** Classes of the methods' radio buttons. */
+  readonly radioClassName?: string | undefined
   /** Classes of each field. */
   readonly fieldClassName?: string | undefined
   /** Classes of labels. */
   readonly labelClassName?: string | undefined
+  /** Classes of what stands before a control. */
+  readonly prefixClassName?: string | undefined
   /** Classes of controls. */
   readonly inputClassName?: string | undefined
+  /** Classes of what stands after a control. */
+  readonly suffixClassName?: string | undefined
+  /** Classes of the buttons that show a secret. */
+  readonly revealClassName?: string | undefined
   /** Classes of descriptions. */
   readonly descriptionClassName?: string | undefined
+  /** Classes of the links to where a value is found. */
+  readonly helpClassName?: string | undefined
   /** Classes of error texts. */
   readonly errorClassName?: string | undefined
+  /** Classes of what is asked for at the provider. */
+  readonly scopesClassName?: string | undefined
+  /** Classes of the list in it. */
+  readonly listClassName?: string | undefined
+  /** Classes of each of its items. */
+  readonly scopeClassName?: string | undefined
   /** Classes of the submit button. */
   readonly submitClassName?: string | undefined
   /** Makes the markup of a field; undefined for the default. */
   readonly renderField?: AuthFormElement['renderField']
+}
+
+/** Props of {@link AuthStatus}. */
+export interface AuthStatusProps extends AuthPartProps<AuthStatusElement> {
+  /** Classes of the live region. */
+  readonly statusClassName?: string | undefined
+  /** Classes of the button that gives up. */
+  readonly cancelClassName?: string | undefined
+  /** Classes of the button that tries again. */
+  readonly retryClassName?: string | undefined
+  /** Classes of the form around that which opens a window that was blocked. */
+  readonly formClassName?: string | undefined
+  /** Classes of the button that opens a window that was blocked. */
+  readonly openClassName?: string | undefined
+  /** Classes of the button that opens a lost window again. */
+  readonly reopenClassName?: string | undefined
+  /** Classes of the button that changes what was asked. */
+  readonly configureClassName?: string | undefined
+  /** Classes of the link to where a code is typed. */
+  readonly deviceClassName?: string | undefined
 }
 
 /** Props of {@link AuthConnections}. */
@@ -108,6 +150,8 @@ export interface AuthConnectionsProps
   readonly messages?: Partial<Messages> | undefined
   /** Classes of each integration's element. */
   readonly itemClassName?: string | undefined
+  /** Classes of what has its name, where the template gives it none. */
+  readonly nameClassName?: string | undefined
   /**
    * HTML of an integration, with an `<auth-flow>` without attributes (default: such a flow alone). It goes into the page
    * as it is: never build it from what users wrote. Constant for as long as the component is there.
@@ -156,8 +200,7 @@ export const AuthForm = (props: AuthFormProps): ReactElement =>
   render('auth-form', props, props.children ? {} : ownContent)
 
 /** `<auth-status>`: says how the flow stands. */
-export const AuthStatus = (props: AuthPartProps<AuthStatusElement>): ReactElement =>
-  render('auth-status', props, ownContent)
+export const AuthStatus = (props: AuthStatusProps): ReactElement => render('auth-status', props, ownContent)
 
 /** `<auth-connections>`: lists integrations, each made from the template, with the state of its connection. */
 export const AuthConnections = ({ template, ...props }: AuthConnectionsProps): ReactElement =>

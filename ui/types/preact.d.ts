@@ -24,6 +24,8 @@ declare namespace Authflow {
     'token-url'?: string | undefined
     /** Classes of each integration's element */
     'item-class'?: string | undefined
+    /** Classes of what has its name, where the template gives it none */
+    'name-class'?: string | undefined
     /** A connect token or a function that gets one; goes before `tokenUrl`. */
     'connectToken'?: AuthConnectionsElement['connectToken'] | undefined
     /** Texts instead of those of the language; a flow's serve its parts, too. */
@@ -92,19 +94,41 @@ declare namespace Authflow {
   interface AuthFormProps {
     /** Id of the flow, where it stands elsewhere */
     'for'?: string | undefined
-    /** Classes of the default markup's form */
+    /** Classes of the form that the element makes */
     'form-class'?: string | undefined
-    /** Classes of the default markup's fields */
+    /** Classes of the choice of method */
+    'methods-class'?: string | undefined
+    /** Classes of its legend */
+    'legend-class'?: string | undefined
+    /** Classes of each method, the label around its radio button */
+    'method-class'?: string | undefined
+    /** Classes of the radio buttons */
+    'radio-class'?: string | undefined
+    /** Classes of fields */
     'field-class'?: string | undefined
-    /** Classes of the default markup's labels */
+    /** Classes of labels */
     'label-class'?: string | undefined
-    /** Classes of the default markup's controls */
+    /** Classes of what stands before a control */
+    'prefix-class'?: string | undefined
+    /** Classes of controls */
     'input-class'?: string | undefined
-    /** Classes of the default markup's descriptions */
+    /** Classes of what stands after a control */
+    'suffix-class'?: string | undefined
+    /** Classes of the buttons that show a secret */
+    'reveal-class'?: string | undefined
+    /** Classes of descriptions */
     'description-class'?: string | undefined
-    /** Classes of the default markup's error texts */
+    /** Classes of the links to where a value is found */
+    'help-class'?: string | undefined
+    /** Classes of error texts */
     'error-class'?: string | undefined
-    /** Classes of the default markup's submit button */
+    /** Classes of what is asked for at the provider */
+    'scopes-class'?: string | undefined
+    /** Classes of the list in it */
+    'list-class'?: string | undefined
+    /** Classes of each of its items */
+    'scope-class'?: string | undefined
+    /** Classes of the submit button */
     'submit-class'?: string | undefined
     /** Makes the markup of a field; undefined for the default. */
     'renderField'?: AuthFormElement['renderField'] | undefined
@@ -124,6 +148,22 @@ declare namespace Authflow {
   interface AuthStatusProps {
     /** Id of the flow, where it stands elsewhere */
     'for'?: string | undefined
+    /** Classes of the live region */
+    'status-class'?: string | undefined
+    /** Classes of the button that gives up */
+    'cancel-class'?: string | undefined
+    /** Classes of the button that tries again */
+    'retry-class'?: string | undefined
+    /** Classes of the form around that which opens a window that was blocked */
+    'form-class'?: string | undefined
+    /** Classes of the button that opens a window that was blocked */
+    'open-class'?: string | undefined
+    /** Classes of the button that opens a lost window again */
+    'reopen-class'?: string | undefined
+    /** Classes of the button that changes what was asked */
+    'configure-class'?: string | undefined
+    /** Classes of the link to where a code is typed */
+    'device-class'?: string | undefined
     /** Texts instead of those of the language; a flow's serve its parts, too. */
     'messages'?: AuthStatusElement['messages'] | undefined
   }
