@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { printFigure } from '../../scripts/figure.ts'
 import { isAuthFlowError } from '../../shared/errors.ts'
 import type { RefreshRotation } from '../integrations/integration.ts'
+import { until } from '../jobs/fixtures/engine-fixture.ts'
 import { connectionIdOf } from './connection-id.ts'
 import { backends, isLong, type Backend } from './fixtures/backends.ts'
 import { refreshPoints, type RefreshPoint } from './fixtures/refresh-points.ts'
@@ -109,8 +110,9 @@ async function killAtEveryPoint(scene: Scene, kill: number): Promise<Recovery[]>
       assert.ok(first)
       const worker = await startRefreshWorker({ ...setup, ...(storeUrl === undefined ? {} : { storeUrl }) })
       const accountIds = victims.map(({ accountId }) => accountId)
-      await worker.askAndStop({ accountIds, callers: 3, stop: { point: first.point, by: 'kill' } })
-      assert.equal(worker.child.signalCode, 'SIGKILL')
+      const stop = { point: first.point, by: 'kill' } as const
+      const order = { accountIds, callers: 3, stop }
+      await worker.askAndStop(order).finally(worker.kill)
       return recoverAll(scene, victims)
     }),
   )
@@ -180,12 +182,9 @@ async function askFor({ bench }: Scene, { accountId }: Victim): Promise<string> 
 
 /** Resolves when no refresh is open any more. One that never wrote its intent is nothing to a sweep. */
 async function waitForSweep({ bench }: Scene, { accountId }: Victim): Promise<void> {
-  for (let tries = 0; tries < 600; tries += 1) {
-    const record = await bench.store.get(connectionSet, idOf(accountId))
-    if (record?.refreshOpen === false) return
-    await delay(50)
-  }
-  assert.fail(`the refresh of ${accountId} is still open`)
+  const isClosed = async (): Promise<boolean> =>
+    (await bench.store.get(connectionSet, idOf(accountId)))?.refreshOpen === false
+  await until(`the refresh of ${accountId} is closed`, isClosed, 180_000)
 }
 
 /** True when the connection is lost, which it may be where no grace is and the provider's answer was not saved. */

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { printFigure } from '../../scripts/figure.ts'
+import { endAll } from '../fixtures/end-all.ts'
 import { oidcMethod, startOidc, type OidcServer } from '../oauth/fixtures/oidc.ts'
 import { connectionIdOf } from './connection-id.ts'
 import { backends, isLong, type Backend } from './fixtures/backends.ts'
@@ -51,17 +52,17 @@ async function storm(backend: Backend): Promise<void> {
     rotation: 'strict',
     ...between,
   } as const
-  const workers = await Promise.all(Array.from({ length: processes }, () => startRefreshWorker(setup)))
-  const scene: Scene = { oidc, bench, workers, seen: new Set() }
+  const starting = Array.from({ length: processes }, () => startRefreshWorker(setup))
   const played: Round[] = []
-  try {
+  const playAll = async (): Promise<void> => {
+    const scene: Scene = { oidc, bench, workers: await Promise.all(starting), seen: new Set() }
     for (let round = 0; round < rounds; round += 1) played.push(await play(scene, round))
-  } finally {
-    await Promise.all(workers.map((worker) => worker.close()))
-    await bench.close()
-    await oidc.close()
-    await backend.drop(storeUrl)
   }
+  const endWorkers = async (): Promise<void> => {
+    for (const worker of await Promise.allSettled(starting))
+      if (worker.status === 'fulfilled') await worker.value.kill()
+  }
+  await endAll(playAll, [endWorkers, () => bench.close(), () => oidc.close(), () => backend.drop(storeUrl)])
   tell(backend, played)
   assert.deepEqual([...new Set(played.map(({ refreshes }) => refreshes))], [1])
 }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { printFigure } from '../../scripts/figure.ts'
 import { isLong } from '../connect/fixtures/backends.ts'
+import { until } from './fixtures/engine-fixture.ts'
 import { faultPoints, type FaultPoint } from './fixtures/fault-points.ts'
 import { assertWhole, withScene, type FaultScene } from './fixtures/fault-scene.ts'
 import { begunAfterStored, extraAttempts, inFlight } from './fixtures/history.ts'
@@ -36,8 +37,7 @@ async function killAt(scene: FaultScene, point: FaultPoint): Promise<void> {
     const ids = await scene.sendSteps(runsOfKill, { tasks, ms: 5 })
     const stop = { point, runs: runsOfKill }
     const worker = await scene.startWorker({ stop, concurrency: 2 * runsOfKill })
-    await worker.ended
-    assert.equal(worker.child.signalCode, 'SIGKILL', 'it came to the point')
+    await until('it comes to the point', () => worker.child.signalCode === 'SIGKILL', 180_000)
     dead.push(worker.pid)
     const heir = await scene.startWorker()
     await scene.allOver(ids)
