@@ -19,7 +19,7 @@ export const actionsOf: Readonly<Record<ServiceName, ServiceActions>> = {
       { kind: 'slack-slow', label: 'Post, wait 8 s, reply' },
     ],
     note: 'Sent before connecting, a run waits for the connection. Kill the server while one waits and start it again: it goes on where it was.',
-    standIn: 'See the channels at the stand-in Slack',
+    standIn: 'See the messages at the stand-in Slack',
     arrivedTitle: 'Arrived in Slack',
   },
   github: {
