@@ -15,6 +15,7 @@ import { baseUrl, connectDirectly, integrationOf, openWorkbench } from '../conne
 import { until } from './fixtures/engine-fixture.ts'
 import { assertWhole, withScene, type FaultScene } from './fixtures/fault-scene.ts'
 import { extraAttempts } from './fixtures/history.ts'
+import { jobBackends } from './fixtures/job-backends.ts'
 import { lyingClock, withoutLibrary } from './fixtures/lying-clock.ts'
 
 const tasks = 4
@@ -77,7 +78,7 @@ async function jump(scene: FaultScene): Promise<void> {
 }
 
 describe('X8: a worker whose wall clock is wrong', { timeout: 1_000_000, concurrency: 2 }, () => {
-  for (const backend of backends) {
+  for (const backend of jobBackends) {
     const skip = withoutLibrary || backend.skip
     for (const told of ['+2h', '-2h', '+0 x10'])
       it(`takes no run twice at ${told} on ${backend.name}`, { skip }, () =>

@@ -1,5 +1,6 @@
 // Workers that are killed over lanes: never more runs at a time than the limit says, every run comes to its end, and no
-// slot stays taken. On SQLite, and on MongoDB where TEST_MONGODB_URL names one; AUTHFLOW_LONG=1 kills far more often.
+// slot stays taken. On SQLite, on MongoDB where TEST_MONGODB_URL names one, and with the hints on Redis where
+// TEST_REDIS_URL does; AUTHFLOW_LONG=1 kills far more often.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
@@ -7,7 +8,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { printFigure } from '../../scripts/figure.ts'
-import { backends, isLong } from '../connect/fixtures/backends.ts'
+import { isLong } from '../connect/fixtures/backends.ts'
 import { firstWords, killChild, startScript, type Child } from '../fixtures/child.ts'
 import { endAll } from '../fixtures/end-all.ts'
 import {
@@ -18,6 +19,7 @@ import {
   type EngineFixture,
 } from './fixtures/engine-fixture.ts'
 import { insist } from './fixtures/insist.ts'
+import { jobBackends } from './fixtures/job-backends.ts'
 import { defineLaneJob, laneLimit } from './fixtures/lane-worker.ts'
 import { lanes, waits } from './lane-records.ts'
 import { runs } from './records.ts'
@@ -34,7 +36,7 @@ interface Said {
   readonly runId: string
 }
 
-for (const backend of backends) {
+for (const backend of jobBackends) {
   describe(`workers that are killed over lanes, on ${backend.name}`, { skip: backend.skip }, () => {
     let directory: ReturnType<typeof createDirectory>
     let url: string | undefined
@@ -45,7 +47,7 @@ for (const backend of backends) {
       directory = createDirectory()
       url = backend.open()
       // Sends and looks only: it is never started.
-      fixture = await openEngine(directory.path, { storeUrl: url })
+      fixture = await openEngine(directory.path, { storeUrl: url, queueUrl: backend.queueUrl })
       defineLaneJob(fixture.engine, () => undefined)
     })
 
@@ -61,6 +63,7 @@ for (const backend of backends) {
         LANE_WORKER_DIRECTORY: directory.path,
         TEST_ENCRYPTION_KEYS: encryptionKeys,
         ...(url === undefined ? {} : { LANE_WORKER_STORE: url }),
+        ...(backend.queueUrl === undefined ? {} : { LANE_WORKER_QUEUE: backend.queueUrl }),
       }
       const child = startScript(script, { env })
       children.add(child)

@@ -6,11 +6,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { printFigure } from '../../scripts/figure.ts'
-import { backends, isLong, type Backend } from '../connect/fixtures/backends.ts'
+import { isLong } from '../connect/fixtures/backends.ts'
 import { until } from './fixtures/engine-fixture.ts'
 import { assertWhole, withScene, type FaultScene, type FaultWorker } from './fixtures/fault-scene.ts'
 import type { Poison } from './fixtures/fault-jobs.ts'
 import { monotonicMs, type Fact } from './fixtures/history.ts'
+import { jobBackends, storeBackends, type JobBackend } from './fixtures/job-backends.ts'
 
 const seats = 3
 const everyMs = isLong ? 20 : 50
@@ -218,11 +219,12 @@ async function play(poisoned: FaultScene, calm: FaultScene): Promise<void> {
   }
 }
 
-const withTwoScenes = (backend: Backend): Promise<void> =>
+const withTwoScenes = (backend: JobBackend): Promise<void> =>
   withScene(backend, (poisoned) => withScene(backend, (calm) => play(poisoned, calm)))
 
 describe('X11: runs that are poison to their worker', { timeout: 1_000_000 }, () => {
-  for (const backend of backends)
+  // It takes minutes, and poison does its work beside the queue.
+  for (const backend of isLong ? jobBackends : storeBackends)
     it(`are set aside while others go on, on ${backend.name}`, { skip: backend.skip }, () =>
       withTwoScenes(backend),
     )

@@ -1,12 +1,13 @@
 // X5 and X6: the engine on a MongoDB that goes away in each of the ways in which networks fail, and on one whose answers
-// get lost after the work was done. Wants TEST_MONGODB_URL.
+// get lost after the work was done; with the queue in it, and with one on Redis, which goes on. Wants TEST_MONGODB_URL
+// and TEST_REDIS_URL.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { printFigure } from '../../scripts/figure.ts'
 import { isAuthFlowError } from '../../shared/errors.ts'
-import { backends, isLong } from '../connect/fixtures/backends.ts'
+import { isLong } from '../connect/fixtures/backends.ts'
 import { callApi, secretKeys, startTestServer } from '../http/fixtures/test-server.ts'
 import { endAll } from '../fixtures/end-all.ts'
 import { openStore } from '../store/open-store.ts'
@@ -15,10 +16,10 @@ import type { Store } from '../store/store.ts'
 import { eventTrigger } from '../triggers/event-trigger.ts'
 import { createDirectory, openEngine, until, type EngineFixture } from './fixtures/engine-fixture.ts'
 import { insist } from './fixtures/insist.ts'
+import { jobBackends, type JobBackend } from './fixtures/job-backends.ts'
 import { jobSets, runs, type RunDocument } from './records.ts'
 
-const mongo = backends.find(({ name }) => name === 'mongodb')
-const skip = mongo?.skip ?? 'no MongoDB'
+const backends = jobBackends.filter(({ name }) => name !== 'sqlite')
 const concurrency = 10
 const tasksOfRun = 3
 const sweepMs = 1000
@@ -26,6 +27,7 @@ const awayMs = isLong ? [10_000, 60_000] : [3000]
 const runCount = isLong ? 300 : 60
 
 interface Scene {
+  readonly backend: JobBackend
   readonly proxy: FaultProxy
   /** Works behind the proxy. */
   readonly worker: EngineFixture
@@ -37,13 +39,14 @@ interface Scene {
   readonly proxiedUrl: string
 }
 
-async function withScene(run: (scene: Scene) => Promise<void>): Promise<void> {
-  const url = mongo?.open() ?? ''
+async function withScene(backend: JobBackend, run: (scene: Scene) => Promise<void>): Promise<void> {
+  const { queueUrl } = backend
+  const url = backend.open() ?? ''
   const target = new URL(url)
   const proxy = await startFaultProxy(target.hostname, Number(target.port || 27017))
   target.host = `127.0.0.1:${proxy.port}`
   const directory = createDirectory()
-  const worker = await openEngine(directory.path, { storeUrl: target.href, concurrency })
+  const worker = await openEngine(directory.path, { storeUrl: target.href, queueUrl, concurrency })
   const observer = await openStore(url)
   await observer.migrate(jobSets, 'test')
   const effects: string[] = []
@@ -71,7 +74,7 @@ async function withScene(run: (scene: Scene) => Promise<void>): Promise<void> {
     await worker.engine.start()
     // As a server does: a hint whose answer got lost may not be there.
     sweeping = setInterval(() => void worker.engine.sweep().catch(() => undefined), sweepMs)
-    await run({ proxy, worker, observer, effects, proxiedUrl: target.href })
+    await run({ backend, proxy, worker, observer, effects, proxiedUrl: target.href })
   }
   await endAll(play, [
     () => clearInterval(sweeping),
@@ -79,7 +82,7 @@ async function withScene(run: (scene: Scene) => Promise<void>): Promise<void> {
     worker.close,
     () => observer.close(),
     () => proxy.close(),
-    () => mongo?.drop(url),
+    () => backend.drop(url),
     directory.remove,
   ])
 }
@@ -132,91 +135,97 @@ async function judge({ observer, effects }: Scene, ids: readonly string[]): Prom
 }
 
 const modes: readonly FaultMode[] = ['refused', 'blackhole', 'slow', 'reset']
+/** To a queue beside it that goes on, a database that is away is away: in short, silent and broken off are enough. */
+const modesOn = ({ queueUrl }: JobBackend): readonly FaultMode[] =>
+  queueUrl === undefined || isLong ? modes : ['blackhole', 'reset']
 
-describe('X5: an engine whose database goes away', { skip, timeout: 3_000_000 }, () => {
-  for (const mode of modes) {
-    for (const ms of awayMs) {
-      it(`loses no run and repeats no task when it is ${mode} for ${ms / 1000} s`, () =>
-        withScene(async (scene) => {
-          const { proxy, effects } = scene
-          const ids = await sendMany(scene, 'before', runCount)
-          await until('it works', () => effects.length > 10, 120_000)
-          const memory = process.memoryUsage().rss
-          await proxy.setMode(mode)
-          const during = Promise.all(
-            Array.from({ length: 5 }, async (_, at) => {
-              await delay((at * ms) / 5)
-              return sendOnce(scene, `during-${at}`)
-            }),
-          )
-          await delay(ms)
-          await proxy.setMode('open')
-          const back = performance.now()
-          const again = await sendUntilTaken(scene, 'again')
-          await until(
-            'it works again',
-            () => effects.some((effect) => effect.startsWith(again[0] ?? '-')),
-            120_000,
-          )
-          const recoveryMs = performance.now() - back
-          await during
-          const late = await sendMany(scene, 'during', 5)
-          const repeated = await judge(scene, [...ids, ...again, ...late])
-          assert.ok(repeated <= concurrency, `${repeated} tasks ran again, ${concurrency} were in flight`)
-          const name = `${mode} ${ms / 1000} s`
-          const grown = Math.round((process.memoryUsage().rss - memory) / 1_048_576)
-          printFigure({ requirement: 'X5', name: `${name}: runs lost`, value: 0 })
-          printFigure({ requirement: 'X5', name: `${name}: tasks that ran again`, value: repeated })
-          printFigure({
-            requirement: 'X5',
-            name: `${name}: back after`,
-            value: Math.round(recoveryMs),
-            unit: 'ms',
-          })
-          printFigure({ requirement: 'X5', name: `${name}: memory`, value: grown, unit: 'MB' })
-        }))
-    }
+async function goAway(scene: Scene, mode: FaultMode, ms: number): Promise<void> {
+  const { backend, proxy, effects } = scene
+  const ids = await sendMany(scene, 'before', runCount)
+  await until('it works', () => effects.length > 10, 120_000)
+  const memory = process.memoryUsage().rss
+  await proxy.setMode(mode)
+  const during = Promise.all(
+    Array.from({ length: 5 }, async (_, at) => {
+      await delay((at * ms) / 5)
+      return sendOnce(scene, `during-${at}`)
+    }),
+  )
+  await delay(ms)
+  await proxy.setMode('open')
+  const back = performance.now()
+  const again = await sendUntilTaken(scene, 'again')
+  await until('it works again', () => effects.some((effect) => effect.startsWith(again[0] ?? '-')), 120_000)
+  const recoveryMs = performance.now() - back
+  await during
+  const late = await sendMany(scene, 'during', 5)
+  const repeated = await judge(scene, [...ids, ...again, ...late])
+  assert.ok(repeated <= concurrency, `${repeated} tasks ran again, ${concurrency} were in flight`)
+  const name = `${mode} ${ms / 1000} s, ${backend.name}`
+  const grown = Math.round((process.memoryUsage().rss - memory) / 1_048_576)
+  printFigure({ requirement: 'X5', name: `${name}: runs lost`, value: 0 })
+  printFigure({ requirement: 'X5', name: `${name}: tasks that ran again`, value: repeated })
+  printFigure({
+    requirement: 'X5',
+    name: `${name}: back after`,
+    value: Math.round(recoveryMs),
+    unit: 'ms',
+  })
+  printFigure({ requirement: 'X5', name: `${name}: memory`, value: grown, unit: 'MB' })
+}
+
+async function answer503({ proxy, proxiedUrl }: Scene): Promise<void> {
+  const server = await startTestServer({ options: { store: proxiedUrl } })
+  try {
+    const input = { event: { name: 'nothing.listens', payload: null } }
+    const call = (): ReturnType<typeof callApi> =>
+      callApi(server, 'events.send', { input, key: secretKeys.jobs })
+    assert.equal((await call()).status, 200)
+    await proxy.setMode('refused')
+    const response = await fetch(`${server.url}/api/trpc/events.send`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${secretKeys.jobs}`, 'content-type': 'application/json' },
+      body: JSON.stringify(input),
+    })
+    assert.equal(response.status, 503)
+    assert.ok(Number(response.headers.get('retry-after')) >= 1)
+    await proxy.setMode('open')
+    await until('it answers again', async () => (await call()).status === 200, 60_000)
+  } finally {
+    await proxy.setMode('open')
+    await server.close()
   }
+}
 
-  it('answers 503 with Retry-After over HTTP meanwhile', () =>
-    withScene(async ({ proxy, proxiedUrl }) => {
-      const server = await startTestServer({ options: { store: proxiedUrl } })
-      try {
-        const input = { event: { name: 'nothing.listens', payload: null } }
-        const call = (): ReturnType<typeof callApi> =>
-          callApi(server, 'events.send', { input, key: secretKeys.jobs })
-        assert.equal((await call()).status, 200)
-        await proxy.setMode('refused')
-        const response = await fetch(`${server.url}/api/trpc/events.send`, {
-          method: 'POST',
-          headers: { authorization: `Bearer ${secretKeys.jobs}`, 'content-type': 'application/json' },
-          body: JSON.stringify(input),
-        })
-        assert.equal(response.status, 503)
-        assert.ok(Number(response.headers.get('retry-after')) >= 1)
-        await proxy.setMode('open')
-        await until('it answers again', async () => (await call()).status === 200, 120_000)
-      } finally {
-        await proxy.setMode('open')
-        await server.close()
-      }
-    }))
-})
+async function loseAnswers(scene: Scene): Promise<void> {
+  const { backend, proxy } = scene
+  proxy.loseAnswers(['insert', 'update', 'findAndModify', 'delete', 'commitTransaction'], 0.05)
+  const ids = await sendMany(scene, 'lost', runCount)
+  await until('many answers were lost', () => proxy.lost >= (isLong ? 50 : 5), 120_000)
+  proxy.loseAnswers([], 0)
+  const repeated = await judge(scene, ids)
+  const found = await scene.observer.getMany(runs, ids)
+  assert.equal(repeated, 0)
+  printFigure({ requirement: 'X6', name: `answers lost, ${backend.name}`, value: proxy.lost })
+  printFigure({ requirement: 'X6', name: `tasks that ran again, ${backend.name}`, value: repeated })
+  const claims = Math.max(...found.map(({ fence }) => fence ?? 0))
+  printFigure({ requirement: 'X6', name: `most claims of a run, ${backend.name}`, value: claims })
+}
 
-describe('X6: an engine whose database answers into the void', { skip, timeout: 600_000 }, () => {
-  it('starts no run twice, claims none twice and repeats no task', () =>
-    withScene(async (scene) => {
-      const { proxy } = scene
-      proxy.loseAnswers(['insert', 'update', 'findAndModify', 'delete', 'commitTransaction'], 0.05)
-      const ids = await sendMany(scene, 'lost', runCount)
-      await until('many answers were lost', () => proxy.lost >= (isLong ? 50 : 5), 120_000)
-      proxy.loseAnswers([], 0)
-      const repeated = await judge(scene, ids)
-      const found = await scene.observer.getMany(runs, ids)
-      assert.equal(repeated, 0)
-      printFigure({ requirement: 'X6', name: 'answers lost', value: proxy.lost })
-      printFigure({ requirement: 'X6', name: 'tasks that ran again', value: repeated })
-      const claims = Math.max(...found.map(({ fence }) => fence ?? 0))
-      printFigure({ requirement: 'X6', name: 'most claims of a run', value: claims })
-    }))
-})
+for (const backend of backends) {
+  const { name, skip } = backend
+
+  describe(`X5: an engine whose database goes away, ${name}`, { skip, timeout: 3_000_000 }, () => {
+    for (const mode of modesOn(backend))
+      for (const ms of awayMs)
+        it(`loses no run and repeats no task when it is ${mode} for ${ms / 1000} s`, () =>
+          withScene(backend, (scene) => goAway(scene, mode, ms)))
+
+    if (backend.queueUrl === undefined)
+      it('answers 503 with Retry-After over HTTP meanwhile', () => withScene(backend, answer503))
+  })
+
+  describe(`X6: an engine whose database answers into the void, ${name}`, { skip, timeout: 600_000 }, () => {
+    it('starts no run twice, claims none twice and repeats no task', () => withScene(backend, loseAnswers))
+  })
+}

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { printFigure } from '../../scripts/figure.ts'
-import { backends, isLong, type Backend } from '../connect/fixtures/backends.ts'
+import { isLong } from '../connect/fixtures/backends.ts'
 import { firstWords, killChild, startScript, type Child } from '../fixtures/child.ts'
 import { endAll } from '../fixtures/end-all.ts'
 import { createVault } from '../vault/create-vault.ts'
@@ -19,13 +19,14 @@ import {
   type EngineFixture,
 } from './fixtures/engine-fixture.ts'
 import { insist } from './fixtures/insist.ts'
+import { jobBackends, type JobBackend } from './fixtures/job-backends.ts'
 import { defineWaitingJobs } from './fixtures/waiting-worker.ts'
 import { runs, type RunDocument } from './records.ts'
 import { eventWaits, takings } from './wait-records.ts'
 
 const killCount = isLong ? 40 : 5
 /** MongoDB needs a transaction for each event that is taken. */
-const runCountOf = ({ name }: Backend): number => (isLong ? 600 : name === 'sqlite' ? 200 : 100)
+const runCountOf = ({ name }: JobBackend): number => (isLong ? 600 : name === 'sqlite' ? 200 : 100)
 const workerCount = 2
 const script = fileURLToPath(new URL('./fixtures/waiting-worker.ts', import.meta.url))
 
@@ -35,17 +36,19 @@ interface Scene {
   startWorker(): Promise<void>
 }
 
-async function withScene(backend: Backend, run: (scene: Scene) => Promise<void>): Promise<void> {
+async function withScene(backend: JobBackend, run: (scene: Scene) => Promise<void>): Promise<void> {
   const directory = createDirectory()
+  const { queueUrl } = backend
   const storeUrl = backend.open()
   // Only sends and looks: it is never started.
-  const fixture = await openEngine(directory.path, { storeUrl })
+  const fixture = await openEngine(directory.path, { storeUrl, queueUrl })
   defineWaitingJobs(fixture.engine)
   const workers: Child[] = []
   const env = {
     WAITING_WORKER_DIRECTORY: directory.path,
     TEST_ENCRYPTION_KEYS: encryptionKeys,
     ...(storeUrl === undefined ? {} : { WAITING_WORKER_STORE: storeUrl }),
+    ...(queueUrl === undefined ? {} : { WAITING_WORKER_QUEUE: queueUrl }),
   }
   const startWorker = async (): Promise<void> => {
     const child = startScript(script, { env })
@@ -89,7 +92,7 @@ async function allRuns({ store }: EngineFixture): Promise<RunDocument[]> {
   return all
 }
 
-for (const backend of backends) {
+for (const backend of jobBackends) {
   describe(
     `workers killed while runs wait, on ${backend.name}`,
     { skip: backend.skip, timeout: 900_000 },
