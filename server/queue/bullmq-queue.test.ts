@@ -105,6 +105,23 @@ describe('openBullmqQueue', { skip }, () => {
     }
   })
 
+  it('puts back at its close what it kept until its time', async () => {
+    const environment = `test-${randomText(8)}`
+    let behindMs = 60_000
+    const queue = await openAt(redisUrl, environment, () => now() - behindMs)
+    const other = await openAt(redisUrl, environment)
+    try {
+      await other.add([hint('early')])
+      assert.deepEqual(await queue.claim([job], 10), [])
+      behindMs = 0
+      await queue.close()
+      assert.equal(await claimAtLast(other), 'early')
+    } finally {
+      await Promise.all([queue.close(), other.close()])
+      await removeKeys(`authflow:${environment}:*`)
+    }
+  })
+
   it('gives out a late hint that a clock which is behind keeps back', async () => {
     const environment = `test-${randomText(8)}`
     const queue = await openAt(redisUrl, environment)

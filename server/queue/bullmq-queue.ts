@@ -161,6 +161,8 @@ class BullmqQueue implements Queue {
     clearInterval(this.#recovery)
     this.#listeners.clear()
     await this.#sending
+    // Nobody else has what was kept until its time: it would be late by the time that the sweep takes to miss it.
+    await this.#sendNow(this.#kept.takeAll())
     this.#notices.close()
     for (const lane of this.#lanes.values()) await lane.close()
     await this.#link.close()
