@@ -30,7 +30,7 @@ async function sendTogether(scene: FaultScene): Promise<void> {
       for (const run of report.runs) all.add(run)
     }
   }
-  await scene.allOver([...all])
+  await scene.allOver([...all], 300_000)
   const { items } = await scene.store.list(runs, { index: 'all', equals: 'run', limit: 1000 })
   const sent = processes * rounds * eventsOfRound
   assert.equal(items.length, rounds * eventsOfRound)
@@ -49,7 +49,7 @@ async function sendTogether(scene: FaultScene): Promise<void> {
   printFigure({ requirement: 'X14', name: `runs, ${name}`, value: items.length })
 }
 
-describe('X14: processes that send the same event ids at once', { timeout: 600_000 }, () => {
+describe('X14: processes that send the same event ids at once', { timeout: 1_200_000 }, () => {
   for (const backend of jobBackends)
     it(`start one run of each on ${backend.name}`, { skip: backend.skip }, () =>
       withScene(backend, sendTogether),

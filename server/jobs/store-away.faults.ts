@@ -190,7 +190,7 @@ async function answer503({ proxy, proxiedUrl }: Scene): Promise<void> {
     assert.equal(response.status, 503)
     assert.ok(Number(response.headers.get('retry-after')) >= 1)
     await proxy.setMode('open')
-    await until('it answers again', async () => (await call()).status === 200, 60_000)
+    await until('it answers again', async () => (await call()).status === 200, 120_000)
   } finally {
     await proxy.setMode('open')
     await server.close()
