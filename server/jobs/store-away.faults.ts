@@ -121,7 +121,7 @@ async function judge({ observer, effects }: Scene, ids: readonly string[]): Prom
     return found.length === ids.length && open.length === 0
   }
   try {
-    await until('all runs are done', areDone, 120_000)
+    await until('all runs are done', areDone, 300_000)
   } catch (error) {
     console.error('not done:', open)
     throw error
