@@ -103,8 +103,9 @@ async function allIn(
   state: 'succeeded' | 'waiting',
 ): Promise<boolean> {
   for (let from = 0; from < ids.length; from += 500) {
-    const found = await observer.getMany(runs, ids.slice(from, from + 500))
-    if (found.some((run) => run.state !== state)) return false
+    const some = ids.slice(from, from + 500)
+    const found = await observer.getMany(runs, some)
+    if (found.length < some.length || found.some((run) => run.state !== state)) return false
   }
   return true
 }
