@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { after, afterEach, describe, it } from 'node:test'
+import { afterEach, describe, it } from 'node:test'
 import { until } from '../jobs/fixtures/engine-fixture.ts'
-import { closeBenches, openBench, removeBenches, stores } from './fixtures/trigger-bench.ts'
+import { closeBenches, openBench, stores } from './fixtures/trigger-bench.ts'
 import {
   hmacHeader,
   httpTrigger,
@@ -12,7 +12,6 @@ import {
 } from './http-trigger.ts'
 
 afterEach(closeBenches)
-after(removeBenches)
 
 for (const { name, skip } of stores) {
   describe(`httpTrigger on ${name}`, { skip }, () => {

@@ -1,14 +1,13 @@
 // Registrations and deliveries on both stores, with a clock that is moved by hand and a provider of the test's own.
 
 import assert from 'node:assert/strict'
-import { after, afterEach, describe, it } from 'node:test'
+import { afterEach, describe, it } from 'node:test'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { until } from '../jobs/fixtures/engine-fixture.ts'
-import { closeBenches, openBench, removeBenches, stores } from './fixtures/trigger-bench.ts'
+import { closeBenches, openBench, stores } from './fixtures/trigger-bench.ts'
 import { deliveries } from './registration-records.ts'
 
 afterEach(closeBenches)
-after(removeBenches)
 
 const day = 24 * 3_600_000
 
