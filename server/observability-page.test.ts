@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { readBlocks } from '../scripts/readme-blocks.ts'
 import { root } from '../scripts/source-files.ts'
+import { withEnvironment } from './fixtures/with-environment.ts'
 import { encryptionKeys } from './http/fixtures/test-server.ts'
 import type { RunFacts } from './jobs/run-facts.ts'
 import { createMetrics } from './metrics.ts'
@@ -76,8 +77,7 @@ describe('docs/observability.md', () => {
       AUTHFLOW_ENCRYPTION_KEYS: encryptionKeys,
       METRICS_TOKEN: 'm'.repeat(32),
     }
-    Object.assign(process.env, values)
-    try {
+    await withEnvironment(values, async () => {
       const { client } = await load('server.ts')
       const methodOf = (name: 'start' | 'close'): (() => unknown) => {
         const method: unknown = Object(client)[name]
@@ -86,8 +86,6 @@ describe('docs/observability.md', () => {
       }
       await methodOf('start')()
       await methodOf('close')()
-    } finally {
-      for (const name of Object.keys(values)) delete process.env[name]
-    }
+    })
   })
 })

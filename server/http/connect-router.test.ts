@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { randomText } from '../../shared/ids.ts'
+import { withEnvironment } from '../fixtures/with-environment.ts'
 import {
   callPublic,
   connectSlack,
@@ -164,7 +165,6 @@ describe('connectTokens.create of the public router', () => {
       })
       return readAnswer(response)
     }
-    const environment = process.env['NODE_ENV']
     try {
       for (const headers of [{}, { origin: 'http://localhost:5173' }, { origin: 'http://127.0.0.1:5173' }]) {
         const answer = await mint(headers)
@@ -189,11 +189,9 @@ describe('connectTokens.create of the public router', () => {
         const answer = await mint(headers)
         assert.deepEqual([answer.status, answer.code], [403, 'development_only'], JSON.stringify(headers))
       }
-      process.env['NODE_ENV'] = 'production'
-      assert.equal((await mint({})).code, 'development_only')
+      const inProduction = await withEnvironment({ NODE_ENV: 'production' }, () => mint({}))
+      assert.equal(inProduction.code, 'development_only')
     } finally {
-      if (environment === undefined) delete process.env['NODE_ENV']
-      else process.env['NODE_ENV'] = environment
       await server.close()
     }
   })

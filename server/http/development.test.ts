@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { networkInterfaces } from 'node:os'
 import { describe, it } from 'node:test'
+import { withEnvironment } from '../fixtures/with-environment.ts'
 import { rawRequest } from './fixtures/raw-request.ts'
 import { connectSlack, pageOrigin, startTestServer, type TestServer } from './fixtures/test-server.ts'
 
@@ -119,15 +120,8 @@ describe('isDeveloper', () => {
   )
 
   it('refuses everybody in production, and where it was not asked for', async () => {
-    const environment = process.env['NODE_ENV']
     await inDevelopment(async (server) => {
-      try {
-        process.env['NODE_ENV'] = 'production'
-        assertRefused(await mint(server), 'production')
-      } finally {
-        if (environment === undefined) delete process.env['NODE_ENV']
-        else process.env['NODE_ENV'] = environment
-      }
+      assertRefused(await withEnvironment({ NODE_ENV: 'production' }, () => mint(server)), 'production')
     })
     const server = await startTestServer()
     try {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { isAuthFlowError, type ErrorCode } from '../../shared/errors.ts'
+import { withEnvironment } from '../fixtures/with-environment.ts'
 import { refreshTokens } from '../oauth/refresh.ts'
 import { startSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import { Airtable, type AirtableOptions } from './airtable.ts'
@@ -238,12 +239,8 @@ describe('Airtable', () => {
     })
 
     it('goes where the constructor says, whatever the environment says', async () => {
-      process.env['AIRTABLE_ENDPOINT_URL'] = 'http://127.0.0.1:9'
-      try {
-        assert.ok(Array.isArray(await orders().getRecords('list')))
-      } finally {
-        delete process.env['AIRTABLE_ENDPOINT_URL']
-      }
+      const elsewhere = { AIRTABLE_ENDPOINT_URL: 'http://127.0.0.1:9' }
+      assert.ok(Array.isArray(await withEnvironment(elsewhere, () => orders().getRecords('list'))))
     })
 
     it('reaches nothing that the server does not allow', async () => {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { isAuthFlowError } from '../../shared/errors.ts'
+import { withEnvironment } from '../fixtures/with-environment.ts'
 import { startSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts'
 
 const redirectUri = 'http://localhost:3000/callback/x'
@@ -572,13 +573,8 @@ describe('startSandbox options', () => {
       startSandbox({ ...options, stateFile: broken }),
       (error: unknown) => option(error) === 'stateFile',
     )
-    const saved = process.env['NODE_ENV']
-    process.env['NODE_ENV'] = 'production'
-    try {
-      await assert.rejects(startSandbox(options), (error: unknown) => option(error) === 'NODE_ENV')
-    } finally {
-      if (saved === undefined) delete process.env['NODE_ENV']
-      else process.env['NODE_ENV'] = saved
-    }
+    await withEnvironment({ NODE_ENV: 'production' }, () =>
+      assert.rejects(startSandbox(options), (error: unknown) => option(error) === 'NODE_ENV'),
+    )
   })
 })
