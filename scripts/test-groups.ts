@@ -1,33 +1,45 @@
-// Lets test files share processes. Loading the sources anew is most of what a small file costs, so those that touch
-// nothing of their process are imported one after the other by an entry that stands for fifteen of them.
+// Lets test files share processes. Loading the sources anew is most of what a file costs, so those that change nothing
+// of their process are imported one after the other by an entry that stands for many of them.
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { root } from './source-files.ts'
 
-const perProcess = 15
-const folder = 'test-results/unit'
+const perProcess = 24
 
-/** Hooks of a file would run for the tests of every other one; the rest changes what all of a process see. */
+/** What the rest of a process would feel. Hooks are no such thing: each file is imported inside of a suite of its own. */
 const needsOwnProcess =
-  /^(before|beforeEach|afterEach)\(|\bmock\.|process\.(env\S* = |chdir|exitCode|on\()|delete process\.env|globalThis/m
+  /(?<!t\.)\bmock\.|process\.(env\S* = |chdir|exitCode|on\()|delete process\.env|globalThis/
 
-/** True when the tests of a file can run beside those of others in one process. */
+/** True when the tests of a file can run in one process with those of others. */
 export const canShare = (source: string): boolean =>
-  !needsOwnProcess.test(source) && /^(describe|it)\(/m.test(source)
+  !needsOwnProcess.test(source) && /^\s*(describe|it)\(/m.test(source)
 
-/** Files to run in place of those given, as paths relative to the repository: entries first, as they take longest. */
-export function groupFiles(files: readonly string[]): string[] {
+/** The files in the order and the company in which to run them: what shares a process is in one list. */
+export function groupFiles(files: readonly string[]): string[][] {
   const isShared = (file: string): boolean => canShare(readFileSync(join(root, file), 'utf8'))
   const shared = files.filter(isShared)
-  rmSync(join(root, folder), { recursive: true, force: true })
-  mkdirSync(join(root, folder), { recursive: true })
-  const entries: string[] = []
-  for (let from = 0; from < shared.length; from += perProcess) {
-    const entry = `${folder}/group-${entries.length + 1}.test.ts`
-    const imports = shared.slice(from, from + perProcess).map((file) => `import '../../${file}'\n`)
-    writeFileSync(join(root, entry), imports.join(''))
-    entries.push(entry)
-  }
-  return [...entries, ...files.filter((file) => !isShared(file))]
+  const groups: string[][] = []
+  for (let from = 0; from < shared.length; from += perProcess)
+    groups.push(shared.slice(from, from + perProcess))
+  // Those take longest, so they begin first.
+  return [...groups, ...files.filter((file) => !isShared(file)).map((file) => [file])]
 }
+
+/** Files to run for the groups, as paths relative to the repository; those that stand for many are written to the folder. */
+export function writeEntries(groups: readonly (readonly string[])[], folder: string): string[] {
+  mkdirSync(join(root, folder), { recursive: true })
+  return groups.map((group, index) => {
+    const [file, ...others] = group
+    if (file !== undefined && others.length === 0) return file
+    const entry = `${folder}/group-${index + 1}.test.ts`
+    writeFileSync(join(root, entry), entryOf(group))
+    return entry
+  })
+}
+
+const entryOf = (files: readonly string[]): string =>
+  `import { describe } from 'node:test'\n\n${files
+    .map((file) => `await describe('${file}', () => import('${pathToFileURL(join(root, file)).href}'))\n`)
+    .join('')}`

@@ -43,6 +43,17 @@ describe('TestTally', () => {
     assert.equal(tally.totals().failed, 1)
   })
 
+  it('counts a file of which nothing was heard as a failure', () => {
+    const tally = new TestTally()
+    tally.add(passed('one'))
+    assert.equal(tally.require(['shared/ids.test.ts']), '')
+    assert.match(
+      tally.require(['shared/ids.test.ts', 'shared/lost.test.ts']),
+      /^\nFAIL shared\/lost\.test\.ts/,
+    )
+    assert.deepEqual(tally.totals(), { passed: 1, failed: 1, skipped: [] })
+  })
+
   it('keeps the reason of every skip, of suites and todo tests too', () => {
     const tally = new TestTally()
     tally.add(passed('one', { skip: 'set TEST_REDIS_URL' }))

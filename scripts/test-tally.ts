@@ -64,6 +64,13 @@ export class TestTally {
     return ''
   }
 
+  /** Counts each of the files of which nothing was heard as a failure, as when its process ended early; the text to print. */
+  require(files: readonly string[]): string {
+    const unheard = files.filter((file) => !this.#files.has(file))
+    for (const file of unheard) this.#files.set(file, { passed: 0, failed: 1, skipped: 0 })
+    return unheard.map((file) => `\nFAIL ${file} has no test\n\n`).join('')
+  }
+
   /** The totals so far. */
   totals(): TestTotals {
     const tallies = [...this.#files.values()]

@@ -3,21 +3,21 @@
 //   tsx scripts/test.ts unit | commands | mongo | e2e | faults | conformance | frameworks | browsers [--no-skips] [file …]
 //
 // `unit` and `commands` need nothing but npm packages; `commands` starts a process for nearly every case: the command line,
-// and the examples of the README. `mongo` runs the files that read TEST_MONGODB_URL and wants it set. `e2e`
-// drives the demo and servers in Chromium. `faults` kills, stops and starves processes: short, or long with
-// AUTHFLOW_LONG=1. `conformance` needs the packages of its own manifest.
-// `frameworks` installs, checks and drives the apps of demo/frameworks. `browsers` drives three engines, with the packages
-// of its own manifest. With --no-skips a skipped test is a failure; in
-// `unit` and `commands` those that wait for TEST_MONGODB_URL are left to `mongo`.
+// the examples of the README, and refreshes that are killed. What is large in both is short unless AUTHFLOW_LONG=1.
+// `mongo` runs the files that read TEST_MONGODB_URL and wants it set. `e2e` drives the demo and servers in Chromium.
+// `faults` kills, stops and starves processes: short, or long with AUTHFLOW_LONG=1. `conformance` needs the packages of
+// its own manifest. `frameworks` installs, checks and drives the apps of demo/frameworks. `browsers` drives three engines,
+// with the packages of its own manifest. With --no-skips a skipped test is a failure; in `unit` and `commands` those that
+// wait for TEST_MONGODB_URL are left to `mongo`.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { run } from 'node:test'
 import type { TestEvent } from 'node:test/reporters'
 import { parseArgs } from 'node:util'
 import { listFiles, root } from './source-files.ts'
-import { groupFiles } from './test-groups.ts'
+import { groupFiles, writeEntries } from './test-groups.ts'
 import { TestTally, type SkippedTest, type TestTotals } from './test-tally.ts'
 
 const mongoVariable = 'TEST_MONGODB_URL'
@@ -35,6 +35,8 @@ type Suite = (typeof suites)[number]
 
 /** A file that takes longer has failed: what a failed test leaves open must not keep the run from ending. */
 const fileTimeoutMs = 300_000
+/** For the files of one process together. */
+const groupTimeoutMs = 900_000
 /** Faults wait for leases, restarts and rests; poison takes minutes on each store. */
 const faultsTimeoutMs = 1_500_000
 const longFileTimeoutMs = 3_600_000
@@ -59,14 +61,18 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 /** Component tests are run in Chromium by `npm run test:ui`. */
 const runsInBrowser = (file: string): boolean => file.endsWith('.browser.test.ts')
 
+/** Files with a process for nearly every case, besides those of the command line. */
+const commandFiles = ['scripts/readme.test.ts', 'server/connect/recovery.test.ts']
+
 const startsCommands = (file: string): boolean =>
-  file.startsWith('server/cli/') || file === 'scripts/readme.test.ts'
+  file.startsWith('server/cli/') || commandFiles.includes(file)
 
 /** Milliseconds that one file of the suite may take. */
 function timeoutOf(suite: Suite): number {
   const isLong = suite !== 'e2e' && process.env['AUTHFLOW_LONG'] === '1'
   if (isLong || suite === 'frameworks' || suite === 'browsers') return longFileTimeoutMs
-  return suite === 'faults' ? faultsTimeoutMs : fileTimeoutMs
+  if (suite === 'faults') return faultsTimeoutMs
+  return suite === 'unit' ? groupTimeoutMs : fileTimeoutMs
 }
 
 /** Skips that count as failures. */
@@ -75,18 +81,22 @@ export function forbiddenSkips(suite: Suite, skipped: readonly SkippedTest[]): r
   return suite === 'unit' || suite === 'commands' ? skipped.filter((test) => !isLeft(test)) : skipped
 }
 
-/** Runs the files, each in a process of its own, prints what happens and gives the totals. */
+/** Runs the files, each group in a process of its own, prints what happens and gives the totals. */
 async function runFiles(
-  files: readonly string[],
+  groups: readonly (readonly string[])[],
   limits: { concurrency: number; timeout: number },
 ): Promise<TestTotals> {
   const tally = new TestTally()
+  const folder = `test-results/unit-${process.pid}`
+  const files = writeEntries(groups, folder).map((file) => join(root, file))
   // The children get this process's own Node options, and with them the loader of TypeScript.
-  const events: AsyncIterable<TestEvent> = run({ files: files.map((file) => join(root, file)), ...limits })
+  const events: AsyncIterable<TestEvent> = run({ files, ...limits })
   for await (const event of events) {
     if (event.type === 'test:pass' || event.type === 'test:fail') process.stdout.write(tally.add(event))
     if (event.type === 'test:stdout' || event.type === 'test:stderr') process.stdout.write(event.data.message)
   }
+  rmSync(join(root, folder), { recursive: true })
+  for (const group of groups) if (group.length > 1) process.stdout.write(tally.require(group))
   process.stdout.write(tally.summary())
   return tally.totals()
 }
@@ -106,13 +116,13 @@ async function main(): Promise<number> {
   const files = filesOf(suite).filter(
     (file) => wanted.length === 0 || wanted.some((part) => file.startsWith(part)),
   )
-  // Databases and browsers are shared, so those suites go file by file.
-  const concurrency = suite === 'unit' || suite === 'commands' ? Math.max(2, availableParallelism()) : 1
-  const processes = suite === 'unit' && wanted.length === 0 ? groupFiles(files) : files
+  // Databases and browsers are shared, so those suites go file by file. In the others there is always one that waits.
+  const concurrency = suite === 'unit' || suite === 'commands' ? availableParallelism() + 1 : 1
+  const groups = suite === 'unit' ? groupFiles(files) : files.map((file) => [file])
   const totals =
     files.length === 0
       ? { passed: 0, failed: 0, skipped: [] }
-      : await runFiles(processes, {
+      : await runFiles(groups, {
           concurrency,
           timeout: timeoutOf(suite),
         })
