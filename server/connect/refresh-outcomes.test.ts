@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, it } from 'node:test'
+import { isLong } from '../../scripts/case-counts.ts'
 import { printFigure } from '../../scripts/figure.ts'
 import { isAuthFlowError, type AuthFlowError, type ErrorCode } from '../../shared/errors.ts'
 import { noMetrics } from '../../shared/metrics.ts'
@@ -203,7 +204,7 @@ describe('E3: a refresh that is answered by', () => {
 
 describe('E3: a provider that fails for ten minutes', () => {
   it('is asked less than 20 times for a connection, at spread times, and all recover', async () => {
-    const all = Array.from({ length: 20 }, (_, at) => `long-${accounts}-${at}`)
+    const all = Array.from({ length: isLong ? 20 : 5 }, (_, at) => `long-${accounts}-${at}`)
     for (const account of all) await connectDirectly(connect, { integration, accountId: account })
     for (const account of all) {
       await store.update(connectionSet, idOf(account), {}, { set: { expiresAt: store.now() - 1 } })
@@ -250,12 +251,12 @@ describe('E3: a provider that fails for ten minutes', () => {
     })
     printFigure({
       requirement: 'E3',
-      name: 'refresh requests of 20 connections in 10 min of 503',
+      name: `refresh requests of ${all.length} connections in 10 min of 503`,
       value: total,
     })
     printFigure({
       requirement: 'E3',
-      name: 'seconds until the last of 20 connections recovered',
+      name: `seconds until the last of ${all.length} connections recovered`,
       value: (clock.aheadMs - backAt) / 1000,
       unit: 's',
     })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../scripts/case-counts.ts'
 import type { ConnectionRecord } from './records.ts'
 import { backoffMs, mayRepeat, noRefresh, refreshNeed } from './refresh-state.ts'
 
@@ -54,10 +55,8 @@ describe('refreshNeed', () => {
       return leftMs
     }
     const times = Array.from({ length: 200 }, (_, fence) => dueAt(fence))
-    assert.deepEqual(
-      times,
-      Array.from({ length: 200 }, (_, fence) => dueAt(fence)),
-    )
+    const again = Array.from({ length: casesOf(200) }, (_, fence) => dueAt(fence))
+    assert.deepEqual(times.slice(0, again.length), again)
     assert.ok(new Set(times).size > 30, `${new Set(times).size} different seconds`)
     assert.ok(Math.min(...times) >= 299_000 && Math.max(...times) <= 361_000)
   })

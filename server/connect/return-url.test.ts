@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../scripts/case-counts.ts'
 import { printFigure } from '../../scripts/figure.ts'
 import { oauthMethod } from '../oauth/fixtures/methods.ts'
 import {
@@ -151,7 +152,7 @@ describe('the return URL (C7)', () => {
           })
         },
       ),
-      { numRuns: 200 },
+      { numRuns: casesOf(200) },
     )
   })
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { createSign, generateKeyPairSync } from 'node:crypto'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../scripts/case-counts.ts'
 import { createFlowId } from '../../shared/ids.ts'
 import { comeBack, mint, openWorkbench, start, type Workbench } from '../connect/fixtures/workbench.ts'
 import { defineProvider } from './define-provider.ts'
@@ -244,7 +245,7 @@ describe('hosts that are typed', () => {
             }
           },
         ),
-        { numRuns: 10_000 },
+        { numRuns: casesOf(10_000) },
       )
       assert.ok(accepted > 0, 'nothing was ever accepted')
     })

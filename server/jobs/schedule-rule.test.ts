@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../scripts/case-counts.ts'
 import type { ScheduleRule } from './job.ts'
 import { afterMisfires, cronRule, instantAfter, instantsBetween, intervalRule } from './schedule-rule.ts'
 
@@ -129,7 +130,7 @@ describe('instantsBetween', () => {
           assert.deepEqual(instantsBetween(rule, 0, [from, from + length]), forward.slice(-100))
         },
       ),
-      { numRuns: 500 },
+      { numRuns: casesOf(500) },
     )
   })
 

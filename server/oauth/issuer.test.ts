@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../scripts/case-counts.ts'
 import type { OAuth2Method } from '../integrations/integration.ts'
 import { oauthMethod } from './fixtures/methods.ts'
 import { judgeIssuer } from './issuer.ts'
@@ -67,7 +68,7 @@ describe('A5 judgeIssuer', () => {
         assert.throws(() => judge({}, other), refused)
         assert.throws(() => judge({ issuer }, other), refused)
       }),
-      { numRuns: 2000 },
+      { numRuns: casesOf(2000) },
     )
   })
 })

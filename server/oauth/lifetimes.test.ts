@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../scripts/case-counts.ts'
 import { printFigure } from '../../scripts/figure.ts'
 import { refreshNeed } from '../connect/refresh-state.ts'
 import type { ConnectionRecord } from '../connect/records.ts'
@@ -11,7 +12,7 @@ import { authorizationUrl } from './authorize.ts'
 import { oauthMethod } from './fixtures/methods.ts'
 import { instantOf, lifetimeOf, readTokenResponse, scopesOf } from './token-response.ts'
 
-const runs = 10_000
+const runs = casesOf(10_000)
 const method = oauthMethod('https://provider.example')
 const endpoint = { method, fields: {}, fetch: createGuardedFetch() }
 const tenYearsMs = 10 * 365 * 86_400_000

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../scripts/case-counts.ts'
 import { isAuthFlowError } from '../../shared/errors.ts'
 import { readQueueOption, type QueueOption } from './redis-options.ts'
 
@@ -87,7 +88,7 @@ describe('readQueueOption', () => {
           }
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: casesOf(2000) },
     )
   })
 })
