@@ -9,8 +9,6 @@ import { findMethod, type Connectable } from './context.ts'
 /** What stands where nothing else is said. */
 const declaredIn = 'en'
 
-type Labels = Readonly<Record<string, string>>
-
 /** The view in the nearest of its languages, with which that is. */
 export function speakIntegration(
   view: IntegrationView,
@@ -18,7 +16,7 @@ export function speakIntegration(
   wanted: readonly string[],
 ): IntegrationView & { readonly language: string } {
   const methods = speakMethods(view.methods, integration, wanted)
-  const configureLabel = labelIn(integration.configure?.labels, wanted) ?? view.configureLabel
+  const configureLabel = inLanguage(integration.configure?.labels, wanted) ?? view.configureLabel
   const language = languageOf(integration, wanted)
   return { ...view, language, methods, ...(configureLabel === undefined ? {} : { configureLabel }) }
 }
@@ -47,13 +45,20 @@ function speakMethods(
   return methods.map((method) => {
     const declared = findMethod(integration, method.id)
     const translated = declared?.fields?.translate?.(wanted)
-    const label = labelIn(declared?.labels, wanted) ?? method.label
-    return { ...method, label, ...(translated && { fields: method.fields.map(translated.field) }) }
+    const label = inLanguage(declared?.labels, wanted) ?? method.label
+    const words =
+      declared && 'scopeLocales' in declared ? inLanguage(declared.scopeLocales, wanted) : undefined
+    const scopes = method.scopes.map((one) => ({ ...one, label: words?.[one.scope] ?? one.label }))
+    return { ...method, label, scopes, ...(translated && { fields: method.fields.map(translated.field) }) }
   })
 }
 
-function labelIn(labels: Labels = {}, wanted: readonly string[]): string | undefined {
-  const byTag = new Map(Object.entries(labels).map(([tag, label]) => [tag.toLowerCase(), label]))
+/** What there is in the nearest of the languages; undefined where that is the one of the declaration. */
+function inLanguage<Text>(
+  texts: Readonly<Record<string, Text>> = {},
+  wanted: readonly string[],
+): Text | undefined {
+  const byTag = new Map(Object.entries(texts).map(([tag, text]) => [tag.toLowerCase(), text]))
   const language = nearestLanguage(wanted, (tag) => byTag.has(tag) || tag === declaredIn)
   return language === undefined ? undefined : byTag.get(language)
 }

@@ -104,19 +104,20 @@ const titles = (view: Pick<IntegrationView, 'methods'>): string[] =>
 
 describe('integrations.describe', () => {
   it('is in the nearest language of the browser, and says so to caches and readers', async () => {
-    for (const [header, language, title, label] of [
-      ['de-AT,de;q=0.9,en;q=0.5', 'de', 'Shop-Adresse', 'Mit Shopify anmelden'],
-      ['fr', 'fr', 'Adresse de la boutique', 'Se connecter avec Shopify'],
-      ['es-MX', 'es', 'Dirección de la tienda', 'Iniciar sesión con Shopify'],
-      ['ja', 'ja', 'ショップのアドレス', 'Shopify でログイン'],
-      ['pt-BR', 'pt', 'Endereço da loja', 'Iniciar sessão com Shopify'],
-      ['ar', 'ar', 'عنوان المتجر', 'تسجيل الدخول باستخدام Shopify'],
-      ['tlh, en;q=0.5, de;q=0.4', 'en', 'Shop', 'Sign in with Shopify'],
-      ['tlh', 'en', 'Shop', 'Sign in with Shopify'],
-      ['__proto__,constructor', 'en', 'Shop', 'Sign in with Shopify'],
+    for (const [header, language, title, label, scope] of [
+      ['de-AT,de;q=0.9,en;q=0.5', 'de', 'Shop-Adresse', 'Mit Shopify anmelden', 'Produkte sehen'],
+      ['fr', 'fr', 'Adresse de la boutique', 'Se connecter avec Shopify', 'Voir les produits'],
+      ['es-MX', 'es', 'Dirección de la tienda', 'Iniciar sesión con Shopify', 'Ver productos'],
+      ['ja', 'ja', 'ショップのアドレス', 'Shopify でログイン', '商品の閲覧'],
+      ['pt-BR', 'pt', 'Endereço da loja', 'Iniciar sessão com Shopify', 'Ver produtos'],
+      ['ar', 'ar', 'عنوان المتجر', 'تسجيل الدخول باستخدام Shopify', 'عرض المنتجات'],
+      ['tlh, en;q=0.5, de;q=0.4', 'en', 'Shop', 'Sign in with Shopify', 'See products'],
+      ['tlh', 'en', 'Shop', 'Sign in with Shopify', 'See products'],
+      ['__proto__,constructor', 'en', 'Shop', 'Sign in with Shopify', 'See products'],
     ] as const) {
       const { view, headers } = await describeIn('shop', { header })
       assert.deepEqual([titles(view), view.methods[0]?.label], [[title], label], header)
+      assert.deepEqual(view.methods[0]?.scopes, [{ scope: 'read_products', label: scope }], header)
       assert.deepEqual([headers.get('content-language'), view.language], [language, language], header)
       assert.match(headers.get('vary') ?? '', /Accept-Language/)
       assert.equal(headers.get('cache-control'), 'public, max-age=300')

@@ -12,7 +12,7 @@ import {
   type OAuthAppOptions,
 } from './checked-options.ts'
 import { defineFields, type FieldMeta } from './field-set.ts'
-import { fieldTexts, methodLabels } from './field-texts.ts'
+import { fieldTexts, methodLabels, scopeTexts } from './field-texts.ts'
 import type {
   ConnectDefinition,
   Identified,
@@ -92,6 +92,7 @@ function oauthMethod(
     tokenUrl: () => `${webUrl}/oauth2/v1/token`,
     scopeSeparator: ' ',
     scopeLabels,
+    scopeLocales: scopeTexts(scopeLabels),
     // Required by Airtable.
     pkce: 'S256',
     clientAuth: 'basic',

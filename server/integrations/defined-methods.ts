@@ -7,7 +7,7 @@ import type { MethodId } from '../../shared/flow.ts'
 import type { GuardedFetch } from '../net/guarded-fetch.ts'
 import { checkOAuthApp, optionError, type Complainant, type OAuthAppOptions } from './checked-options.ts'
 import { defineFields, type FieldMeta } from './field-set.ts'
-import { fieldTexts, methodLabels } from './field-texts.ts'
+import { fieldTexts, methodLabels, scopeTexts } from './field-texts.ts'
 import type {
   ClientCredentialsMethod,
   ConnectDefinition,
@@ -161,6 +161,7 @@ function oauth2Method(self: Complainant, definition: OAuth2Definition, oauth: OA
     label: `Sign in with ${self.name}`,
     ...labelsOf(definition.label, methodLabels('signIn', self.name)),
     pkce: 'S256',
+    ...scopesOf(definition),
     ...careful,
   } as const
   const { clientAuth = defaults.clientAuth, pkce = defaults.pkce } = rest
@@ -186,6 +187,7 @@ function deviceMethod(self: Complainant, definition: DeviceDefinition, oauth: OA
   return {
     label: `Sign in with ${self.name} on another device`,
     ...labelsOf(definition.label, methodLabels('signInElsewhere', self.name)),
+    ...scopesOf(definition),
     ...careful,
     ...rest,
     id: 'device',
@@ -206,6 +208,7 @@ function clientCredentialsMethod(
   return {
     label: 'Client credentials',
     ...labelsOf(definition.label, methodLabels('clientCredentials', self.name)),
+    ...scopesOf(definition),
     ...careful,
     rotation: 'none',
     scopes: [],
@@ -309,6 +312,13 @@ const labelsOf = (
   own: string | undefined,
   labels: Readonly<Record<string, string>>,
 ): Pick<TokenEndpointProfile, 'labels'> => (own === undefined ? { labels } : {})
+
+/** Words for scopes that a built-in integration uses, too, are known in other languages. */
+const scopesOf = ({
+  scopeLabels = {},
+}: Pick<OAuth2Definition, 'scopeLabels'>): Pick<TokenEndpointProfile, 'scopeLocales'> => ({
+  scopeLocales: scopeTexts(scopeLabels),
+})
 
 const defaultLabels = { apiKey: 'API key', basic: 'User name and password' } as const
 

@@ -1,4 +1,4 @@
-// The words of the built-in integrations' forms in other languages than English, which stands where the fields are
+// The words of the built-in integrations' forms and scopes in other languages than English, which stands where the fields are
 // declared. A language more is a module more in texts/ and a line here.
 
 import type { FieldError } from '../../shared/errors.ts'
@@ -48,6 +48,8 @@ export interface IntegrationTexts {
   readonly fields: Readonly<Record<FieldName, FieldTexts>>
   /** Of methods, with `{name}`. */
   readonly labels: Readonly<Record<LabelName, string>>
+  /** Scopes in words, by the English words. */
+  readonly scopes: Readonly<Record<string, string>>
   /** What is wrong at a field that has no words of its own for it, with `{title}`. */
   readonly errors: Readonly<Record<FieldError['reason'], string>>
 }
@@ -65,6 +67,21 @@ export const fieldTexts = (name: FieldName): Readonly<Record<string, FieldTexts>
 /** A method's label by language. */
 export const methodLabels = (name: LabelName, integration: string): Readonly<Record<string, string>> =>
   inEach(({ labels }) => labels[name].replace('{name}', () => integration))
+
+/** Scopes in words by language, of those whose English words are known. */
+export function scopeTexts(
+  labels: Readonly<Record<string, string>>,
+): Readonly<Record<string, Readonly<Record<string, string>>>> {
+  const known = Object.entries(labels)
+  return inEach(({ scopes }) =>
+    Object.fromEntries(
+      known.flatMap(([scope, label]) => {
+        const text = Object.hasOwn(scopes, label) ? scopes[label] : undefined
+        return text === undefined ? [] : [[scope, text]]
+      }),
+    ),
+  )
+}
 
 /** What is wrong at a field, in the language; undefined where that is none of those here. */
 export function errorText(language: string, reason: FieldError['reason'], title: string): string | undefined {

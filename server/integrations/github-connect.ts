@@ -13,7 +13,7 @@ import {
   type OAuthAppOptions,
 } from './checked-options.ts'
 import { defineFields, type FieldMeta } from './field-set.ts'
-import { fieldTexts, methodLabels } from './field-texts.ts'
+import { fieldTexts, methodLabels, scopeTexts } from './field-texts.ts'
 import type {
   ConnectDefinition,
   Identified,
@@ -97,6 +97,7 @@ function oauthMethod(
     tokenUrl: () => `${webUrl}/login/oauth/access_token`,
     scopeSeparator: ' ',
     scopeLabels,
+    scopeLocales: scopeTexts(scopeLabels),
     pkce: 'S256',
     clientAuth: 'post',
     rotation: 'strict',

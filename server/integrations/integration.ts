@@ -133,6 +133,8 @@ export interface TokenEndpointProfile {
   readonly scopeSeparator: ' ' | ','
   /** Scope in words. */
   readonly scopeLabels: Readonly<Record<string, string>>
+  /** The same in other languages: `{ de: { read: 'Alles sehen' } }`. What a language leaves out is shown as above. */
+  readonly scopeLocales?: Readonly<Record<string, Readonly<Record<string, string>>>>
   /**
    * How the client proves itself. `basic` encodes id and secret as RFC 6749 section 2.3.1 asks, `basicRaw` does not,
    * `post` puts both into the body, `privateKeyJwt` signs (RFC 7523), `none` names the client only.

@@ -12,6 +12,7 @@ import { createDirectIO, createTestFetch, oauthOf } from './fixtures/acting.ts'
 import { makeGoogle, providerCases, type ProviderCase } from './fixtures/provider-cases.ts'
 import { startWorld, type World } from './fixtures/world.ts'
 import { Airtable } from './airtable.ts'
+import { languages } from './field-texts.ts'
 import { Github } from './github.ts'
 import type { Integration, Method } from './integration.ts'
 import { Shopify } from './shopify.ts'
@@ -50,6 +51,19 @@ function urlsOf(method: Method, fields: Readonly<Record<string, string>>): (stri
 }
 
 describe('A4: every provider', () => {
+  it('says what each of its scopes allows in every language that forms are in', () => {
+    for (const [name, { connect }] of [...declared, ...builtIn]) {
+      for (const method of connect?.methods ?? []) {
+        if (!('scopeLabels' in method)) continue
+        const scopes = Object.keys(method.scopeLabels).sort()
+        for (const language of Object.keys(languages)) {
+          const words: Readonly<Record<string, string>> = method.scopeLocales?.[language] ?? {}
+          assert.deepEqual(Object.keys(words).sort(), scopes, `${name} in ${language}`)
+        }
+      }
+    }
+  })
+
   it('has a case here, and its file is named after it', () => {
     const files = readdirSync(join(import.meta.dirname, 'providers')).map((name) => name.replace(/\.ts$/, ''))
     assert.deepEqual(declared.map(([name]) => name).sort(), files.sort())

@@ -14,7 +14,7 @@ import {
   type OAuthAppOptions,
 } from './checked-options.ts'
 import { defineFields, type FieldMeta } from './field-set.ts'
-import { fieldTexts, methodLabels } from './field-texts.ts'
+import { fieldTexts, methodLabels, scopeTexts } from './field-texts.ts'
 import type { ConnectDefinition, Identified, OAuth2Method } from './integration.ts'
 import { checkingCredentials, readAs, requestJson } from './json-request.ts'
 import { failureError, member } from './provider-failure.ts'
@@ -105,6 +105,7 @@ export function shopifyConnect(self: Complainant, options: ShopifyConnectOptions
     tokenUrl: ({ shop }) => `${address(shop)}/admin/oauth/access_token`,
     scopeSeparator: ',',
     scopeLabels,
+    scopeLocales: scopeTexts(scopeLabels),
     pkce: { off: 'Shopify does not know PKCE; its callbacks are signed with the app’s secret instead.' },
     clientAuth: 'post',
     // Tokens that never expire end on 2027-01-01 for public apps.

@@ -12,7 +12,7 @@ import {
   type Complainant,
   type OAuthAppOptions,
 } from './checked-options.ts'
-import { methodLabels } from './field-texts.ts'
+import { methodLabels, scopeTexts } from './field-texts.ts'
 import type { Configuration, ConnectDefinition, Identified, OAuth2Method } from './integration.ts'
 import { checkingCredentials, readAs, requestJson } from './json-request.ts'
 import { failureError, member, retryAfterMs, type ProviderFailure } from './provider-failure.ts'
@@ -85,6 +85,7 @@ export function slackConnect(
     tokenUrl: () => `${apiUrl}/oauth.v2.access`,
     scopeSeparator: ',',
     scopeLabels,
+    scopeLocales: scopeTexts(scopeLabels),
     pkce: {
       off: 'Turning PKCE on makes a Slack app a public client for good: its secret is no longer accepted.',
     },
