@@ -170,13 +170,13 @@ async function poison(scene: FaultScene, supervisor: Supervisor): Promise<Set<st
     const id = await scene.send('poison', { how, mb: hugeMb })
     if (how === 'loop') supervisor.hanging = id
     if (code === 'crash_loop') deadly.add(id)
-    await scene.allOver([id], 300_000)
+    await scene.allOver([id], 600_000)
     const { state, error } = await scene.engine.getRun(id)
     assert.deepEqual([state, error?.code], ['failed', code], how)
     const begun = scene.history().filter(({ kind, run }) => kind === 'begun' && run === id)
     assert.ok(begun.length <= begins, `${how}: ${begun.length} times`)
     const isRestored = (): boolean => code !== 'crash_loop' || supervisor.isComplete(begun)
-    await until('the workers are back', isRestored, 120_000)
+    await until('the workers are back', isRestored, 240_000)
   }
   return deadly
 }
@@ -184,7 +184,7 @@ async function poison(scene: FaultScene, supervisor: Supervisor): Promise<Set<st
 async function play(poisoned: FaultScene, calm: FaultScene): Promise<void> {
   const [supervisor, bystander] = [new Supervisor(poisoned), new Supervisor(calm)]
   const workers = (): boolean => supervisor.isComplete() && bystander.isComplete()
-  await until('the workers are there', workers, 120_000)
+  await until('the workers are there', workers, 240_000)
   const [stream, other] = [new Stream(poisoned), new Stream(calm)]
   try {
     const before = monotonicMs()
@@ -222,7 +222,7 @@ async function play(poisoned: FaultScene, calm: FaultScene): Promise<void> {
 const withTwoScenes = (backend: JobBackend): Promise<void> =>
   withScene(backend, (poisoned) => withScene(backend, (calm) => play(poisoned, calm)))
 
-describe('X11: runs that are poison to their worker', { timeout: 1_000_000 }, () => {
+describe('X11: runs that are poison to their worker', { timeout: 1_400_000 }, () => {
   // It takes minutes, and poison does its work beside the queue.
   for (const backend of isLong ? jobBackends : storeBackends)
     it(`are set aside while others go on, on ${backend.name}`, { skip: backend.skip }, () =>
