@@ -104,13 +104,35 @@ describe('README.md', () => {
   it('names scripts that exist', () => {
     const { scripts } = readManifest()
     const commands = readmeBlocks()
-      .filter(({ language }) => language === 'sh')
+      .filter(({ language, name }) => language === 'sh' && name === undefined)
       .flatMap(({ text }) => text.trim().split('\n'))
     assert.ok(commands.length > 0)
     for (const command of commands) {
       const name = /^npm run ([\w:]+)/.exec(command)?.[1]
       assert.ok(command === 'npm install' || (name !== undefined && Object.hasOwn(scripts, name)), command)
     }
+  })
+
+  it('starts its server in a project of one’s own, with packages and files that it names', () => {
+    const { name, version, ...manifest } = readManifest()
+    const known = new Set(
+      [manifest.dependencies, manifest.devDependencies, manifest.peerDependencies].flatMap(Object.keys),
+    )
+    known.add(`./${name}-${version}.tgz`)
+    const files = new Set(readmeBlocks().map((block) => block.name))
+    const [project] = readmeBlocks().filter((block) => block.name === 'your-project')
+    const commands = project?.text.trim().split('\n') ?? []
+    for (const command of commands) {
+      const installed = /^npm install (?:--save-dev )?(.+)/.exec(command)?.[1]?.split(' ') ?? []
+      assert.deepEqual(
+        installed.filter((item) => !known.has(item)),
+        [],
+        command,
+      )
+      const started = /^node .* ([\w-]+\.ts)$/.exec(command)?.[1]
+      if (started) assert.ok(files.has(started), command)
+    }
+    assert.equal(commands.length, 4)
   })
 
   it('links to files that exist', () => {
