@@ -26,7 +26,7 @@ const pointsOn = ({ queueUrl }: JobBackend): readonly FaultPoint[] => {
   if (queueUrl === undefined) return faultPoints
   return isLong
     ? faultPoints.filter((point) => point !== 'beforeAck')
-    : ['beforeClaim', 'afterClaim', 'afterReply', 'afterEnd']
+    : ['beforeClaim', 'afterReply', 'afterEnd']
 }
 
 async function killAt(scene: FaultScene, point: FaultPoint): Promise<void> {
