@@ -224,7 +224,16 @@ describe('AuthFlow.start', () => {
 
 describe('AuthFlow.close', () => {
   it('answers a held poll, finishes what is under way, and turns readiness off first', async () => {
-    const server = await startTestServer()
+    let arrived = 0
+    const server = await startTestServer({
+      mount: (client) => {
+        const handle = client.callback()
+        return (req, res) => {
+          if (req.url?.includes('flows.watch')) arrived += 1
+          handle(req, res)
+        }
+      },
+    })
     const { token, flowId } = await prepareFlow(server)
     const seen = await callPublic(server, 'flows.watch', {
       token,
@@ -238,6 +247,7 @@ describe('AuthFlow.close', () => {
         input: { flows: [{ id: flowId, version }], waitMs: 25_000 },
       }),
     )
+    while (arrived < 3) await new Promise((resolve) => setTimeout(resolve, 20))
     await new Promise((resolve) => setTimeout(resolve, 100))
     const closing = server.client.close()
     const ready = await readAnswer(await fetch(`${server.url}/readyz`))
