@@ -22,7 +22,9 @@ describe('withinLimit', () => {
     rejectsWith('store_unavailable', () => withinLimit(() => never, 5)))
 
   it('takes no notice of an answer that comes too late', async () => {
-    const late = setTimeout(20).then(() => Promise.reject(new Error('late')))
+    const late = setTimeout(20).then(() => {
+      throw new Error('late')
+    })
     const limited = withinLimit(() => late, 5)
     await rejectsWith('store_unavailable', () => limited)
     await assert.rejects(late)
