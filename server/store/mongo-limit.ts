@@ -11,7 +11,7 @@ export const socketTimeoutMs = 20_000
  * The driver sends a command at most twice, and both may take all their time. Shorter than what the tokens of a bulk last,
  * and than what a lane is held for.
  */
-export const commandLimitMs = 2 * socketTimeoutMs + 5000
+const commandLimitMs = 2 * socketTimeoutMs + 5000
 
 /**
  * What the command gives. What comes after its limit is left unread: whether such a write applied is unknown, as with any
