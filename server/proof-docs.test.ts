@@ -23,7 +23,8 @@ function rowsOf(page: string, id: RegExp): Row[] {
     const cells = line.split('|').map((cell) => cell.trim())
     const [, name = ''] = cells
     const last = cells.at(-2) ?? ''
-    if (!id.test(name)) return []
+    // Other tables of the page have figures alone.
+    if (!id.test(name) || !last.startsWith('`')) return []
     const tests = last.split('; ').map((test) => {
       const [, path = '', title = ''] = /^`([^`]+)`(?:: (.*))?$/.exec(test) ?? []
       return { path, title }
