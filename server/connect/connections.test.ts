@@ -6,8 +6,15 @@ import { createFlowId } from '../../shared/ids.ts'
 import { oidcMethod, startOidc } from '../oauth/fixtures/oidc.ts'
 import { apiKeyMethod, startKeyServer } from './fixtures/key-server.ts'
 import { connectionIdOf } from './connection-id.ts'
-import { connectByOAuth, integrationOf, mint, openWorkbench, redirectUri } from './fixtures/workbench.ts'
-import { auditSet, connectionSet, teardownSet } from './sets.ts'
+import {
+  auditOf,
+  connectByOAuth,
+  integrationOf,
+  mint,
+  openWorkbench,
+  redirectUri,
+} from './fixtures/workbench.ts'
+import { connectionSet, teardownSet } from './sets.ts'
 
 const integration = 'oidc'
 const provider = await startOidc([redirectUri(integration)])
@@ -37,11 +44,7 @@ const recordOf = async () => {
   assert.ok(record)
   return record
 }
-/** What was done to the account's connection. Reads are written within a second, so they may be there or not yet. */
-const audited = async (): Promise<string[]> => {
-  const { items } = await store.list(auditSet, { index: 'byAccount', equals: accountId, limit: 50 })
-  return items.map(({ action }) => action).filter((action) => action !== 'credential.read')
-}
+const audited = async (): Promise<string[]> => (await auditOf(store, accountId)).map(({ action }) => action)
 const meStatus = async (accessToken: string): Promise<number> => {
   const headers = { authorization: `Bearer ${accessToken}` }
   return (await fetch(`${provider.origin}/me`, { headers })).status
@@ -216,10 +219,8 @@ describe('Connect.disconnect', () => {
     await connectByOAuth(connect, key())
     const token = await tokenOf()
     await connect.disconnect({ integration, accountId: first }, 'web')
-    const kept = async (): Promise<boolean> => {
-      const { items } = await store.list(auditSet, { index: 'byAccount', equals: first, limit: 10 })
-      return items.some(({ action }) => action === 'grant.kept')
-    }
+    const kept = async (): Promise<boolean> =>
+      (await auditOf(store, first)).some(({ action }) => action === 'grant.kept')
     await until('the decision', kept)
     assert.equal(await meStatus(token), 200)
     await connect.disconnect(key(), 'web')

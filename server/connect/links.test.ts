@@ -13,6 +13,7 @@ import { visit } from '../oauth/fixtures/visitor.ts'
 import type { ConnectLinkRequest } from './connect.ts'
 import { sha256 } from './digest.ts'
 import {
+  auditOf,
   baseUrl,
   comeBack,
   connectByOAuth,
@@ -24,7 +25,7 @@ import {
   toAuthorize,
   type Browser,
 } from './fixtures/workbench.ts'
-import { auditSet, authorizationSet, flowSet, tokenSet } from './sets.ts'
+import { authorizationSet, flowSet, tokenSet } from './sets.ts'
 
 const shopFields = defineFields(
   z.object({
@@ -188,9 +189,8 @@ describe('Connect.confirm', () => {
       [accountId, 'ada', 'active'],
     )
     assert.ok((await connect.getAuth({ id: integration, accountId })).type === 'oauth2')
-    const { items } = await store.list(auditSet, { index: 'byAccount', equals: accountId, limit: 10 })
     assert.deepEqual(
-      items.map(({ action, actor, key }) => [action, actor, key]),
+      (await auditOf(store, accountId)).map(({ action, actor, key }) => [action, actor, key]),
       [['connection.connected', 'person-7', 'web']],
     )
   })

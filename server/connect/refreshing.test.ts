@@ -9,6 +9,7 @@ import { connectionIdOf } from './connection-id.ts'
 import { apiKeyMethod, startKeyServer } from './fixtures/key-server.ts'
 import { startRotating, rotatingMethod } from './fixtures/rotating.ts'
 import {
+  auditOf,
   connectByOAuth,
   connectDirectly,
   integrationOf,
@@ -17,7 +18,7 @@ import {
   redirectUri,
 } from './fixtures/workbench.ts'
 import type { ConnectionRecord } from './records.ts'
-import { auditSet, connectionSet } from './sets.ts'
+import { connectionSet } from './sets.ts'
 import { createFlowId } from '../../shared/ids.ts'
 
 const oidc = await startOidc([redirectUri('oidc')])
@@ -252,7 +253,7 @@ describe('a refresh that fails', () => {
       [told[0]?.connection.state, told[0]?.connection.reason],
       ['needs_reauth', 'invalid_grant'],
     )
-    const { items } = await store.list(auditSet, { index: 'byAccount', equals: accountId, limit: 10 })
+    const items = await auditOf(store, accountId)
     assert.deepEqual(items.map(({ action, actor, reason }) => [action, actor, reason]).slice(1), [
       ['connection.needs_reauth', 'authflow', 'invalid_grant'],
     ])
@@ -461,7 +462,7 @@ describe('a refresh that something comes between', () => {
     slow.answer.open()
     assert.match(await waiting, /-2$/)
     assert.deepEqual([(await record()).state, (await record()).reason], ['active', null])
-    const { items } = await store.list(auditSet, { index: 'byAccount', equals: accountId, limit: 10 })
+    const items = await auditOf(store, accountId)
     assert.deepEqual(
       items.map(({ action }) => action),
       ['connection.connected', 'connection.needs_reauth', 'connection.recovered'],
