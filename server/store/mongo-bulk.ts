@@ -54,7 +54,8 @@ export class MongoBulk {
   }
 
   /** Inserts; an id that exists is false. */
-  async insert(items: readonly InsertItem[]): Promise<void> {
+  async insert(given: readonly InsertItem[]): Promise<void> {
+    const items = inOrder(given, ({ raw }) => raw._id)
     const operations = items.map((item) => ({ insertOne: { document: item.raw } }))
     const reply = await this.#send(operations, items)
     if (reply === undefined) return
@@ -67,7 +68,8 @@ export class MongoBulk {
   }
 
   /** Updates what matches. */
-  async update(items: readonly UpdateItem[]): Promise<void> {
+  async update(given: readonly UpdateItem[]): Promise<void> {
+    const items = inOrder(given, ({ id }) => id)
     const token = this.#nextToken()
     const now = this.#now()
     const operations = items.map(({ id, terms, edit }) => ({
@@ -77,7 +79,8 @@ export class MongoBulk {
   }
 
   /** Removes what matches: marked first, since a reply that counts deletions can't be read back. */
-  async remove(items: readonly RemoveItem[]): Promise<void> {
+  async remove(given: readonly RemoveItem[]): Promise<void> {
+    const items = inOrder(given, ({ id }) => id)
     const [only] = items
     if (only !== undefined && items.length === 1) return this.#removeOne(only)
     const token = this.#nextToken()
@@ -183,6 +186,14 @@ export class MongoBulk {
   #nextToken(): WriteToken {
     return { writer: this.#writer, batch: ++this.#batches }
   }
+}
+
+/**
+ * By id, as every process sends them: where a server holds all that a bulk has changed until its end, two with the same
+ * documents in different orders would wait for each other, until one is given up.
+ */
+function inOrder<T>(items: readonly T[], idOf: (item: T) => string): T[] {
+  return items.toSorted((one, other) => (idOf(one) < idOf(other) ? -1 : 1))
 }
 
 interface Reply {
