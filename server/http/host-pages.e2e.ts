@@ -42,6 +42,8 @@ const openHost = (query = ''): Promise<Page> => signIn(world, profile, { account
 function problemsOf(page: Page): string[] {
   const problems: string[] = []
   page.on('console', (message) => {
+    // Chromium asks for an icon by itself, and when it likes.
+    if (message.location().url.endsWith('/favicon.ico')) return
     if (message.type() === 'error') problems.push(message.text())
   })
   page.on('pageerror', (error) => problems.push(error.message))
