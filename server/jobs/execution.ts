@@ -58,7 +58,13 @@ export interface BoundCall {
 }
 
 /** What runs where. One for the process: enabling a second would slow every promise a second time. */
-const scopes = new AsyncLocalStorage<{ readonly execution: Execution; readonly frame: Frame }>()
+const scopes = new AsyncLocalStorage<{ readonly execution: Execution; readonly frame: Frame } | undefined>()
+
+/**
+ * Calls work that is no part of the run whose code is calling: a run that this one has just started, and what the host is
+ * told of its end.
+ */
+export const outsideRuns = <T>(work: () => T): T => scopes.run(undefined, work)
 
 /**
  * The `io` of the run whose code is calling; undefined outside of runs. For what can be done in both places and must be

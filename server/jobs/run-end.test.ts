@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { eventTrigger } from '../triggers/event-trigger.ts'
+import { currentIO, currentPlace, currentRun } from './execution.ts'
 import { createDirectory, openEngine, reaches, until, type EngineFixture } from './fixtures/engine-fixture.ts'
 import type { JobOptions, Json } from './job.ts'
 
@@ -102,6 +103,30 @@ describe('onSuccess and onFailure of a job', () => {
     const line = await until('it is logged', () => fixture.lines.find(({ facts }) => facts['run'] === id))
     assert.deepEqual([line.level, line.facts['job'], line.facts['hook']], ['error', 'throwing', 'onSuccess'])
     assert.deepEqual((await fixture.engine.getRun(id)).state, 'succeeded')
+  })
+
+  it('are called outside of the run whose code started theirs', async () => {
+    const places: unknown[] = []
+    const look = (): void => void places.push([currentPlace(), currentRun(), currentIO()])
+    fixture.engine.defineJob({
+      ...options('started', (payload) => {
+        if (payload === 'fail') throw new Error('broken')
+      }),
+      onSuccess: look,
+      onFailure: look,
+    })
+    fixture.engine.defineJob(
+      options('starting', async (_, io) => {
+        await io.sendEvent('in a task', { name: 'started', payload: null })
+        await fixture.engine.sendEvent({ name: 'started', payload: 'fail' })
+      }),
+    )
+    await send('starting')
+    await until('both hooks were called', () => places.length === 2)
+    assert.deepEqual(places, [
+      ['outside', undefined, undefined],
+      ['outside', undefined, undefined],
+    ])
   })
 
   it('must be functions', () => {

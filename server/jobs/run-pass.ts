@@ -6,7 +6,7 @@ import type { ExecutionOutcome } from '../../shared/metrics.ts'
 import type { Traced } from '../../shared/tracing.ts'
 import type { EngineCore } from './core.ts'
 import { openBody, type EventContent } from './event-document.ts'
-import { Execution, type Outcome } from './execution.ts'
+import { Execution, outsideRuns, type Outcome } from './execution.ts'
 import type { RunContext } from './job.ts'
 import { ClaimLost, Journal, loadBeside, type Claim } from './journal.ts'
 import { storeOutcome, type Ending } from './pass-outcome.ts'
@@ -107,8 +107,12 @@ export class RunPass {
     this.#execution.callOff({ type: 'lost' })
   }
 
-  /** Runs the pass and stores its outcome. Never rejects. */
-  async perform(): Promise<void> {
+  /** Runs the pass and stores its outcome. Never rejects. The run may have been started by the code of another one. */
+  perform(): Promise<void> {
+    return outsideRuns(() => this.#perform())
+  }
+
+  async #perform(): Promise<void> {
     const { run } = this.#claimed
     const { log } = this.#core
     try {
