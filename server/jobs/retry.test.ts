@@ -47,6 +47,13 @@ describe('retryDelay', () => {
     assert.deepEqual(delays({}).slice(0, 5), [1000, 1000, 1800, 3240, undefined])
   })
 
+  it('fills in what is there and undefined, as a setting that is not set is', () => {
+    const unset = Object.fromEntries(
+      ['limit', 'factor', 'minTimeoutInMs', 'maxTimeoutInMs', 'randomize'].map((name) => [name, undefined]),
+    )
+    assert.deepEqual(delays(unset), delays({}))
+  })
+
   it('spreads up to twice the base, and not at all when told so', () => {
     assert.equal(
       retryDelay(1, { minTimeoutInMs: 100 }, () => 0.999),

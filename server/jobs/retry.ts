@@ -18,7 +18,14 @@ const defaults = {
  * @param random a number from 0 up to, not including, 1
  */
 export function retryDelay(attempt: number, options: RetryOptions, random: () => number): number | undefined {
-  const { limit, factor, minTimeoutInMs, maxTimeoutInMs, randomize } = { ...defaults, ...options }
+  // One by one: a member that is there and undefined is as good as left out.
+  const {
+    limit = defaults.limit,
+    factor = defaults.factor,
+    minTimeoutInMs = defaults.minTimeoutInMs,
+    maxTimeoutInMs = defaults.maxTimeoutInMs,
+    randomize = defaults.randomize,
+  } = options
   if (attempt >= limit) return undefined
   const spread = randomize ? 1 + random() : 1
   const base = Math.max(minTimeoutInMs, 1) * factor ** Math.max(attempt - 2, 0)
