@@ -18,7 +18,7 @@ import type {
 } from './outside-io.ts'
 import { checkTimeout } from './outside-wait.ts'
 import { runParallel } from './parallel.ts'
-import { digest } from './records.ts'
+import { digest, type RunDocument } from './records.ts'
 import type { RunIOOptions } from './run-io.ts'
 import { checkOptions, errorsAt, judgeCall, wrongCall, type NamedCall } from './wrong-call.ts'
 
@@ -138,7 +138,7 @@ export async function sendEvents(
     deliverAtOf(options, core.now())
     for (const event of events) checkEvent(event, options.accountId)
   })
-  const scope = run.accountId === null ? {} : { accountId: run.accountId }
+  const sent = ofRun(run, options)
   return runner.run(
     key,
     (task) => {
@@ -146,7 +146,7 @@ export async function sendEvents(
         ...event,
         id: event.id ?? `run:${digest(run.id, task.idempotencyKey, at)}`,
       }))
-      return core.calls.sendEvents(given, { ...scope, ...options })
+      return core.calls.sendEvents(given, sent)
     },
     taskOptions(name, { events: plain(events), options: plain(options) }),
     giveUpAt(call),
@@ -166,10 +166,17 @@ export async function askEvent(
     if (scope.source !== undefined) checkText('source', scope.source)
     if (scope.accountId !== undefined) checkAccountId(scope.accountId)
   })
-  const own = run.accountId === null ? {} : { accountId: run.accountId }
-  const ask = (): Promise<unknown> => core.calls[verb](id, { ...own, ...scope })
+  const ask = (): Promise<unknown> => core.calls[verb](id, ofRun(run, scope))
   const options = taskOptions(verb, { id, scope: plain(scope) })
   return runner.run(key, ask, options, giveUpAt(call))
+}
+
+/** With the run's own account where none is named, also by a member that is there and undefined. */
+function ofRun<Scope extends { readonly accountId?: string }>(
+  { accountId }: Pick<RunDocument, 'accountId'>,
+  scope: Scope,
+): Scope {
+  return scope.accountId === undefined && accountId !== null ? { ...scope, accountId } : scope
 }
 
 /** Gives up at what another attempt can't change; to be made at the call, which the error is told of. */
