@@ -143,6 +143,7 @@ export type {
   IO,
   JobOptions,
   Json,
+  LogFacts,
   OnError,
   OnErrorResult,
   ParallelOptions,

@@ -61,6 +61,9 @@ export type OnErrorResult =
 /** Called with the error of an attempt; awaited. */
 export type OnError = (error: unknown, task: Task) => OnErrorResult | Promise<OnErrorResult>
 
+/** What a log line says besides its text: JSON, or an error. Of errors, name, message, `code`, `status` and stack are kept. */
+export type LogFacts = Error | Readonly<Record<string, Json | Error>>
+
 /**
  * Log lines of a run, kept sealed with it and written once over all replays; the same line twice is two lines. They are
  * stored with the next step, or within a second. A line is text, its facts are an object; both may have 10,000
@@ -68,15 +71,15 @@ export type OnError = (error: unknown, task: Task) => OnErrorResult | Promise<On
  */
 export interface RunLogger {
   /** For whoever follows the code. */
-  debug(message: string, facts?: Record<string, Json>): Promise<void>
+  debug(message: string, facts?: LogFacts): Promise<void>
   /** What happened. */
-  info(message: string, facts?: Record<string, Json>): Promise<void>
+  info(message: string, facts?: LogFacts): Promise<void>
   /** What happened, by the name the console has for it. */
-  log(message: string, facts?: Record<string, Json>): Promise<void>
+  log(message: string, facts?: LogFacts): Promise<void>
   /** What should not happen but did no harm. */
-  warn(message: string, facts?: Record<string, Json>): Promise<void>
+  warn(message: string, facts?: LogFacts): Promise<void>
   /** What went wrong. */
-  error(message: string, facts?: Record<string, Json>): Promise<void>
+  error(message: string, facts?: LogFacts): Promise<void>
 }
 
 /** Options of {@link IO.random}. */

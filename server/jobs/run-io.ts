@@ -11,6 +11,7 @@ import type {
   GetAuthOptions,
   IO,
   Json,
+  LogFacts,
   OnError,
   ParallelOptions,
   RandomOptions,
@@ -39,6 +40,7 @@ import { runParallel } from './parallel.ts'
 import { draw, readBounds } from './random.ts'
 import { digest, type RunDocument } from './records.ts'
 import type { RunConnections } from './run-connections.ts'
+import { textOfLine } from './log-text.ts'
 import {
   askEvent,
   batchInvoke,
@@ -80,14 +82,6 @@ function watched<T>(done: Promise<T>): Promise<T> {
   return done
 }
 
-function textOfLine(line: { level: string; message: string; facts: unknown }): string | undefined {
-  try {
-    return JSON.stringify(line)
-  } catch {
-    return undefined
-  }
-}
-
 /** `io` of one pass of a run. Integrations are added by {@link ioClassOf}. */
 export class RunIO implements IO {
   readonly logger: RunLogger
@@ -101,7 +95,7 @@ export class RunIO implements IO {
     this.#options = options
     const line =
       (level: keyof RunLogger) =>
-      (message: string, facts?: Record<string, Json>): Promise<void> =>
+      (message: string, facts?: LogFacts): Promise<void> =>
         watched(this.#log(level, message, facts))
     this.logger = {
       debug: line('debug'),
@@ -271,7 +265,8 @@ export class RunIO implements IO {
   async #wait(key: string, seconds: number): Promise<void> {
     const { execution, journal, runner, core } = this.#options
     if (execution.ended) return execution.never()
-    if (!(seconds >= 0 && seconds <= longestWaitSeconds)) {
+    // No text either, nor null: both compare with numbers.
+    if (typeof seconds !== 'number' || !(seconds >= 0 && seconds <= longestWaitSeconds)) {
       const call = { name: 'wait', key, job: this.#options.run.job }
       throw wrongCall(call, `it takes 0 to ${longestWaitSeconds} seconds.`)
     }
@@ -298,7 +293,7 @@ export class RunIO implements IO {
   }
 
   /** Lines are known by what they say and how often it was said here, so the same line twice is two lines. */
-  async #log(level: keyof RunLogger, message: string, facts: Record<string, Json> = {}): Promise<void> {
+  async #log(level: keyof RunLogger, message: string, facts: LogFacts = {}): Promise<void> {
     const { execution, journal, core } = this.#options
     if (execution.ended) return execution.never()
     const frame = execution.frame
@@ -307,11 +302,11 @@ export class RunIO implements IO {
       throw wrongCall(call, 'the line must be text. Give data as facts, after it.')
     if (typeof facts !== 'object' || facts === null || Array.isArray(facts))
       throw wrongCall(call, 'the facts must be an object.')
-    const text = textOfLine({ level, message: message.slice(0, maxLineLength), facts })
-    if (text === undefined || text.length > maxLineLength * 2) {
+    const { text, identity } = textOfLine({ level, message: message.slice(0, maxLineLength), facts }) ?? {}
+    if (text === undefined || identity === undefined || text.length > maxLineLength * 2) {
       throw wrongCall(call, `a line and its facts must be JSON of ${maxLineLength} characters. Log less.`)
     }
-    const said = digest(text).slice(0, 12)
+    const said = digest(identity).slice(0, 12)
     const count = (frame.lines.get(said) ?? 0) + 1
     frame.lines.set(said, count)
     const path = `${frame.path}#${said}:${count}`

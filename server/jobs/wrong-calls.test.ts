@@ -65,6 +65,16 @@ const wrongCalls: Readonly<Record<string, WrongCall>> = {
   },
   'wait: below 0': { call: (io) => io.wait('k', -1), code: 'invalid_input', says: /0 to \d+ seconds/ },
   'wait: no number': { call: (io) => io.wait('k', NaN), code: 'invalid_input', says: /0 to \d+ seconds/ },
+  'wait: text': {
+    call: (io) => io.wait('k', untyped<number>('"0.01"')),
+    code: 'invalid_input',
+    says: /0 to \d+ seconds/,
+  },
+  'wait: null': {
+    call: (io) => io.wait('k', untyped<number>('null')),
+    code: 'invalid_input',
+    says: /0 to \d+ seconds/,
+  },
   'parallel: no array': {
     call: (io) => io.parallel('k', untyped<number[]>('{"length":1}'), nothing),
     code: 'invalid_input',
