@@ -40,6 +40,7 @@ export default defineConfig({
           { text: 'The elements', link: '/elements' },
           { text: 'States of a flow', link: '/states' },
           { text: 'Frameworks', link: '/frameworks' },
+          { text: 'Storybook and tests', link: '/testing' },
           { text: 'Hosted page', link: '/hosted' },
           { text: 'Providers', link: '/providers' },
         ],
