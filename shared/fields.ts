@@ -26,13 +26,17 @@ export interface FieldSchema {
 export interface FormField {
   /** Name of the control and of the value. */
   readonly name: string
+  /** An empty value is an error. */
   readonly required: boolean
+  /** What a value must be, after `normalise`. */
   readonly schema: FieldSchema
+  /** An example in the empty control. */
   readonly placeholder?: string
   /** Secret values are typed hidden, never sent back by the server, never kept in the page after success. */
   readonly secret: boolean
   /** What the control shows before and after the value: `https://`, `.myshopify.com`. Not part of the value. */
   readonly prefix?: string
+  /** See `prefix`. */
   readonly suffix?: string
   /** Shown when the pattern does not match. */
   readonly patternMessage?: string
@@ -42,8 +46,9 @@ export interface FormField {
   readonly optionLabels?: readonly string[]
   /** Steps run on both sides before validation. */
   readonly normalise: readonly NormaliseStep[]
-  /** HTML `autocomplete` and `inputmode` of the control. */
+  /** HTML `autocomplete` of the control. */
   readonly autocomplete?: string
+  /** HTML `inputmode` of the control. */
   readonly inputMode?: 'text' | 'url' | 'email' | 'numeric'
   /** Page that explains where to find the value. */
   readonly helpUrl?: string

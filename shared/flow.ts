@@ -61,6 +61,7 @@ export interface OptionsQuery {
 
 /** What a page may know of an integration before anybody signs in. Never a client id. */
 export interface IntegrationView {
+  /** As its server has named it: `slack-customers`. */
   readonly id: string
   /** Provider's id: `slack`. */
   readonly provider: string
@@ -68,6 +69,7 @@ export interface IntegrationView {
   readonly name: string
   /** Language that its texts are in: the nearest to what was asked for. */
   readonly language?: string
+  /** Ways to connect, the first one offered first. */
   readonly methods: readonly ConnectMethod[]
   /**
    * On a button that changes what was asked after authorisation: `Change channel`. Absent where nothing is asked.
