@@ -1,6 +1,6 @@
 // Types of the elements for the template languages of frameworks, made from the custom-elements manifest.
 //
-//   tsx scripts/framework-types.ts      writes ui/types/*.d.ts
+//   tsx scripts/framework-types.ts      writes ui/types/*.d.ts and ui/types/angular.ts
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -195,10 +195,73 @@ ${declared}
 `
 }
 
+const camel = (name: string): string => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
+
+/** An input of a directive: the attribute's own name, the element's own type, set on the element. */
+function angularInput({ name, description, type }: Named, set: string): string {
+  const alias = camel(name) === name ? '' : `'${name}'`
+  return `  /** ${description.replace(/\s+/g, ' ').trim()} */
+  @Input(${alias}) set ${camel(name)}(value: ${type?.text ?? 'string'} | null | undefined) {
+    ${set}
+  }`
+}
+
+function angularDirective({ tag, className, summary, attributes, properties }: TemplateElement): string {
+  const inputs = [
+    ...attributes.map((one) => angularInput(one, `setAttribute(this.element, '${one.name}', value)`)),
+    ...properties.map((one) =>
+      angularInput(
+        { ...one, type: { text: `${className}['${one.name}']` } },
+        `this.element.${one.name} = value ?? undefined`,
+      ),
+    ),
+  ]
+  return `/** ${summary} */
+@Directive({ selector: '${tag}', standalone: true })
+export class ${className.replace(/Element$/, 'Directive')} {
+  private readonly element = hostElement<${className}>()
+
+${inputs.join('\n\n')}
+}`
+}
+
+/**
+ * Directives are compiled with the application, so Angular has them as source. They declare no outputs: Angular listens to
+ * the element itself, whose events have types already, and with an output every handler would be called twice.
+ */
+function renderAngular(elements: readonly TemplateElement[]): string {
+  const names = elements.map(({ className }) => className)
+  return `// The elements in Angular's templates: directives that make tags and inputs known to its compiler, in the place of
+// CUSTOM_ELEMENTS_SCHEMA. Made from the custom-elements manifest, to be copied into an application; not to be edited.
+
+import { Directive, ElementRef, inject, Input } from '@angular/core'
+import type {
+${names.map((name) => `  ${name},`).join('\n')}
+} from 'authflow/ui'
+
+const hostElement = <Host extends Element>(): Host => inject<ElementRef<Host>>(ElementRef).nativeElement
+
+function setAttribute(element: Element, name: string, value: string | null | undefined): void {
+  if (value === null || value === undefined) element.removeAttribute(name)
+  else element.setAttribute(name, value)
+}
+
+${elements.map(angularDirective).join('\n\n')}
+
+/** All of them, for \`imports\` of a component. */
+export const authElements = [
+${names.map((name) => `  ${name.replace(/Element$/, 'Directive')},`).join('\n')}
+] as const
+`
+}
+
 /** The files by their path in the repository. */
 export function frameworkTypes(): Map<string, string> {
   const elements = readElements()
-  return new Map(dialects.map((dialect) => [`${folder}/${dialect.file}`, render(dialect, elements)]))
+  return new Map([
+    ...dialects.map((dialect) => [`${folder}/${dialect.file}`, render(dialect, elements)] as const),
+    [`${folder}/angular.ts`, renderAngular(elements)],
+  ])
 }
 
 if (import.meta.filename === process.argv[1]) {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
@@ -56,12 +56,45 @@ async function serve(app: string): Promise<{ url: string; stop: () => Promise<vo
   }
 }
 
+/** What Angular's compiler says of an app with a component whose template is wrong in five ways. */
+async function checkWrongTemplates(app: string): Promise<string> {
+  const file = join(app, 'src/wrong.ts')
+  writeFileSync(
+    file,
+    `import { Component } from '@angular/core'
+import { authElements } from './auth-elements.ts'
+
+@Component({
+  selector: 'wrong-one',
+  imports: [authElements],
+  template: \`
+    <auth-pannel></auth-pannel>
+    <auth-flow [tokenurl]="'/'" load="never" [endpoint]="port" (auth-error)="said = $event.detail.connection"></auth-flow>
+  \`,
+})
+export class Wrong {
+  readonly port = 3000
+  said = ''
+}
+`,
+  )
+  try {
+    const { code, output } = await runCommand('npm', ['run', 'check'], { cwd: app })
+    assert.notEqual(code, 0)
+    return output
+  } finally {
+    rmSync(file)
+  }
+}
+
 /** What Lit's development build says of itself, once. */
 const litNote = /^Lit is in dev mode\./
 
 /** Loads the app until it has no more to optimise: the first load of a development server may reload the page. */
 async function openApp(browser: Browser, url: string): Promise<{ page: Page; messages: string[] }> {
   const context = await browser.newContext()
+  // A development server optimises at the first load for as long as a busy machine takes.
+  context.setDefaultTimeout(120_000)
   const warm = await context.newPage()
   await warm.goto(url, { waitUntil: 'networkidle' })
   await warm.close()
@@ -110,6 +143,19 @@ describe('the apps in frameworks', { timeout: 900_000 }, () => {
       })
 
       it('compiles strictly', () => must('npm', ['run', 'check'], join(folder, app)))
+
+      if (app === 'angular')
+        it('has Angular find what is wrong in a template', async () => {
+          const output = await checkWrongTemplates(join(folder, app))
+          for (const found of [
+            /NG8001:.*'auth-pannel' is not a known element/,
+            /NG8002:.*Can't bind to 'tokenurl' since/,
+            /TS2322:.*Type '"never"' is not assignable/,
+            /TS2322:.*Type 'number' is not assignable to type 'string/,
+            /TS2339:.*Property 'connection' does not exist on type 'ErrorReply'/,
+          ])
+            assert.match(output, found)
+        })
 
       it('shows the elements, delivers the first event, and connects without a message in the console', async () => {
         const { url, stop } = await serve(app)

@@ -1,10 +1,11 @@
 import 'authflow/define'
-import { ChangeDetectionStrategy, Component, CUSTOM_ELEMENTS_SCHEMA, signal } from '@angular/core'
+import { ChangeDetectionStrategy, Component, signal } from '@angular/core'
 import type { AuthFlowEvents } from 'authflow/ui'
+import { authElements } from './auth-elements.ts'
 
 @Component({
   selector: '#app',
-  schemas: [CUSTOM_ELEMENTS_SCHEMA],
+  imports: [authElements],
   changeDetection: ChangeDetectionStrategy.OnPush,
   template: `
     <h1>authflow in Angular</h1>
@@ -13,7 +14,7 @@ import type { AuthFlowEvents } from 'authflow/ui'
       method="oauth2"
       account-id="demo"
       token-url="/connect-token"
-      [attr.endpoint]="endpoint"
+      [endpoint]="endpoint"
       (auth-start)="last.set('started')"
       (auth-success)="handleSuccess($event)"
     >
