@@ -125,7 +125,7 @@ async function connectByHook(page: Page): Promise<void> {
   await page.locator('#hook', { hasText: /^done \S+/ }).waitFor()
 }
 
-describe('the apps in frameworks', { timeout: 900_000 }, () => {
+describe('the apps in frameworks', { timeout: 1_800_000 }, () => {
   let browser: Browser
   before(async () => {
     await pack()
