@@ -17,17 +17,20 @@ interface Matcher {
 const maxDepth = 20
 
 const isText = (operand: Json): string | undefined => (typeof operand === 'string' ? undefined : 'a string')
-const isNumber = (operand: Json): string | undefined => (typeof operand === 'number' ? undefined : 'a number')
+const isNumber = (operand: Json): string | undefined => (Number.isFinite(operand) ? undefined : 'a number')
 const isBoolean = (operand: Json): string | undefined =>
   typeof operand === 'boolean' ? undefined : 'a boolean'
 const isScalar = (operand: Json): string | undefined =>
   operand === null || typeof operand !== 'object' ? undefined : 'a string, number, boolean or null'
 const isScalarOrList = (operand: Json): string | undefined =>
   Array.isArray(operand) ? operand.map(isScalar).find((problem) => problem !== undefined) : isScalar(operand)
-const isRange = (operand: Json): string | undefined =>
-  Array.isArray(operand) && operand.length === 2 && operand.every((bound) => typeof bound === 'number')
+const isRange = (operand: Json): string | undefined => {
+  const [low, high, ...more] = Array.isArray(operand) ? operand : []
+  const isAscending = typeof low === 'number' && typeof high === 'number' && low <= high
+  return isAscending && more.length === 0 && Number.isFinite(high - low)
     ? undefined
-    : 'two numbers'
+    : 'two numbers, the lower one first'
+}
 
 const compare =
   (test: (value: number, operand: number) => boolean): Matcher['matches'] =>

@@ -226,7 +226,7 @@ function viewOf(found: Omit<ScheduleDocument, 'version'>): ScheduleRegistration 
 }
 
 /** The key, if it is one. Throws `invalid_input`. */
-export function checkKey(key: unknown): string {
+export function checkKey(key: unknown, call?: string): string {
   if (
     typeof key === 'string' &&
     key !== '' &&
@@ -237,12 +237,12 @@ export function checkKey(key: unknown): string {
     return key
   throw new AuthFlowError(
     'invalid_input',
-    `The key of a registration must be text of 1 to ${maxKeyLength} characters.`,
+    `The key ${call === undefined ? 'of a registration' : `given to ${call}`} must be text of 1 to ${maxKeyLength} characters.`,
   )
 }
 
 /** Metadata as JSON gives it back; null when there is none. Throws `invalid_input`. */
-export function checkMetadata(metadata: Json | undefined): Json {
+export function checkMetadata(metadata: Json | undefined, name = 'metadata'): Json {
   if (metadata === undefined) return null
   let text: string | undefined
   try {
@@ -251,5 +251,5 @@ export function checkMetadata(metadata: Json | undefined): Json {
     text = undefined
   }
   if (text !== undefined && Buffer.byteLength(text) <= maxMetadataBytes) return JSON.parse(text) as Json
-  throw new AuthFlowError('invalid_input', 'metadata must be JSON of at most 16 KB.')
+  throw new AuthFlowError('invalid_input', `${name} must be JSON of at most 16 KB.`)
 }

@@ -2,6 +2,7 @@
 
 import { isAuthFlowError } from '../../shared/errors.ts'
 import { currentIO, unusedKey } from '../jobs/execution.ts'
+import { checkKey } from '../jobs/schedule-book.ts'
 import type { Json, OnError } from '../jobs/job.ts'
 import { digest } from '../jobs/records.ts'
 
@@ -23,11 +24,13 @@ export interface RegistrationCall {
  * end differently the next time is tried again.
  *
  * @returns what the work gave; inside a run what JSON makes of it
+ * @throws {@link AuthFlowError} `invalid_input` for a key that is none
  */
-export function asTask<T extends Json | void>(
+export async function asTask<T extends Json | void>(
   { trigger, key, action, name }: RegistrationCall,
   work: () => Promise<T>,
 ): Promise<T> {
+  checkKey(key, `${action} of ${trigger}`)
   const io = currentIO()
   if (io === undefined) return work()
   const shown = key.length <= maxShown && key.isWellFormed() ? key : digest(trigger, key)

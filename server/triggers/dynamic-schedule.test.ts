@@ -9,7 +9,8 @@ import { encryptionKeys, keepLog } from '../http/fixtures/test-server.ts'
 import { until } from '../jobs/fixtures/engine-fixture.ts'
 import { DynamicSchedule } from './dynamic-schedule.ts'
 import { eventTrigger } from './event-trigger.ts'
-import { cronTrigger } from './schedule-trigger.ts'
+import { invokeTrigger } from './invoke-trigger.ts'
+import { cronTrigger, intervalTrigger } from './schedule-trigger.ts'
 
 const directory = await mkdtemp(join(tmpdir(), 'authflow-schedules-'))
 after(() => rm(directory, { recursive: true, force: true }))
@@ -23,6 +24,8 @@ const open = (file: string): AuthFlow<readonly []> =>
     integrations: [],
     logger: keepLog(),
   })
+
+const options = { type: 'interval', options: { seconds: 60 } } as const
 
 describe('DynamicSchedule', () => {
   it('starts each of its jobs as the account, with key and metadata, and survives a restart', async () => {
@@ -179,7 +182,6 @@ describe('DynamicSchedule', () => {
   it('refuses keys, accounts and metadata that are none', async () => {
     const client = open('four.db')
     const schedule = new DynamicSchedule(client, { id: 'x' })
-    const options = { type: 'interval', options: { seconds: 60 } } as const
     await assert.rejects(schedule.register('', options), { code: 'invalid_input' })
     await assert.rejects(schedule.register('x'.repeat(257), options), { code: 'invalid_input' })
     await assert.rejects(schedule.register('a', { ...options, accountId: '' }), { code: 'invalid_input' })
@@ -189,9 +191,72 @@ describe('DynamicSchedule', () => {
     assert.throws(() => new DynamicSchedule(client, { id: 'a b' }), { code: 'invalid_input' })
     await client.close()
   })
+
+  it('names what is wrong with a call that has no types', async () => {
+    const client = open('six.db')
+    const schedule = new DynamicSchedule(client, { id: 'x' })
+    const cases: [unknown, unknown, RegExp][] = [
+      [undefined, options, /^The key given to register of x must be text/],
+      ['a', undefined, /^register of DynamicSchedule x takes an object with type, options/],
+      [
+        'a',
+        { type: 'daily', options: {} },
+        /^type in register of DynamicSchedule x must be cron or interval/,
+      ],
+      ['a', { type: 'cron' }, /^`options` of DynamicSchedule x takes an object with cron, timeZone/],
+      ['a', { type: 'cron', options: { cron: '0 0 * * *', timezone: 'Asia/Tokyo' } }, /no option "timezone"/],
+    ]
+    for (const [key, given, message] of cases)
+      await assert.rejects(schedule.register(key as never, given as never), {
+        code: 'invalid_input',
+        message,
+      })
+    await assert.rejects(schedule.unregister(undefined as never), {
+      code: 'invalid_input',
+      message: /unregister of x/,
+    })
+    assert.throws(() => new DynamicSchedule(undefined as never, { id: 'x' }), {
+      code: 'invalid_input',
+      message: /^DynamicSchedule x needs the client/,
+    })
+    assert.throws(() => new DynamicSchedule(client, undefined as never), { code: 'invalid_input' })
+
+    client.defineJob({
+      id: 'keyless',
+      name: 'Keyless',
+      version: '1.0.0',
+      trigger: invokeTrigger(),
+      run: async () => schedule.unregister(undefined as never),
+    })
+    const { id } = await client.invoke('keyless', {})
+    await until('it is over', async () => (await client.getRun(id)).endedAt !== null)
+    assert.equal((await client.getRun(id)).error?.code, 'invalid_input')
+    await client.close()
+  })
 })
 
 describe('cronTrigger', () => {
+  it('refuses what is no rule and options that it does not know, as intervalTrigger does', () => {
+    const timezone = { cron: '0 3 * * *', timezone: 'Europe/Berlin' }
+    const refused = {
+      code: 'invalid_input',
+      message: /^cronTrigger has no option "timezone"\. It takes cron, timeZone/,
+    }
+    assert.throws(() => cronTrigger(timezone), refused)
+    assert.throws(() => cronTrigger(undefined as never), {
+      code: 'invalid_input',
+      message: /^cronTrigger takes/,
+    })
+    assert.throws(() => intervalTrigger(undefined as never), {
+      code: 'invalid_input',
+      message: /^intervalTrigger takes/,
+    })
+    assert.throws(() => invokeTrigger({ schema: {} as never }), {
+      code: 'invalid_input',
+      message: /safeParse/,
+    })
+  })
+
   it('fires by itself, and nobody can pretend to be it', async () => {
     const client = open('five.db')
     client.defineJob({

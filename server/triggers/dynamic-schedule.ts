@@ -1,14 +1,16 @@
 // Schedules that are made while the product runs: one for each account, at the time that the account chose.
 
+import { AuthFlowError } from '../../shared/errors.ts'
 import type { Page } from '../../shared/flow.ts'
 import { checkDefinitionId } from '../jobs/definition-id.ts'
 import type { Json, PayloadSchema, ScheduleRule, Trigger } from '../jobs/job.ts'
 import { dynamicTrigger, sourceOf, type ScheduleRegistration } from '../jobs/schedule-book.ts'
-import { cronRule, intervalRule, type CronSettings, type IntervalSettings } from '../jobs/schedule-rule.ts'
+import type { CronSettings, IntervalSettings } from '../jobs/schedule-rule.ts'
 import { scheduledEvent } from '../jobs/schedule-ticker.ts'
 import { asTask } from './as-task.ts'
 import type { TriggerHost } from './host.ts'
-import { scheduledSchema, type ScheduledPayload } from './schedule-trigger.ts'
+import { cronOf, intervalOf, scheduledSchema, type ScheduledPayload } from './schedule-trigger.ts'
+import { checkHost, checkOptions } from './trigger-options.ts'
 
 export type { ScheduleRegistration } from '../jobs/schedule-book.ts'
 
@@ -47,8 +49,11 @@ export class DynamicSchedule implements Trigger<ScheduledPayload> {
   readonly id: string
   readonly #host: Pick<TriggerHost, 'schedules'>
 
-  /** Throws `invalid_input` when the id is none. */
-  constructor(host: Pick<TriggerHost, 'schedules'>, { id }: { readonly id: string }) {
+  /** Throws `invalid_input` when the id is none, or there is no client. */
+  constructor(host: Pick<TriggerHost, 'schedules'>, options: { readonly id: string }) {
+    checkOptions('new DynamicSchedule', options, ['id'])
+    const { id } = options
+    checkHost(`DynamicSchedule ${id}`, host)
     checkDefinitionId('a DynamicSchedule', id)
     this.id = id
     this.source = sourceOf(dynamicTrigger(id))
@@ -63,9 +68,10 @@ export class DynamicSchedule implements Trigger<ScheduledPayload> {
    * @throws {@link AuthFlowError} `invalid_input`
    */
   async register(key: string, options: ScheduleOptions): Promise<ScheduleRegistration> {
+    const what = `DynamicSchedule ${this.id}`
+    checkOptions(`register of ${what}`, options, ['type', 'options', 'accountId', 'metadata'])
     const { accountId, metadata } = options
-    const rule: ScheduleRule =
-      options.type === 'cron' ? cronRule(options.options) : intervalRule(options.options)
+    const rule = ruleOf(what, options)
     const call = { trigger: this.id, key, action: 'register', name: 'Register schedule' } as const
     const text = await asTask(call, async () =>
       JSON.stringify(
@@ -89,5 +95,16 @@ export class DynamicSchedule implements Trigger<ScheduledPayload> {
     query: { readonly accountId?: string; readonly limit?: number; readonly cursor?: string } = {},
   ): Promise<Page<ScheduleRegistration>> {
     return this.#host.schedules.list({ schedule: this.id, ...query })
+  }
+}
+
+function ruleOf(what: string, options: ScheduleOptions): ScheduleRule {
+  switch (options.type) {
+    case 'cron':
+      return cronOf(`\`options\` of ${what}`, options.options)
+    case 'interval':
+      return intervalOf(`\`options\` of ${what}`, options.options)
+    default:
+      throw new AuthFlowError('invalid_input', `type in register of ${what} must be cron or interval.`)
   }
 }

@@ -384,4 +384,40 @@ describe('new DynamicTrigger', () => {
     await assert.rejects(world.client.registrations.register(nobody), { code: 'unknown_trigger' })
     await world.close()
   })
+
+  it('names what is missing, and the part of the event’s filter that is none', async () => {
+    const world = await startWorld({ define: (client, integrations) => define('repo', client, integrations) })
+    const source = world.integrations[0].sources.repo
+    const event = events.onIssueOpened
+    const cases: [unknown, RegExp][] = [
+      [undefined, /takes an object with id, event, source/],
+      [{ id: 'x', source }, /^DynamicTrigger x needs an `event`/],
+      [{ id: 'x', event }, /^DynamicTrigger x needs a `source`/],
+      [
+        { id: 'x', source, event: { ...event, schema: {} } },
+        /schema of DynamicTrigger x must have safeParse/,
+      ],
+      [
+        { id: 'x', source, event: { ...event, filter: { action: 'opened' } } },
+        /^event\.filter of DynamicTrigger x\.action must be an object or an array/,
+      ],
+      [{ id: 'x', source, event, filter: {} }, /no option "filter"/],
+    ]
+    for (const [options, message] of cases) {
+      const refused = { code: 'invalid_input', message }
+      assert.throws(() => new DynamicTrigger(world.client, options as never), refused)
+    }
+    const alone = { id: 'x', source, event }
+    assert.throws(() => new DynamicTrigger(undefined as never, alone), {
+      message: /^DynamicTrigger x needs the client/,
+    })
+    const trigger = new DynamicTrigger(world.client, alone)
+    await assert.rejects(trigger.get('k'), { code: 'not_found', message: /registration "k" of x/ })
+    const params = { owner: 'a', repo: 'b', note: 'x'.repeat(20_000) }
+    await assert.rejects(trigger.register('k', params, { accountId: '1' }), {
+      message: /^params must be JSON/,
+    })
+    await assert.rejects(trigger.unregister(7 as never), { message: /^The key given to unregister of x/ })
+    await world.close()
+  })
 })

@@ -5,11 +5,13 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import type { Page } from '../../shared/flow.ts'
 import type { EventSpecification, TriggerSource } from '../integrations/webhook-source.ts'
 import { checkDefinitionId } from '../jobs/definition-id.ts'
+import { checkFilter } from '../jobs/event-filter.ts'
 import type { EventFilter, Json, PayloadSchema, Trigger } from '../jobs/job.ts'
 import { asTask } from './as-task.ts'
 import { triggerSource } from './context.ts'
 import type { TriggerHost } from './host.ts'
 import type { RegisterOptions, Registration } from './registration.ts'
+import { checkHost, checkOptions, checkSchema } from './trigger-options.ts'
 
 /** Options of {@link DynamicTrigger}. */
 export interface DynamicTriggerOptions<Params, Payload> {
@@ -42,13 +44,17 @@ export class DynamicTrigger<Params extends Json, Payload> implements Trigger<Pay
    * Makes it known to the server; to be done in every process, before the start.
    *
    * @throws {@link AuthFlowError} `duplicate_trigger`, `invalid_input` (an id that is none, an event of another
-   *   provider)
+   *   provider, or one with a filter that is none)
    */
   constructor(
     host: Pick<TriggerHost, 'registrations' | 'defineTrigger'>,
-    { id, event, source }: DynamicTriggerOptions<Params, Payload>,
+    options: DynamicTriggerOptions<Params, Payload>,
   ) {
+    checkOptions('new DynamicTrigger', options, ['id', 'event', 'source'])
+    const { id, event, source } = options
     checkDefinitionId('a DynamicTrigger', id)
+    checkHost(`DynamicTrigger ${id}`, host)
+    checkParts(options)
     if (event.provider !== source.integration.metadata.id) {
       const text = `The event ${event.name} of DynamicTrigger ${id} is ${event.provider}'s, its source is ${source.id}.`
       throw new AuthFlowError('invalid_input', text)
@@ -105,6 +111,17 @@ export class DynamicTrigger<Params extends Json, Payload> implements Trigger<Pay
   rotateSecret(key: string): Promise<Registration> {
     return this.#host.registrations.rotateSecret({ trigger: this.id, key })
   }
+}
+
+/** That there is an event and a source, for callers without types. Throws `invalid_input`. */
+function checkParts<Params, Payload>({ id, event, source }: DynamicTriggerOptions<Params, Payload>): void {
+  const what = `DynamicTrigger ${id}`
+  if (typeof event?.name !== 'string' || event.name === '')
+    throw new AuthFlowError('invalid_input', `${what} needs an \`event\`, such as events.onIssueOpened.`)
+  if (typeof source?.kind !== 'string')
+    throw new AuthFlowError('invalid_input', `${what} needs a \`source\`, such as github.sources.repo.`)
+  checkSchema(what, event.schema)
+  if (event.filter !== undefined) checkFilter(event.filter, `event.filter of ${what}`)
 }
 
 /** What a source makes of stored parameters is what it gets back, so their type need not be known to others. */

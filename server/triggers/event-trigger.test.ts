@@ -23,6 +23,18 @@ describe('eventTrigger', () => {
     for (const options of refused) assert.throws(() => eventTrigger(options), { code: 'invalid_input' })
   })
 
+  it('refuses a schema and a source that are none, and options that it does not know', () => {
+    const cases: [unknown, RegExp][] = [
+      [undefined, /takes an object with name, names/],
+      [{ name: 'a', schema: {} }, /safeParse/],
+      [{ name: 'a', source: 7 }, /^source of eventTrigger/],
+      [{ name: 'a', filters: {} }, /no option "filters"\. It takes name, names, schema, filter/],
+      [{ names: 'a' }, /needs 1 to 100 names/],
+    ]
+    for (const [options, message] of cases)
+      assert.throws(() => eventTrigger(options as never), { code: 'invalid_input', message })
+  })
+
   it('refuses what is no filter', () => {
     const filter = { plan: ['pro', { $gt: 1 }] } as EventFilter
     assert.throws(() => eventTrigger({ name: 'a', filter }), {

@@ -3,9 +3,11 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import { checkFilter } from '../jobs/event-filter.ts'
 import type { EventFilter, Json, PayloadSchema, Trigger } from '../jobs/job.ts'
+import { checkOptions, checkSchema } from './trigger-options.ts'
 
 const maxNames = 100
 const maxNameLength = 256
+const optionNames = ['name', 'names', 'schema', 'filter', 'contextFilter', 'source'] as const
 
 /** Options of {@link eventTrigger}: `name` or `names`, not both. */
 export interface EventTriggerOptions<Payload> {
@@ -27,14 +29,16 @@ export interface EventTriggerOptions<Payload> {
  * A trigger that starts the job at every event with the given name. The filter sees the payload as it was sent; the
  * schema is checked afterwards, for events that pass the filter.
  *
- * @throws {@link AuthFlowError} `invalid_input` when there is no name or the filter is not one
+ * @throws {@link AuthFlowError} `invalid_input` when there is no name, the filter or the schema is none, or an option is
+ *   not known
  */
 export function eventTrigger<Payload = Json>(options: EventTriggerOptions<Payload>): Trigger<Payload> {
+  checkOptions('eventTrigger', options, optionNames)
   const names = options.names ?? (options.name === undefined ? [] : [options.name])
   if (options.name !== undefined && options.names !== undefined) {
     throw new AuthFlowError('invalid_input', 'eventTrigger takes `name` or `names`, not both.')
   }
-  if (names.length === 0 || names.length > maxNames) {
+  if (!Array.isArray(names) || names.length === 0 || names.length > maxNames) {
     throw new AuthFlowError(
       'invalid_input',
       `eventTrigger needs 1 to ${maxNames} names; got ${names.length}.`,
@@ -48,6 +52,13 @@ export function eventTrigger<Payload = Json>(options: EventTriggerOptions<Payloa
       )
     }
   }
+  const { source } = options
+  if (source !== undefined && (typeof source !== 'string' || source === ''))
+    throw new AuthFlowError(
+      'invalid_input',
+      'source of eventTrigger must be text. Leave it out for `sendEvent`.',
+    )
+  checkSchema('eventTrigger', options.schema)
   if (options.filter !== undefined) checkFilter(options.filter)
   if (options.contextFilter !== undefined) checkFilter(options.contextFilter, 'contextFilter')
   return {
@@ -56,6 +67,6 @@ export function eventTrigger<Payload = Json>(options: EventTriggerOptions<Payloa
     ...(options.filter === undefined ? {} : { filter: options.filter }),
     ...(options.contextFilter === undefined ? {} : { contextFilter: options.contextFilter }),
     ...(options.schema === undefined ? {} : { schema: options.schema }),
-    ...(options.source === undefined ? {} : { source: options.source }),
+    ...(source === undefined ? {} : { source }),
   }
 }

@@ -72,6 +72,32 @@ describe('httpTrigger', () => {
     assert.throws(() => hmacHeader({ header: 'x', secret: '' }), { code: 'missing_option' })
   })
 
+  it('refuses a filter that never fits, and secrets that are not there, before the first request', () => {
+    const verify = (): boolean => true
+    const cases: [() => unknown, string, RegExp][] = [
+      [
+        () => httpTrigger(undefined as never),
+        'invalid_input',
+        /^httpTrigger takes an object with id, verify/,
+      ],
+      [
+        () => httpTrigger({ id: 'a', verify, filter: { body: { x: [{ $like: 'y' }] } } }),
+        'invalid_input',
+        /\$like/,
+      ],
+      [() => httpTrigger({ id: 'a', verify, schema: {} as never }), 'invalid_input', /safeParse/],
+      [() => standardWebhook(undefined as never), 'invalid_input', /^The secret of standardWebhook/],
+      [() => hmacHeader({ header: 'x' } as never), 'missing_option', /hmacHeader needs `secret`/],
+      [() => hmacHeader({ header: '', secret: 's' }), 'invalid_input', /hmacHeader needs `header`/],
+      [
+        () => hmacHeader({ header: 'x', secret: 's', encoding: 'base32' as never }),
+        'invalid_input',
+        /hex or base64/,
+      ],
+    ]
+    for (const [make, code, message] of cases) assert.throws(make, { code, message })
+  })
+
   it('takes an id for signed only where the verifier says so and reads the id that it signs', () => {
     const standard = standardWebhook(`whsec_${Buffer.alloc(24, 7).toString('base64')}`)
     const deliveryId = (): string => 'own'

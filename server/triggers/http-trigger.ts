@@ -3,7 +3,9 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { SignatureTools, WebhookRequest } from '../integrations/webhook-source.ts'
 import { checkDefinitionId } from '../jobs/definition-id.ts'
+import { checkFilter } from '../jobs/event-filter.ts'
 import type { EventFilter, Json, PayloadSchema, Trigger } from '../jobs/job.ts'
+import { checkOptions, checkSchema } from './trigger-options.ts'
 
 /** What `run` gets. */
 export type HttpPayload = {
@@ -79,20 +81,25 @@ export const httpEvent = 'request'
 /** Source of the events of an endpoint. */
 export const httpSource = (id: string): string => `authflow:http/${id}`
 
+const optionNames = ['id', 'verify', 'accountOf', 'deliveryId', 'isIdSigned', 'schema', 'filter'] as const
+
 const hidden = new Set(['authorization', 'cookie', 'proxy-authorization'])
 
 /**
  * Starts the job at requests that the verifier believes: stored once by their delivery id, answered, then run. A refused
  * request gets 401 and leaves nothing.
  *
- * @throws {@link AuthFlowError} `invalid_input` for an id that is none or without a verifier
+ * @throws {@link AuthFlowError} `invalid_input` for an id, filter or schema that is none, and without a verifier
  */
 export function httpTrigger<Payload = HttpPayload>(
   options: HttpTriggerOptions<Payload>,
 ): HttpTrigger<Payload> {
+  checkOptions('httpTrigger', options, optionNames)
   const { id, verify, accountOf, deliveryId, schema, filter } = options
   const { isIdSigned = deliveryId === undefined && verify?.isIdSigned === true } = options
   checkDefinitionId('an httpTrigger', id)
+  checkSchema(`httpTrigger ${id}`, schema)
+  if (filter !== undefined) checkFilter(filter, `filter of httpTrigger ${id}`)
   if (typeof verify !== 'function')
     throw new AuthFlowError('invalid_input', `httpTrigger ${id} needs \`verify\`: nobody is believed unseen.`)
   return {
@@ -143,9 +150,11 @@ export function payloadOf({ headers, rawBody, query = {} }: WebhookRequest): Htt
 /**
  * Believes the signatures of Standard Webhooks (and Svix) made with the secret, not older than five minutes. They cover
  * the delivery id.
+ *
+ * @throws {@link AuthFlowError} `invalid_input` without a secret of 16 bytes or more
  */
 export function standardWebhook(secret: string): HttpVerifier {
-  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
+  const key = Buffer.from(typeof secret === 'string' ? secret.replace(/^whsec_/, '') : '', 'base64')
   if (key.length < 16)
     throw new AuthFlowError('invalid_input', 'The secret of standardWebhook is not `whsec_` and base64.')
   const verify: HttpVerifier = ({ headers, rawBody }, { hmacMatches, now }) => {
@@ -180,15 +189,21 @@ export interface HmacHeaderOptions {
 /**
  * Believes an HMAC-SHA256 of the body in a header. It covers neither a time nor the delivery id: the same body is taken
  * once in 35 days, whatever id comes with it, and again after that.
+ *
+ * @throws {@link AuthFlowError} `missing_option` without a secret, `invalid_input`
  */
-export function hmacHeader({
-  header,
-  secret,
-  prefix = '',
-  encoding = 'hex',
-}: HmacHeaderOptions): HttpVerifier {
+export function hmacHeader(options: HmacHeaderOptions): HttpVerifier {
+  checkOptions('hmacHeader', options, ['header', 'secret', 'prefix', 'encoding'])
+  const { header, secret, prefix = '', encoding = 'hex' } = options
+  if (typeof header !== 'string' || header === '')
+    throw new AuthFlowError(
+      'invalid_input',
+      'hmacHeader needs `header`, the name of the header with the signature.',
+    )
+  if (!['hex', 'base64'].includes(encoding))
+    throw new AuthFlowError('invalid_input', 'encoding of hmacHeader must be hex or base64.')
   const name = header.toLowerCase()
-  if (secret === '')
+  if (typeof secret !== 'string' || secret === '')
     throw new AuthFlowError('missing_option', 'hmacHeader needs `secret`.', { details: { option: 'secret' } })
   return ({ headers, rawBody }, { hmacMatches }) => {
     const given = headers[name] ?? ''

@@ -2,6 +2,7 @@
 
 import type { Json, PayloadSchema, Trigger } from '../jobs/job.ts'
 import { invokeEvent } from '../jobs/event-sources.ts'
+import { checkOptions, checkSchema } from './trigger-options.ts'
 
 /** Options of {@link invokeTrigger}. */
 export interface InvokeTriggerOptions<Payload> {
@@ -9,8 +10,14 @@ export interface InvokeTriggerOptions<Payload> {
   readonly schema?: PayloadSchema<Payload>
 }
 
-/** A trigger for a job that nothing starts but `client.invoke`: no event can. */
+/**
+ * A trigger for a job that nothing starts but `client.invoke`: no event can.
+ *
+ * @throws {@link AuthFlowError} `invalid_input` for a schema that is none, or another option
+ */
 export function invokeTrigger<Payload = Json>(options: InvokeTriggerOptions<Payload> = {}): Trigger<Payload> {
+  checkOptions('invokeTrigger', options, ['schema'])
   const { schema } = options
+  checkSchema('invokeTrigger', schema)
   return { kind: 'invoke', names: [invokeEvent], ...(schema === undefined ? {} : { schema }) }
 }

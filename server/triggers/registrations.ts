@@ -53,7 +53,7 @@ export function createRegistrations(context: TriggerContext): Registrations {
   const { store } = context
   const get = async ({ trigger, key }: RegistrationName): Promise<RegistrationDocument> => {
     const found = await store.get(registrations, registrationId(trigger, checkKey(key)))
-    if (!found?.wanted) throw new AuthFlowError('not_found', 'There is no such registration.')
+    if (!found?.wanted) throw notFound(trigger, key)
     return found
   }
   return {
@@ -66,6 +66,12 @@ export function createRegistrations(context: TriggerContext): Registrations {
     sweep: () => sweep(context),
   }
 }
+
+const notFound = (trigger: string, key: string): AuthFlowError =>
+  new AuthFlowError(
+    'not_found',
+    `There is no registration ${JSON.stringify(key)} of ${trigger}. Register it first.`,
+  )
 
 type NewRegistration = RegistrationName & RegisterOptions & { readonly params: Json }
 
@@ -117,7 +123,7 @@ function factsOf(trigger: AnyDynamicTrigger, given: NewRegistration): Facts {
     integration: integration.id,
     accountId,
     connection: connectionOf(integration.id, accountId),
-    params: checkMetadata(given.params),
+    params: checkMetadata(given.params, 'params'),
     filter: given.filter ?? null,
     metadata: checkMetadata(given.metadata),
   }

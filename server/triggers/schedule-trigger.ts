@@ -4,6 +4,7 @@
 import type { PayloadSchema, ScheduleRule, Trigger } from '../jobs/job.ts'
 import { cronRule, intervalRule, type CronSettings, type IntervalSettings } from '../jobs/schedule-rule.ts'
 import { scheduledEvent } from '../jobs/schedule-ticker.ts'
+import { checkOptions } from './trigger-options.ts'
 
 export type { CronSettings, IntervalSettings, ScheduleSettings } from '../jobs/schedule-rule.ts'
 
@@ -36,7 +37,7 @@ export const scheduledSchema: PayloadSchema<ScheduledPayload> = {
  * @throws {@link AuthFlowError} `invalid_input`
  */
 export function cronTrigger(settings: CronSettings): Trigger<ScheduledPayload> {
-  return triggerOf(cronRule(settings))
+  return triggerOf(cronOf('cronTrigger', settings))
 }
 
 /**
@@ -45,7 +46,21 @@ export function cronTrigger(settings: CronSettings): Trigger<ScheduledPayload> {
  * @throws {@link AuthFlowError} `invalid_input`
  */
 export function intervalTrigger(settings: IntervalSettings): Trigger<ScheduledPayload> {
-  return triggerOf(intervalRule(settings))
+  return triggerOf(intervalOf('intervalTrigger', settings))
+}
+
+const common = ['misfire', 'overlap', 'spread'] as const
+
+/** The rule of settings as users write them. Throws `invalid_input`, also for `timezone`, which would be UTC unseen. */
+export function cronOf(what: string, settings: CronSettings): ScheduleRule {
+  checkOptions(what, settings, ['cron', 'timeZone', ...common])
+  return cronRule(settings)
+}
+
+/** The rule of settings as users write them. Throws `invalid_input`. */
+export function intervalOf(what: string, settings: IntervalSettings): ScheduleRule {
+  checkOptions(what, settings, ['seconds', ...common])
+  return intervalRule(settings)
 }
 
 const triggerOf = (schedule: ScheduleRule): Trigger<ScheduledPayload> => ({
