@@ -123,7 +123,7 @@ const ours = (value: string): string | undefined => {
 
 /** Where Shopify's sanitiser takes what we refuse, and why we do. */
 const differences: Readonly<Record<string, (value: string) => boolean>> = {
-  'the page of a shop’s admin, which is no host name': (value) => /^admin\.[a-z.]+\/store\//.test(value),
+  'an admin’s page that is not at admin.shopify.com': (value) => /^admin\.[a-z.]+\/store\//.test(value),
   'an underscore, which no host name has': (value) => value.includes('_'),
   'a label longer than 60 characters': (value) => /^[^.]{61,}\./.test(value),
   'myshopify.io, shopify.com and shop.dev, which are no customers’ shops': (value) =>
@@ -170,7 +170,7 @@ describe('D2: the shop', { timeout: 300_000 }, () => {
       'a_b.myshopify.com',
       `${'a'.repeat(61)}.myshopify.com`,
       'acme.shop.dev',
-      'admin.shopify.com/store/acme',
+      'admin.shop.dev/store/acme',
     ]) {
       assert.ok(
         utils.sanitizeShop(value) !== null && ours(value) === undefined,
@@ -189,6 +189,13 @@ describe('D2: the shop', { timeout: 300_000 }, () => {
         bullets.some((bullet) => bullet.startsWith(`- ${why}`)),
         why,
       )
+  })
+
+  it('is the one that Shopify finds in the address of its admin', () => {
+    const address = 'admin.shopify.com/store/acme'
+    assert.equal(utils.sanitizeShop(address), 'acme.myshopify.com')
+    for (const value of [address, `https://${address}`, `https://${address}/products?x#y`])
+      assert.equal(ours(value), 'acme.myshopify.com', value)
   })
 
   it('is found in what people paste', () => {

@@ -72,6 +72,9 @@ describe('normalise', () => {
       ['a.x.y.x.y', ['stripSuffix', '.x.y'], 'a'],
       ['a', ['stripSuffix', ''], 'a'],
       ['a', ['stripSuffix', 'b'], 'a'],
+      ['x/y/a/x/y', ['stripPrefix', 'x/y/'], 'a/x/y'],
+      ['x/y/x/y/a', ['stripPrefix', 'x/y/'], 'a'],
+      ['ax/y/', ['stripPrefix', 'x/y/'], 'ax/y/'],
     ]
     for (const [value, step, result] of cases)
       assert.equal(normalise(value, [step]), result, `${value} ${String(step)}`)
@@ -94,7 +97,10 @@ describe('normalise', () => {
     const steps = fc.oneof(
       fc.constant(hostSteps),
       fc.array(plainStep, { maxLength: 6 }),
-      fc.array(fc.oneof(plainStep, fc.constant<NormaliseStep>(['stripSuffix', '.com'])), { maxLength: 6 }),
+      fc.array(
+        fc.oneof(plainStep, fc.constantFrom<NormaliseStep>(['stripSuffix', '.com'], ['stripPrefix', 'a/'])),
+        { maxLength: 6 },
+      ),
     )
     fc.assert(
       fc.property(text, steps, (value, list) => {

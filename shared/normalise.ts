@@ -15,6 +15,8 @@ export type NormaliseStep =
   | 'stripTrailingDot'
   /** Completes a bare label to a host name: appends the text unless the value is empty or has a dot already. */
   | readonly ['addSuffix', string]
+  /** Drops the text from the beginning, once in each pass. */
+  | readonly ['stripPrefix', string]
   /** Drops the text from the end, as often as it stands there. */
   | readonly ['stripSuffix', string]
 
@@ -41,12 +43,9 @@ export function normalise(value: string, steps: readonly NormaliseStep[]): strin
 }
 
 function runStep(value: string, step: NormaliseStep): string {
-  if (typeof step !== 'string') {
-    const [name, text] = step
-    if (name === 'stripSuffix') return stripEnd(value, text)
-    return value === '' || value.includes('.') || value.endsWith(text) ? value : value + text
-  }
-  switch (step) {
+  // The dot is for `stripTrailingDot`, which is among the rest.
+  const [name, text] = typeof step === 'string' ? [step, '.'] : step
+  switch (name) {
     case 'trim':
       return value.trim()
     case 'lower':
@@ -55,8 +54,12 @@ function runStep(value: string, step: NormaliseStep): string {
       return value.replace(/^(?:https?:\/\/)+/i, '')
     case 'stripPath':
       return value.replace(/[/?#].*$/s, '')
-    case 'stripTrailingDot':
-      return stripEnd(value, '.')
+    case 'stripPrefix':
+      return value.startsWith(text) ? value.slice(text.length) : value
+    case 'addSuffix':
+      return value === '' || value.includes('.') || value.endsWith(text) ? value : value + text
+    default:
+      return stripEnd(value, text)
   }
 }
 

@@ -27,6 +27,7 @@ const step = z.union([
   z.enum(['trim', 'lower', 'stripScheme', 'stripPath', 'stripTrailingDot']),
   z.tuple([z.literal('addSuffix'), z.string().min(1)]),
   z.tuple([z.literal('stripSuffix'), z.string().min(1)]),
+  z.tuple([z.literal('stripPrefix'), z.string().min(1)]),
 ])
 
 const fieldTexts = z.strictObject({

@@ -73,6 +73,8 @@ const shopFields = z.object({
         'trim',
         'lower',
         'stripScheme',
+        // What merchants see in their browser's address bar, with the shop's name at myshopify.com.
+        ['stripPrefix', 'admin.shopify.com/store/'],
         'stripPath',
         'stripTrailingDot',
         ['addSuffix', '.myshopify.com'],
