@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { after, before, describe, it } from 'node:test'
 import { readBlocks } from '../../scripts/readme-blocks.ts'
 import { root } from '../../scripts/source-files.ts'
+import { checkFilter } from '../jobs/event-filter.ts'
 import { until } from '../jobs/fixtures/engine-fixture.ts'
 import { startWorld, type World } from './fixtures/trigger-world.ts'
 
@@ -36,6 +37,57 @@ describe('docs/triggers.md', () => {
     await writeFile(file, text)
     return import(pathToFileURL(file).href)
   }
+
+  it('has a filter, all of whose parts must hold', async () => {
+    const { defineLargeOrders } = await load('filters')
+    const seen: unknown[] = []
+    defineLargeOrders?.(world.client, (order: { id: number }) => seen.push(order.id))
+    const order = {
+      id: 0,
+      state: 'paid',
+      total: 1000,
+      customer: { email: 'ann@example.com', deletedAt: null },
+      lines: [{ sku: 'PEN-1' }, { sku: 'BOOK-7' }],
+      tags: ['rush'],
+    }
+    const others = [
+      { state: 'open' },
+      { total: 999 },
+      { total: 50_000 },
+      { customer: { ...order.customer, email: 'ann@example.org' } },
+      { customer: { ...order.customer, deletedAt: '2026-01-01' } },
+      { lines: [{ sku: 'PEN-1' }] },
+      { tags: ['rush', 'test'] },
+      { tags: [] },
+    ]
+    const payloads = [...others.map((other, index) => ({ ...order, ...other, id: index + 1 })), order]
+    const events = await world.client.sendEvents(
+      payloads.map((payload) => ({ name: 'order.placed', payload })),
+    )
+    assert.deepEqual(
+      events.map(({ runIds }) => runIds.length),
+      payloads.map(({ id }) => (id === 0 ? 1 : 0)),
+    )
+    await until('it ran', () => seen.length > 0)
+    assert.deepEqual(seen, [0])
+  })
+
+  it('names the thirteen matchers, and none that there is not', () => {
+    const named = new Set(page.match(/\$[a-zA-Z]+/g))
+    for (const matcher of named) {
+      const operands = ['a', 1, true, [1, 2]]
+      const isTaken = operands.some((operand) => {
+        try {
+          checkFilter({ a: [{ [matcher]: operand }] })
+          return true
+        } catch {
+          return false
+        }
+      })
+      assert(isTaken, matcher)
+    }
+    assert.equal(named.size, 13)
+  })
 
   it('has schedules that are registered', async () => {
     const { defineSchedules, everyMonday } = await load('schedules')
