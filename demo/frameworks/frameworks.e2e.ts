@@ -4,11 +4,12 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { runCommand } from '../../scripts/command.ts'
+import { readBlocks } from '../../scripts/readme-blocks.ts'
 import { root } from '../../scripts/source-files.ts'
 import { launchBrowser } from '../e2e/browser.ts'
 
@@ -143,6 +144,20 @@ describe('the apps in frameworks', { timeout: 1_800_000 }, () => {
       })
 
       it('compiles strictly', () => must('npm', ['run', 'check'], join(folder, app)))
+
+      if (app === 'react')
+        it('compiles the examples of docs/frameworks.md', async () => {
+          const page = readFileSync(join(root, 'docs/frameworks.md'), 'utf8')
+          const examples = readBlocks(page).filter(({ language }) => language === 'tsx')
+          assert.equal(examples.length, 2)
+          const files = examples.map(({ line }) => join(folder, app, `src/example-${line}.tsx`))
+          try {
+            for (const [index, file] of files.entries()) writeFileSync(file, examples[index]?.text ?? '')
+            await must('npm', ['run', 'check'], join(folder, app))
+          } finally {
+            for (const file of files) rmSync(file, { force: true })
+          }
+        })
 
       if (app === 'angular')
         it('has Angular find what is wrong in a template', async () => {
