@@ -57,12 +57,17 @@ async function sendAll(): Promise<string[]> {
 const page = 200
 
 /**
- * Resolves when the last runs have succeeded in the store. One of them is asked for until it has, then the next: to ask for
- * all of them again and again is work of the bench's own.
+ * Resolves when the last runs have succeeded in the store. The very last is asked for until it has, then all others
+ * together: to ask for all of them again and again is work of the bench's own, and one after the other is as many round trips.
  */
 async function settle(ids: readonly string[]): Promise<void> {
-  for (const id of ids.slice(-page)) {
-    while ((await client.runs.get({ id })).state !== 'succeeded')
+  let left = ids.slice(-page)
+  for (;;) {
+    const found = await Promise.all(left.map((id) => client.runs.get({ id })))
+    left = found.filter(({ state }) => state !== 'succeeded').map(({ id }) => id)
+    const last = left.at(-1)
+    if (last === undefined) return
+    while ((await client.runs.get({ id: last })).state !== 'succeeded')
       await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
