@@ -53,7 +53,7 @@ function wordSection({ title, codes }: Section): string {
   const rows = codes.map((code) => {
     const { status, retryable, exposed, help } = errorTable[code]
     const marks = [retryable && 'retryable', !exposed && 'hidden'].filter(Boolean).join(', ')
-    return `| \`${code}\` | ${status} | ${marks} | ${help.replaceAll('|', '\\|')} |`
+    return `| <a id="${code}"></a>\`${code}\` | ${status} | ${marks} | ${help.replaceAll('|', '\\|')} |`
   })
   return [
     `## ${title}`,
