@@ -1,3 +1,4 @@
+import { describe } from 'node:test'
 import type { EventInput, SendEventOptions } from './engine.ts'
 import { describeWrongCalls, endless, nothing, untyped, type WrongCall } from './fixtures/wrong-calls.ts'
 import type { AwaitedItem, InvokeItem, WaitForEventOptions } from './outside-io.ts'
@@ -173,4 +174,4 @@ for (const [what, [options, says]] of Object.entries(wrongWaits)) {
   } satisfies Record<string, WrongCall>)
 }
 
-describeWrongCalls('wrong calls beyond the run', 'wrong-calls-outside.test.ts', wrongCalls)
+describe('wrong calls beyond the run', () => describeWrongCalls('wrong-calls-outside.test.ts', wrongCalls))

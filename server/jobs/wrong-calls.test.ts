@@ -1,3 +1,4 @@
+import { describe } from 'node:test'
 import type { Auth } from '../../shared/auth.ts'
 import type { Integration } from '../integrations/integration.ts'
 import { describeWrongCalls, endless, nothing, untyped, type WrongCall } from './fixtures/wrong-calls.ts'
@@ -260,4 +261,4 @@ for (const scope of ['run', 'job', 'global'] as const) {
   } satisfies Record<string, WrongCall>)
 }
 
-describeWrongCalls('wrong calls inside a run', 'wrong-calls.test.ts', wrongCalls)
+describe('wrong calls inside a run', () => describeWrongCalls('wrong-calls.test.ts', wrongCalls))
