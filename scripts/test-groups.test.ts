@@ -37,9 +37,11 @@ describe('canShare', () => {
 describe('groupFiles', () => {
   it('leaves no file out, and gives those that can’t share a group of their own', () => {
     const files = filesOf('unit')
-    const groups = groupFiles(files)
+    const groups = groupFiles(files, 3)
     assert.deepEqual(groups.flat().toSorted(), files.toSorted())
-    assert.ok(groups.length < files.length / 4)
+    const sizes = groups.map((group) => group.length).filter((size) => size > 1)
+    assert.equal(sizes.length, 3)
+    assert.ok(Math.min(...sizes) > files.length / 6, sizes.join())
     // This file holds the words that it tests.
     assert.ok(groups.some((group) => group.join() === 'scripts/test-groups.test.ts'))
   })

@@ -6,8 +6,6 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { root } from './source-files.ts'
 
-const perProcess = 24
-
 /** What the rest of a process would feel. Hooks are no such thing: each file is imported inside of a suite of its own. */
 const needsOwnProcess =
   /(?<!t\.)\bmock\.|process\.(env\S* = |chdir|exitCode|on\()|delete process\.env|globalThis/
@@ -16,15 +14,25 @@ const needsOwnProcess =
 export const canShare = (source: string): boolean =>
   !needsOwnProcess.test(source) && /^\s*(describe|it)\(/m.test(source)
 
-/** The files in the order and the company in which to run them: what shares a process is in one list. */
-export function groupFiles(files: readonly string[]): string[][] {
-  const isShared = (file: string): boolean => canShare(readFileSync(join(root, file), 'utf8'))
-  const shared = files.filter(isShared)
-  const groups: string[][] = []
-  for (let from = 0; from < shared.length; from += perProcess)
-    groups.push(shared.slice(from, from + perProcess))
+/**
+ * The files in the order and the company in which to run them: what shares a process is in one list.
+ *
+ * @param processes that run at once, and so the number of lists to share; a file that can't is a list of its own
+ */
+export function groupFiles(files: readonly string[], processes: number): string[][] {
+  const sources = files.map((file) => ({ file, source: readFileSync(join(root, file), 'utf8') }))
+  const shared = sources.filter(({ source }) => canShare(source))
+  const alone = sources.filter(({ source }) => !canShare(source))
+  // Neighbours load much the same sources, so they stay together; the length of a test stands for the time it takes.
+  const groups: string[][] = Array.from({ length: processes }, () => [])
+  const total = shared.reduce((sum, { source }) => sum + source.length, 0)
+  let before = 0
+  for (const { file, source } of shared) {
+    groups[Math.floor((before / total) * processes)]?.push(file)
+    before += source.length
+  }
   // Those take longest, so they begin first.
-  return [...groups, ...files.filter((file) => !isShared(file)).map((file) => [file])]
+  return [...groups.filter((group) => group.length > 0), ...alone.map(({ file }) => [file])]
 }
 
 /** Files to run for the groups, as paths relative to the repository; those that stand for many are written to the folder. */

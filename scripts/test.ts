@@ -3,7 +3,7 @@
 //   tsx scripts/test.ts unit | commands | mongo | e2e | faults | conformance | frameworks | browsers [--no-skips] [file …]
 //
 // `unit` and `commands` need nothing but npm packages; `commands` starts a process for nearly every case: the command line,
-// the examples of the README, and refreshes that are killed. What is large in both is short unless AUTHFLOW_LONG=1.
+// the examples of the README, writers that are killed or watched. What is large in both is short unless AUTHFLOW_LONG=1.
 // `mongo` runs the files that read TEST_MONGODB_URL and wants it set. `e2e` drives the demo and servers in Chromium.
 // `faults` kills, stops and starves processes: short, or long with AUTHFLOW_LONG=1. `conformance` needs the packages of
 // its own manifest. `frameworks` installs, checks and drives the apps of demo/frameworks. `browsers` drives three engines,
@@ -36,7 +36,7 @@ type Suite = (typeof suites)[number]
 /** A file that takes longer has failed: what a failed test leaves open must not keep the run from ending. */
 const fileTimeoutMs = 300_000
 /** For the files of one process together. */
-const groupTimeoutMs = 900_000
+const groupTimeoutMs = 1_800_000
 /** Faults wait for leases, restarts and rests; poison takes minutes on each store. */
 const faultsTimeoutMs = 1_500_000
 const longFileTimeoutMs = 3_600_000
@@ -62,7 +62,14 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const runsInBrowser = (file: string): boolean => file.endsWith('.browser.test.ts')
 
 /** Files with a process for nearly every case, besides those of the command line. */
-const commandFiles = ['scripts/readme.test.ts', 'server/connect/recovery.test.ts']
+const commandFiles = [
+  'scripts/readme.test.ts',
+  'server/backup.test.ts',
+  'server/connect/recovery.test.ts',
+  'server/jobs/watchdog.test.ts',
+  'server/no-plaintext.test.ts',
+  'server/open-queue.test.ts',
+]
 
 const startsCommands = (file: string): boolean =>
   file.startsWith('server/cli/') || commandFiles.includes(file)
@@ -118,7 +125,7 @@ async function main(): Promise<number> {
   )
   // Databases and browsers are shared, so those suites go file by file. In the others there is always one that waits.
   const concurrency = suite === 'unit' || suite === 'commands' ? availableParallelism() + 1 : 1
-  const groups = suite === 'unit' ? groupFiles(files) : files.map((file) => [file])
+  const groups = suite === 'unit' ? groupFiles(files, concurrency) : files.map((file) => [file])
   const totals =
     files.length === 0
       ? { passed: 0, failed: 0, skipped: [] }
