@@ -134,6 +134,20 @@ describe('runs, events, schedules and values', () => {
         assert.equal((await api.cancelEvent(event.id, { accountId: 'ada' })).state, 'cancelled')
       })
 
+      it('refuses text where an object belongs: it would cancel the runs of all accounts', async () => {
+        const wrong = JSON.parse('"ada"') as never
+        const calls = {
+          cancelRunsForJob: () => api.cancelRunsForJob('report', wrong),
+          cancelRunsForEvent: () => api.cancelRunsForEvent('some', wrong),
+          cancelForJob: () => api.runs.cancelForJob(wrong),
+          getEvent: () => api.getEvent('some', wrong),
+          getRun: () => api.getRun('some', wrong),
+          get: () => api.runs.get(wrong),
+        }
+        for (const [name, call] of Object.entries(calls))
+          await assert.rejects(call, { code: 'invalid_input' }, name)
+      })
+
       it('cancels all runs of an event, and all of a job', async () => {
         const waiting = await Promise.all(
           ['wait', 'wait', 'wait'].map((payload) => run(api, payload, 'waiting')),

@@ -4,7 +4,7 @@
 import type { Page, RunSummary } from '../shared/flow.ts'
 import type { RunStatuses } from '../shared/run-status.ts'
 import type { SecretKeys } from './connect/secret-keys.ts'
-import { connectCalls, jobCalls } from './host-calls.ts'
+import { connectCalls, jobCalls, membersOf } from './host-calls.ts'
 import { secretsOf } from './jobs/auth-secrets.ts'
 import type { CancelledRuns } from './jobs/cancel-many.ts'
 import type {
@@ -133,18 +133,18 @@ export class HostApi<const I extends IntegrationList> implements ServerApi<I> {
   }
 
   /** See `ServerApi.getEvent`. */
-  getEvent(id: string, scope: EventScope = {}): Promise<EventDetails> {
-    return this.events.get({ ...scope, id })
+  async getEvent(id: string, scope: EventScope = {}): Promise<EventDetails> {
+    return this.events.get({ ...membersOf('getEvent', scope), id })
   }
 
   /** See `ServerApi.cancelEvent`. */
-  cancelEvent(id: string, scope: EventScope = {}): Promise<EventDetails> {
-    return this.events.cancel({ ...scope, id })
+  async cancelEvent(id: string, scope: EventScope = {}): Promise<EventDetails> {
+    return this.events.cancel({ ...membersOf('cancelEvent', scope), id })
   }
 
   /** See `ServerApi.getRun`. */
-  getRun(id: string, page: TaskPage = {}): Promise<RunDetails> {
-    return this.runs.get({ ...page, id })
+  async getRun(id: string, page: TaskPage = {}): Promise<RunDetails> {
+    return this.runs.get({ ...membersOf('getRun', page), id })
   }
 
   /** See `ServerApi.getRuns`. */
@@ -163,13 +163,13 @@ export class HostApi<const I extends IntegrationList> implements ServerApi<I> {
   }
 
   /** See `ServerApi.cancelRunsForEvent`. */
-  cancelRunsForEvent(id: string, scope: EventScope = {}): Promise<CancelledRuns> {
-    return this.runs.cancelForEvent({ ...scope, id })
+  async cancelRunsForEvent(id: string, scope: EventScope = {}): Promise<CancelledRuns> {
+    return this.runs.cancelForEvent({ ...membersOf('cancelRunsForEvent', scope), id })
   }
 
   /** See `ServerApi.cancelRunsForJob`. */
-  cancelRunsForJob(job: string, options: CancelRunsOptions = {}): Promise<CancelledRuns> {
-    return this.runs.cancelForJob({ ...options, job })
+  async cancelRunsForJob(job: string, options: CancelRunsOptions = {}): Promise<CancelledRuns> {
+    return this.runs.cancelForJob({ ...membersOf('cancelRunsForJob', options), job })
   }
 
   /** See `ServerApi.replayRun`. */

@@ -5,6 +5,7 @@ import type { Connect } from './connect/connect.ts'
 import { listSecretKeys } from './connect/key-uses.ts'
 import type { SecretKeys } from './connect/secret-keys.ts'
 import type { JobEngine } from './jobs/engine.ts'
+import { checkObject } from './jobs/event-input.ts'
 import type { IntegrationList, ServerApi } from './server-api.ts'
 
 /** Who acts in the audit trail when the host's own process does. */
@@ -52,6 +53,16 @@ export function connectCalls(keys: SecretKeys, connect: () => Promise<Connect>):
 /** Calls of the server API that the engine answers. */
 export type JobCalls = Pick<ServerApi<IntegrationList>, 'runs' | 'events' | 'store'>
 
+/**
+ * What was given to a call, which has to be an object: text in its place would name all accounts.
+ *
+ * @throws {@link AuthFlowError} `invalid_input`
+ */
+export function membersOf<Given extends object>(call: string, given: Given): Given {
+  checkObject(`what ${call} is given`, given, call.includes('.') ? '{ id }' : '{ accountId }')
+  return given
+}
+
 /** The calls over an engine that is opened when it is first needed. */
 export function jobCalls(engine: () => Promise<JobEngine>): JobCalls {
   return {
@@ -65,20 +76,35 @@ export function jobCalls(engine: () => Promise<JobEngine>): JobCalls {
     },
     runs: {
       list: async (query = {}) => (await engine()).listRuns(query),
-      get: async ({ id, ...page }) => (await engine()).describeRun(id, page),
-      statuses: async ({ id }) => (await engine()).getRunStatuses(id),
-      log: async ({ id }) => (await engine()).getRunLog(id),
-      cancel: async ({ id }) => (await engine()).cancelRun(id),
-      cancelForEvent: async ({ id, ...scope }) => (await engine()).cancelRunsForEvent(id, scope),
-      cancelForJob: async ({ job, ...options }) => (await engine()).cancelRunsForJob(job, options),
-      replay: async ({ id }) => (await engine()).replayRun(id),
-      resume: async ({ id }) => (await engine()).resumeRun(id),
+      get: async (query) => {
+        const { id, ...page } = membersOf('runs.get', query)
+        return (await engine()).describeRun(id, page)
+      },
+      statuses: async (query) => (await engine()).getRunStatuses(membersOf('runs.statuses', query).id),
+      log: async (query) => (await engine()).getRunLog(membersOf('runs.log', query).id),
+      cancel: async (query) => (await engine()).cancelRun(membersOf('runs.cancel', query).id),
+      cancelForEvent: async (query) => {
+        const { id, ...scope } = membersOf('runs.cancelForEvent', query)
+        return (await engine()).cancelRunsForEvent(id, scope)
+      },
+      cancelForJob: async (query) => {
+        const { job, ...options } = membersOf('runs.cancelForJob', query)
+        return (await engine()).cancelRunsForJob(job, options)
+      },
+      replay: async (query) => (await engine()).replayRun(membersOf('runs.replay', query).id),
+      resume: async (query) => (await engine()).resumeRun(membersOf('runs.resume', query).id),
     },
     events: {
       send: async (event, options) => (await engine()).sendEvent(event, options),
       sendMany: async (events, options) => (await engine()).sendEvents(events, options),
-      get: async ({ id, ...scope }) => (await engine()).getEvent(id, scope),
-      cancel: async ({ id, ...scope }) => (await engine()).cancelEvent(id, scope),
+      get: async (query) => {
+        const { id, ...scope } = membersOf('events.get', query)
+        return (await engine()).getEvent(id, scope)
+      },
+      cancel: async (query) => {
+        const { id, ...scope } = membersOf('events.cancel', query)
+        return (await engine()).cancelEvent(id, scope)
+      },
     },
   }
 }

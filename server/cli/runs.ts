@@ -1,8 +1,9 @@
 // authflow runs: what jobs did and do. Payloads and outputs are never shown.
 
 import type { Command } from 'commander'
-import type { RunState, RunSummary } from '../../shared/flow.ts'
+import type { RunSummary } from '../../shared/flow.ts'
 import type { RunLogLine } from '../jobs/engine.ts'
+import { runStates } from '../jobs/run-list.ts'
 import { type Client } from './configuration.ts'
 import { type CommandLine, wholeNumber } from './command.ts'
 import { tailRun } from './tail-run.ts'
@@ -10,17 +11,6 @@ import { exitCodes, table, type Terminal, usageError } from './terminal.ts'
 
 const pageSize = 100
 const mostListed = 1_000_000
-const states: readonly RunState[] = [
-  'queued',
-  'running',
-  'waiting',
-  'waiting_for_connection',
-  'waiting_for_version',
-  'blocked',
-  'succeeded',
-  'failed',
-  'cancelled',
-]
 
 interface ListOptions {
   readonly account?: string
@@ -38,7 +28,7 @@ export function runCommands(program: Command, cli: CommandLine): void {
     .description('runs, newest first')
     .option('--account <id>', 'of this account only')
     .option('--job <id>', 'of this job only')
-    .option('--state <state>', `only those that are ${states.join(', ')}`)
+    .option('--state <state>', `only those that are ${runStates.join(', ')}`)
     .option('--limit <count>', 'at most so many', wholeNumber(1, mostListed), pageSize)
     .option('--cursor <text>', 'go on where a list before ended')
     .action((options: ListOptions) =>
@@ -133,9 +123,9 @@ async function listUpTo(
   client: Client,
   { account, job, state, limit, cursor: first }: ListOptions,
 ): Promise<{ readonly items: readonly RunSummary[]; readonly cursor?: string }> {
-  const wanted = states.find((each) => each === state)
+  const wanted = runStates.find((each) => each === state)
   if (state !== undefined && wanted === undefined)
-    throw usageError(`--state must be one of ${states.join(', ')}.`)
+    throw usageError(`--state must be one of ${runStates.join(', ')}.`)
   const items: RunSummary[] = []
   let cursor = first
   do {

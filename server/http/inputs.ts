@@ -3,11 +3,11 @@
 
 import { z } from 'zod'
 import type { Metadata } from '../../shared/auth.ts'
-import type { RunState } from '../../shared/flow.ts'
 import { flowIdPattern, namePattern } from '../../shared/ids.ts'
 import { isLanguageTag } from '../../shared/languages.ts'
 import { connectPurposes } from '../connect/connect.ts'
 import type { EventFilter, Json } from '../jobs/job.ts'
+import { runStates } from '../jobs/run-list.ts'
 
 const accountIdMaxBytes = 256
 const scopesMax = 100
@@ -203,18 +203,6 @@ export const auditInput = z.strictObject({
   limit: z.int().min(1).max(200).exactOptional(),
   cursor: cursor.exactOptional(),
 })
-
-const runStates = [
-  'queued',
-  'running',
-  'waiting',
-  'waiting_for_connection',
-  'waiting_for_version',
-  'blocked',
-  'succeeded',
-  'failed',
-  'cancelled',
-] as const satisfies readonly RunState[]
 
 /** `runs.list` of the server API. */
 export const runsInput = z.strictObject({

@@ -2,6 +2,7 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import { checkDefinitionId } from './definition-id.ts'
+import { checkObject } from './event-input.ts'
 import type { LimitRule } from './lane-records.ts'
 
 const largestLimit = 10_000
@@ -31,6 +32,7 @@ export class ConcurrencyLimit implements ConcurrencyLimitOptions {
 
   /** @throws {@link AuthFlowError} `invalid_input` */
   constructor(options: ConcurrencyLimitOptions) {
+    checkObject('a concurrency limit', options, '{ id, limit }')
     const { id, limit, perAccount } = options
     checkDefinitionId('a concurrency limit', id)
     checkLimits(options, `Concurrency limit ${id}`)

@@ -33,8 +33,9 @@ import type {
   TaskPage,
 } from './engine.ts'
 import { assertInvocable, noSuchEvent, noSuchRun } from './engine-refusals.ts'
+import { checkText } from './event-input.ts'
 import { EventIntake } from './event-intake.ts'
-import type { InvokeRequest } from './invoke-request.ts'
+import { readInvocation, type InvokeRequest } from './invoke-request.ts'
 import type { HostValues, Integrations, JobOptions, Json } from './job.ts'
 import { Gates } from './gates.ts'
 import { HostBreaker } from './host-breaker.ts'
@@ -214,14 +215,8 @@ class Engine implements JobEngine {
     return this.#intake.sendMany(all, options)
   }
 
-  invoke(job: string, payload: Json, options: InvokeOptions = {}): Promise<{ id: string }> {
-    const { idempotencyKey, ...rest } = options
-    return this.#invoke({
-      job,
-      payload,
-      ...rest,
-      ...(idempotencyKey === undefined ? {} : { id: idempotencyKey }),
-    })
+  async invoke(job: string, payload: Json, options: InvokeOptions = {}): Promise<{ id: string }> {
+    return this.#invoke(readInvocation(job, payload, options))
   }
 
   async batchInvoke(job: string, items: readonly InvokeItem[]): Promise<{ id: string }[]> {
@@ -327,6 +322,7 @@ class Engine implements JobEngine {
   }
 
   async cancelRunsForJob(job: string, { accountId, cursor }: CancelRunsOptions = {}): Promise<CancelledRuns> {
+    checkText('job', job)
     if (accountId !== undefined) checkAccountId(accountId)
     const from = cursor === undefined ? {} : { cursor }
     const query = { index: 'job', equals: job, order: 'desc', limit: maxCancelled, ...from } as const

@@ -6,6 +6,7 @@ import { insertStep, removeStep, updateStep, type NewDocument } from '../store/s
 import type { EngineCore } from './core.ts'
 import type { EventDetails, SendEventOptions } from './engine.ts'
 import { openBody, sealBody, targetsOf, toRecord } from './event-document.ts'
+import { checkObject } from './event-input.ts'
 import { topicOf } from './event-waits.ts'
 import { delays, events, runs, type EventDocument } from './records.ts'
 import type { EventFacts, JobRegistry } from './registry.ts'
@@ -22,7 +23,9 @@ const pageSize = 500
  *
  * @throws {@link AuthFlowError} `invalid_input`
  */
-export function deliverAtOf({ deliverAt, deliverAfter }: SendEventOptions, now: number): number | undefined {
+export function deliverAtOf(options: SendEventOptions, now: number): number | undefined {
+  checkObject('the options of an event', options, '{ accountId }')
+  const { deliverAt, deliverAfter } = options
   if (deliverAt === undefined && deliverAfter === undefined) return undefined
   if (deliverAt !== undefined && deliverAfter !== undefined)
     throw new AuthFlowError('invalid_input', 'An event takes deliverAt or deliverAfter, not both.')

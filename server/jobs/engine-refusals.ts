@@ -26,9 +26,11 @@ export const noSuchEvent = (id: string): AuthFlowError =>
  *
  * @throws {@link AuthFlowError} `unknown_job`, `invalid_input` (its trigger is another), `job_disabled`
  */
-export function assertInvocable(id: string, job: PublishedJob | undefined): void {
+export function assertInvocable(id: unknown, job: PublishedJob | undefined): void {
+  if (typeof id !== 'string')
+    throw new AuthFlowError('invalid_input', `A job is invoked by its id, which is text; got ${typeof id}.`)
   if (job === undefined) {
-    throw new AuthFlowError('unknown_job', `No running process defines a job ${String(id).slice(0, 64)}.`)
+    throw new AuthFlowError('unknown_job', `No running process defines a job ${id.slice(0, 64)}.`)
   }
   if (job.source !== invokeSource(id)) {
     throw new AuthFlowError(

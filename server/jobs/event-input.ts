@@ -17,6 +17,32 @@ export function checkText(field: string, value: unknown): void {
 }
 
 /**
+ * Checks that what a caller gave is an object: text in its place would be taken for one without any members.
+ *
+ * @param what begins the message: `the options of sendEvent`
+ * @param example of what is meant
+ * @throws {@link AuthFlowError} `invalid_input`
+ */
+export function checkObject(what: string, value: unknown, example: string): void {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return
+  throw new AuthFlowError('invalid_input', `${what} must be an object such as ${example}.`)
+}
+
+/** What is said about an event beside it. A run that acts as nobody because of it would be found out late. */
+const besideEvent = ['accountId', 'deliverAt', 'deliverAfter'] as const
+
+/** The same for an event to be sent. */
+export function checkIsEvent(event: unknown): void {
+  checkObject('an event', event, '{ name, payload }')
+  const misplaced = besideEvent.find((name) => Object.hasOwn(Object(event), name))
+  if (misplaced === undefined) return
+  throw new AuthFlowError(
+    'invalid_input',
+    `${misplaced} is no part of an event. Give it as an option: sendEvent(event, { ${misplaced} }).`,
+  )
+}
+
+/**
  * Checks what an event is called, and when it happened.
  *
  * @throws {@link AuthFlowError} `invalid_input`
@@ -49,8 +75,7 @@ export function checkSender(
  * @throws {@link AuthFlowError} `invalid_input`, `event_too_large`
  */
 export function checkEvent(event: EventInput, accountId: string | undefined): void {
-  if (typeof event !== 'object' || event === null)
-    throw new AuthFlowError('invalid_input', 'an event must be an object with a name and a payload.')
+  checkIsEvent(event)
   checkSender(event, accountId)
   checkFacts(event)
   toText('payload', event.payload, payloadLimit)

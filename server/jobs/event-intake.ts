@@ -10,7 +10,7 @@ import { deliverAtOf, insertDelayed, markDelivered, rewriteDelayed } from './del
 import type { EventInput, EventOrigin, EventRecord, SendEventOptions } from './engine.ts'
 import { EventDispatch, type NewEvent, type RunTaker } from './event-dispatch.ts'
 import { openBody, sealBody, targetsOf, toRecord } from './event-document.ts'
-import { checkFacts, checkSender, payloadLimit, toText } from './event-input.ts'
+import { checkFacts, checkIsEvent, checkSender, checkText, payloadLimit, toText } from './event-input.ts'
 import { topicOf } from './event-waits.ts'
 import { judgeAll, runOf, type InvokeRequest } from './invoke-request.ts'
 import type { Json } from './job.ts'
@@ -95,6 +95,7 @@ export class EventIntake {
   }
 
   #judgeInvoked({ job, payload, context, id, accountId, accountAt, parent }: InvokeRequest): Intake {
+    if (id !== undefined) checkText('idempotencyKey', id)
     const event = {
       name: invokeEvent,
       source: invokeSource(job),
@@ -117,6 +118,7 @@ export class EventIntake {
   }
 
   #judgeSent(event: EventInput, options: SendEventOptions): Intake {
+    checkIsEvent(event)
     const deliverAt = deliverAtOf(options, this.#core.now())
     return this.#judge(event, { accountId: options.accountId, deliverAt, limit: payloadLimit })
   }

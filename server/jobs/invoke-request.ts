@@ -2,7 +2,8 @@
 
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { ChildRequest } from './core.ts'
-import type { EventRecord } from './engine.ts'
+import type { EventRecord, InvokeOptions } from './engine.ts'
+import { checkObject } from './event-input.ts'
 import type { Json } from './job.ts'
 
 /** A run of a job that is to be started by the job's id. */
@@ -10,6 +11,17 @@ export interface InvokeRequest extends Partial<Omit<ChildRequest, 'job' | 'paylo
   readonly job: string
   readonly payload: Json
   readonly accountId?: string | null
+}
+
+/**
+ * What `invoke` was asked for.
+ *
+ * @throws {@link AuthFlowError} `invalid_input` where the options are no object
+ */
+export function readInvocation(job: string, payload: Json, options: InvokeOptions): InvokeRequest {
+  checkObject(`the options of invoking job ${job}`, options, '{ accountId, idempotencyKey }')
+  const { idempotencyKey, ...rest } = options
+  return { ...rest, job, payload, ...(idempotencyKey === undefined ? {} : { id: idempotencyKey }) }
 }
 
 /** Most items of one call. */

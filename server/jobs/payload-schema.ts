@@ -18,6 +18,7 @@ export function parsePayload<Payload>(
   let result
   try {
     result = schema.safeParse(payload)
+    if (typeof result.success !== 'boolean') throw new TypeError('safeParse gave no result')
   } catch (cause) {
     throw new AuthFlowError('invalid_payload', `The schema of job ${job} could not judge the payload.`, {
       cause,

@@ -5,8 +5,8 @@ import semver from 'semver'
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { Integration } from '../integrations/integration.ts'
 import type { JobVersion } from '../queue/queue.ts'
+import { checkJob } from './check-job.ts'
 import { limitOf, ownLimitOf } from './concurrency.ts'
-import { checkDefinitionId } from './definition-id.ts'
 import { filterMatches } from './event-filter.ts'
 import type { Integrations, JobOptions, Json, RunContext, Trigger } from './job.ts'
 import type { ScheduledJob } from './engine.ts'
@@ -14,10 +14,7 @@ import { defaultSource, invokeSource, reservedSource } from './event-sources.ts'
 import { parsePayload } from './payload-schema.ts'
 import type { LimitRule } from './lane-records.ts'
 import type { PublishedJob } from './records.ts'
-import { checkTimeout } from './run-deadline.ts'
 import { ioClassOf, type RunIO, type RunIOOptions } from './run-io.ts'
-
-const triggerKinds: ReadonlySet<unknown> = new Set(['event', 'invoke', 'schedule', 'dynamic', 'http'])
 
 /** A job with its types put away. */
 export interface JobDefinition {
@@ -66,34 +63,8 @@ export class JobRegistry {
   define<Payload, Used extends Integrations, Output extends Json | void>(
     options: JobOptions<Payload, Used, Output>,
   ): void {
-    if (typeof options !== 'object' || options === null)
-      throw new AuthFlowError(
-        'invalid_input',
-        'defineJob needs an object with id, name, version, trigger and run.',
-      )
+    checkJob(options)
     const { id, version } = options
-    checkDefinitionId('a job', id)
-    if (typeof version !== 'string' || !/^\d+\.\d+\.\d+$/.test(version) || semver.valid(version) === null) {
-      throw new AuthFlowError(
-        'invalid_version',
-        `Version «${String(version).slice(0, 64)}» of job ${id} is not three numbers such as 1.0.0.`,
-      )
-    }
-    if (
-      typeof options.run !== 'function' ||
-      typeof options.name !== 'string' ||
-      !triggerKinds.has(options.trigger?.kind)
-    ) {
-      throw new AuthFlowError('invalid_input', `Job ${id} needs name, trigger and run.`)
-    }
-    if (!['wait', 'latest', undefined].includes(options.onVersionGone)) {
-      throw new AuthFlowError('invalid_input', `onVersionGone of job ${id} must be 'wait' or 'latest'.`)
-    }
-    for (const hook of ['onSuccess', 'onFailure'] as const) {
-      if (options[hook] === undefined || typeof options[hook] === 'function') continue
-      throw new AuthFlowError('invalid_input', `${hook} of job ${id} must be a function.`)
-    }
-    checkTimeout(id, options.timeoutInMs)
     const name = nameOf(id, version)
     if (this.#own.has(name)) {
       throw new AuthFlowError(

@@ -5,12 +5,26 @@ import { AuthFlowError } from '../../shared/errors.ts'
 import type { RunState } from '../../shared/flow.ts'
 import { checkAccountId } from '../../shared/ids.ts'
 import type { DocumentPage, Store } from '../store/store.ts'
+import { checkObject, checkText } from './event-input.ts'
 import { runs, type RunDocument } from './records.ts'
 
 const defaultPageSize = 20
 const maxPageSize = 100
 /** Most runs that are looked at for one page. */
 const maxLookedAt = 1000
+
+/** Every state of a run. */
+export const runStates = [
+  'queued',
+  'running',
+  'waiting',
+  'waiting_for_connection',
+  'waiting_for_version',
+  'blocked',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const satisfies readonly RunState[]
 
 /** Which runs to list. All of them when empty. */
 export interface RunListQuery {
@@ -27,10 +41,12 @@ export interface RunListQuery {
  *
  * @throws {@link AuthFlowError} `invalid_input`
  */
-export async function findRuns(
-  store: Store,
-  { accountId, job, state, limit = defaultPageSize, cursor: start }: RunListQuery,
-): Promise<DocumentPage<RunDocument>> {
+export async function findRuns(store: Store, query: RunListQuery): Promise<DocumentPage<RunDocument>> {
+  checkObject('a query of runs', query, '{ job, accountId, state }')
+  const { accountId, job, state, limit = defaultPageSize, cursor: start } = query
+  if (job !== undefined) checkText('job', job)
+  if (state !== undefined && !runStates.includes(state))
+    throw new AuthFlowError('invalid_input', `state must be one of ${runStates.join(', ')}.`)
   if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize)
     throw new AuthFlowError('invalid_input', `limit must be an integer from 1 to ${maxPageSize}.`)
   const by =

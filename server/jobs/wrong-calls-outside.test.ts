@@ -106,7 +106,7 @@ const wrongCalls: Readonly<Record<string, WrongCall>> = {
 }
 /** What is no event, or none that can be sent from a run. */
 const wrongEvents: Readonly<Record<string, readonly [event: unknown, options: unknown, says: RegExp]>> = {
-  'no object': [null, undefined, /must be an object with a name/],
+  'no object': [null, undefined, /must be an object such as \{ name, payload \}/],
   'no name': [{ name: '', payload: null }, undefined, /name must be text of 1 to 256/],
   'id no text': [{ name: 'x', id: 7, payload: null }, undefined, /id must be text/],
   'no payload': [{ name: 'x' }, undefined, /payload must be JSON/],
