@@ -25,6 +25,7 @@ interface Result {
   readonly atLoad: readonly string[]
   readonly perConnect: readonly string[]
   readonly findings: readonly string[]
+  readonly keyboard: readonly string[]
 }
 
 const onClick = (action: string): string => `document.querySelector('#connect').onclick = () => { ${action} }`
@@ -106,6 +107,46 @@ async function findingsOf(page: Page): Promise<string[]> {
   return violations.map(({ id, impact, nodes }) => `${id} (${impact}, ${nodes.length})`)
 }
 
+/** Runs in the page: what a library has put there and shows, whether it lies over the button, and where the focus is. */
+const look = (): { shown: number; covers: boolean; hasFocus: boolean; isBehind: boolean } => {
+  const shown = [...document.body.children].filter(
+    (part) => !part.matches('main, script') && part.checkVisibility(),
+  )
+  const button = document.querySelector('#connect')
+  const { x = 0, y = 0 } = button?.getBoundingClientRect() ?? {}
+  return {
+    shown: shown.length,
+    covers: document.elementFromPoint(x + 4, y + 4) !== button,
+    hasFocus: shown.some((part) => part.contains(document.activeElement)),
+    isBehind: document.activeElement === button,
+  }
+}
+
+/** What a person without a mouse meets, who has begun by Enter: where the focus goes, what Tab reaches, what Escape does. */
+async function keyboardOf(page: Page): Promise<string[]> {
+  if (!page.url().startsWith(origin)) return ['nothing to try: the page was left']
+  const { shown, covers, hasFocus, isBehind } = await page.evaluate(look)
+  if (shown === 0) return ['nothing to try: puts nothing into the page']
+  const found = [
+    covers ? 'lies over the button' : 'lies beside the button',
+    hasFocus ? 'the focus goes into it' : 'the focus is not moved into it',
+  ]
+  let behind = isBehind
+  for (let tabs = 0; hasFocus && tabs < 12 && !behind; tabs += 1) {
+    await page.keyboard.press('Tab')
+    behind = (await page.evaluate(look)).isBehind
+  }
+  found.push(behind ? 'the button can be reached' : 'the button is out of reach')
+  await page.keyboard.press('Escape')
+  await settle(page)
+  const after = await page.evaluate(look)
+  if (after.shown === shown) return [...found, 'Escape in the page does nothing']
+  return [
+    ...found,
+    after.isBehind ? 'Escape closes it, the focus returns' : 'Escape closes it, the focus is lost',
+  ]
+}
+
 const html = `<!doctype html><html lang="en"><title>Host</title><main><h1>Settings</h1>
 <button type="button" id="connect">Connect</button></main><script type="module" src="/bundle.js"></script></html>`
 
@@ -133,7 +174,8 @@ async function measure(context: BrowserContext, peer: Peer): Promise<Result> {
   await page.goto(`${origin}/`)
   await settle(page)
   const atLoad = seen.splice(0)
-  await page.click('#connect')
+  await page.focus('#connect')
+  await page.keyboard.press('Enter')
   await settle(page)
   const left = !page.url().startsWith(origin)
   return {
@@ -142,6 +184,7 @@ async function measure(context: BrowserContext, peer: Peer): Promise<Result> {
     atLoad,
     perConnect: seen,
     findings: left ? ['nothing to look at: the page was left'] : await findingsOf(page),
+    keyboard: await keyboardOf(page),
   }
 }
 
@@ -164,6 +207,7 @@ async function measureOwn(context: BrowserContext): Promise<Result> {
       atLoad,
       perConnect: seen.filter((line) => !line.includes('/events')),
       findings: await findingsOf(page),
+      keyboard: ['browsers/accessibility.test.ts'],
     }
   } finally {
     await world.close()
