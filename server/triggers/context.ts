@@ -43,8 +43,11 @@ export const triggerSource = (trigger: string): string => `authflow:trigger/${tr
 const firstDelayMs = 5_000
 const longestDelayMs = 3_600_000
 
-/** When to try again after so many failures in a row: doubles from 5 s to an hour, spread over the upper half. */
-export function delayAfter(failures: number, retryAfterMs = 0): number {
-  const full = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(failures - 1, 16))
+/**
+ * When to try again after so many failures in a row: doubles from 5 s, or what is given, to an hour, spread over the
+ * upper half.
+ */
+export function delayAfter(failures: number, retryAfterMs = 0, firstMs = firstDelayMs): number {
+  const full = Math.min(longestDelayMs, firstMs * 2 ** Math.min(failures - 1, 16))
   return Math.round(Math.max(retryAfterMs, full / 2 + (Math.random() * full) / 2))
 }

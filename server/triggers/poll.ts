@@ -16,6 +16,12 @@ const maxPages = 20
 
 type Polled = Pick<RegistrationDocument, 'applied' | 'identityId' | 'progress' | 'state' | 'dueAt'>
 
+/** How often a source is asked that has an answer, in ms. */
+export function intervalOf({ intervalSeconds }: PollSource<unknown>): number {
+  const [shortest, longest] = intervalBounds
+  return Math.min(longest, Math.max(shortest, intervalSeconds)) * 1000
+}
+
 /** One look at the source; what is to be written of it. */
 export async function pollRegistration(
   context: TriggerContext,
@@ -44,9 +50,8 @@ export async function pollRegistration(
   const madeAt = Math.floor(context.now())
   const { revision, accountId, params } = found
   const applied = { revision, accountId, params, data: null, expiresAt: null, madeAt }
-  const [shortest, longest] = intervalBounds
-  const seconds = hasMore ? 1 : Math.min(longest, Math.max(shortest, source.intervalSeconds))
-  return { applied, identityId, progress, state: 'active', dueAt: Math.ceil(context.now() + seconds * 1000) }
+  const pauseMs = hasMore ? 1000 : intervalOf(source)
+  return { applied, identityId, progress, state: 'active', dueAt: Math.ceil(context.now() + pauseMs) }
 }
 
 const isWanted = ({ name, payload }: SourceEvent, { event }: AnyDynamicTrigger): boolean =>

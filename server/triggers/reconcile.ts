@@ -7,7 +7,7 @@ import type { Auth } from '../../shared/auth.ts'
 import type { Hook, HookContext, RegistrationSource } from '../integrations/webhook-source.ts'
 import { canonicalJson } from '../jobs/canonical-json.ts'
 import { delayAfter, type TriggerContext } from './context.ts'
-import { pollRegistration } from './poll.ts'
+import { intervalOf, pollRegistration } from './poll.ts'
 import type { AnyDynamicTrigger } from './registration.ts'
 import {
   isUsable,
@@ -96,7 +96,7 @@ async function step(
     if (!after) return undefined
     return after.applied?.revision === after.revision ? Object.assign(found, after) && 'settled' : after
   } catch (error) {
-    const after = await write(context, found, failureOf(context, found, error))
+    const after = await write(context, found, failureOf(context, { found, trigger }, error))
     return after && after.revision !== found.revision
       ? after
       : after
@@ -315,7 +315,11 @@ function nextLook(context: TriggerContext, { expiresAt, madeAt }: AppliedHook): 
   return Math.min(look, Math.max(renewal, soon(context, soonestMs)))
 }
 
-function failureOf(context: TriggerContext, found: RegistrationDocument, thrown: unknown): Actual {
+function failureOf(
+  context: TriggerContext,
+  { found, trigger: { source } }: { found: RegistrationDocument; trigger: AnyDynamicTrigger },
+  thrown: unknown,
+): Actual {
   const error = toAuthFlowError(thrown)
   const failures = found.failures + 1
   const { code, retryAfterMs, message } = {
@@ -338,7 +342,10 @@ function failureOf(context: TriggerContext, found: RegistrationDocument, thrown:
     'a registration is not as it should be yet',
   )
   const state = isFinal ? 'failed' : kept
-  return { ...shown, state, dueAt: soon(context, isFinal ? refusedMs : delayAfter(failures, retryAfterMs)) }
+  // A source in trouble is asked less often than one that answers, not more.
+  const firstMs = source.kind === 'poll' && found.applied ? 2 * intervalOf(source) : undefined
+  const delayMs = isFinal ? refusedMs : delayAfter(failures, retryAfterMs, firstMs)
+  return { ...shown, state, dueAt: soon(context, delayMs) }
 }
 
 const isWithoutCredentials = ({ code }: AuthFlowError): boolean =>

@@ -161,6 +161,23 @@ for (const { name, skip } of stores) {
       b.clock.advance(120_000)
       await b.one.registrations.sweep()
       await until('the fifth', () => b.seen.length === 5)
+
+      b.feed.failing = new AuthFlowError('provider_unavailable')
+      const before = b.feed.asked
+      for (let step = 0; step < 120; step += 1) {
+        b.clock.advance(5_000)
+        await b.one.registrations.sweep()
+      }
+      const tries = b.feed.asked - before
+      assert(
+        tries >= 2 && tries <= 5,
+        `${tries} in ten minutes, in which a source that answers is asked ten times`,
+      )
+      b.feed.failing = undefined
+      b.feed.items.push('f')
+      b.clock.advance(3_600_000)
+      await b.one.registrations.sweep()
+      await until('the sixth', () => b.seen.length === 6)
       assert.equal(await b.items.unregister('news'), true)
     })
   })
