@@ -15,7 +15,7 @@ export type FlowStage =
   'choose' | 'fields' | 'authorize' | 'configure' | 'verify' | 'done' | 'failed' | 'cancelled'
 
 /** True when the flow is over. */
-export const isFinalStage = (stage: string): boolean => /^(done|failed|cancelled)$/.test(stage)
+export const isFinalStage = (stage: string): boolean => ['done', 'failed', 'cancelled'].includes(stage)
 
 /** How long a flow may take, in milliseconds. */
 export const flowLifetimeMs = 30 * 60_000
@@ -33,6 +33,8 @@ export interface ConnectMethod {
   readonly fields: readonly FormField[]
   /** What is asked for at the provider, in words: `Post messages`. */
   readonly scopes: readonly { readonly scope: string; readonly label: string }[]
+  /** Words for whatever else may be asked for, by scope: `files:write` is `Upload files`. */
+  readonly scopeLabels?: Readonly<Record<string, string>>
 }
 
 /** A choice of a field whose choices are loaded as the account. */

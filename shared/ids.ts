@@ -15,7 +15,7 @@ const accountIdMaxBytes = 256
 
 /** Random base64url text of the given length; each character has 6 bits. */
 export function randomText(length: number): string {
-  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(length))
+  const bytes = crypto.getRandomValues(new Uint8Array(length))
   const base64 = btoa(String.fromCharCode(...bytes)).slice(0, length)
   return base64.replaceAll('+', '-').replaceAll('/', '_')
 }

@@ -24,26 +24,40 @@ type Of<Record, Path extends Procedure> = Path extends `${infer G}.${infer Name}
     : never
   : never
 
+/** What a procedure takes. */
+export type ConnectInput<Path extends Procedure> = Of<Inputs, Path>
+
+/** What a procedure answers. */
+export type ConnectOutput<Path extends Procedure> = Of<Outputs, Path>
+
 /** What a call takes beside its input. */
 export interface CallOptions {
   readonly token?: string
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Calls a procedure. Throws {@link ConnectError}: the server's own, `network_error`, `csp_blocked`. */
 export type ConnectCall = <Path extends Procedure>(
   path: Path,
-  input: Of<Inputs, Path>,
+  input: ConnectInput<Path>,
   options?: CallOptions,
-) => Promise<Of<Outputs, Path>>
+) => Promise<ConnectOutput<Path>>
 
 const timeoutMs = 30_000
 /** The event that tells of a violated policy is a task of its own, which may come after the failure. */
 const violationDelayMs = 50
 
-/** A client of the connect server at `endpoint`. Nothing is sent before the first call. */
-export function createConnectClient(endpoint: string): ConnectCall {
-  const url = `${endpoint}/connect/trpc`
+/** Whom to call, and how. Read when needed. */
+export interface ConnectServer {
+  /** Without a trailing slash. */
+  readonly endpoint: string
+  /** What answers are to be in, as a language tag; empty for the browser's languages. */
+  readonly language: string
+}
+
+/** A client of a connect server. Nothing is sent before the first call. */
+export function createConnectClient(server: ConnectServer): ConnectCall {
+  const url = `${server.endpoint}/connect/trpc`
   return async (path, input, { token, signal = AbortSignal.timeout(timeoutMs) } = {}) => {
     let blocked = false
     const handleViolation = ({ blockedURI }: SecurityPolicyViolationEvent): void => {
@@ -53,9 +67,13 @@ export function createConnectClient(endpoint: string): ConnectCall {
     try {
       const type = /describe|watch|list/.test(path) ? 'query' : 'mutation'
       const op = { id: 0, type, path, input, signal, context: {} } as const
+      const { language } = server
+      const headers = {
+        ...(language && { 'accept-language': language }),
+        ...(token && { authorization: `Bearer ${token}` }),
+      }
       // What everybody may read is a GET, so that it can be cached; the rest keeps its input out of URLs.
-      const bearer = { methodOverride: 'POST', headers: { authorization: `Bearer ${token}` } } as const
-      const link = httpLink<ConnectRouter>({ url, ...(token && bearer) })({})
+      const link = httpLink<ConnectRouter>({ url, headers, ...(token && { methodOverride: 'POST' }) })({})
       const { result } = await observableToPromise(link({ op, next: isLast }))
       // The path names the type; tRPC's own client trusts it in the same way.
       return ('data' in result ? result.data : undefined) as Of<Outputs, typeof path>

@@ -49,7 +49,13 @@ function speakMethods(
     const words =
       declared && 'scopeLocales' in declared ? inLanguage(declared.scopeLocales, wanted) : undefined
     const scopes = method.scopes.map((one) => ({ ...one, label: words?.[one.scope] ?? one.label }))
-    return { ...method, label, scopes, ...(translated && { fields: method.fields.map(translated.field) }) }
+    return {
+      ...method,
+      label,
+      scopes,
+      ...(method.scopeLabels && { scopeLabels: { ...method.scopeLabels, ...words } }),
+      ...(translated && { fields: method.fields.map(translated.field) }),
+    }
   })
 }
 

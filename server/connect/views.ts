@@ -95,6 +95,7 @@ function methodView(method: Method): ConnectMethod {
   const fields = method.fields?.form ?? []
   if ('verify' in method) return { id, label, fields, scopes: [] }
   const asked = method.id === 'clientCredentials' ? method.scopes : method.client.scopes
-  const scopes = asked.map((scope) => ({ scope, label: method.scopeLabels[scope] ?? scope }))
-  return { id, label, fields, scopes }
+  const { scopeLabels } = method
+  const scopes = asked.map((scope) => ({ scope, label: scopeLabels[scope] ?? scope }))
+  return { id, label, fields, scopes, scopeLabels }
 }

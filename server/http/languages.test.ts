@@ -118,6 +118,8 @@ describe('integrations.describe', () => {
       const { view, headers } = await describeIn('shop', { header })
       assert.deepEqual([titles(view), view.methods[0]?.label], [[title], label], header)
       assert.deepEqual(view.methods[0]?.scopes, [{ scope: 'read_products', label: scope }], header)
+      assert.equal(view.methods[0]?.scopeLabels?.['read_products'], scope, header)
+      assert.notEqual(view.methods[0]?.scopeLabels?.['read_orders'], undefined, header)
       assert.deepEqual([headers.get('content-language'), view.language], [language, language], header)
       assert.match(headers.get('vary') ?? '', /Accept-Language/)
       assert.equal(headers.get('cache-control'), 'public, max-age=300')

@@ -86,12 +86,13 @@ export class AuthConnectionsElement extends AuthElement {
   }
 
   #item(integration: string, own: Partial<AuthFlowElement>): HTMLElement {
-    const item = part('div', 'item', {
-      'data-integration': integration,
-      role: 'listitem',
-    })
     const template = this.querySelector<HTMLTemplateElement>(':scope > template')
-    if (template) item.append(document.importNode(template.content, true))
+    const item = part(
+      'div',
+      'item',
+      { 'data-integration': integration, role: 'listitem' },
+      template ? document.importNode(template.content, true) : '',
+    )
     const flow = item.querySelector('auth-flow') ?? item.appendChild(make('auth-flow'))
     Object.assign(flow, { integration, ...own, load: 'none' })
     const name = item.querySelector('[data-part=name]')
@@ -111,8 +112,7 @@ export class AuthConnectionsElement extends AuthElement {
       this.emit('auth-error', error)
     }
     if (state !== 'ready') return
-    for (const flow of this.#flows)
-      void flow.flow.refresh(connections.find((one) => one.integration === flow.integration) ?? null)
+    for (const { flow } of this.#flows) void flow.refresh(connections)
   }
 }
 

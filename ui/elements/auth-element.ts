@@ -37,8 +37,9 @@ export abstract class AuthElement extends ReactiveElement {
     for (const type of ['pointerover', 'focusin'])
       this.addEventListener(type, () => this.flowElement?.intend())
     this.addEventListener('click', (event) => {
-      const control = event.target instanceof Element && event.target.closest('[data-auth-action]')
-      const action = control && control.getAttribute('data-auth-action')
+      const action =
+        event.target instanceof Element &&
+        event.target.closest('[data-auth-action]')?.getAttribute('data-auth-action')
       // Inside a host's form every button would submit it.
       if (action && !event.defaultPrevented && this.act(action)) event.preventDefault()
     })
@@ -65,9 +66,14 @@ export abstract class AuthElement extends ReactiveElement {
   /** The flow that the element belongs to. */
   abstract get flowElement(): AuthFlowElement | undefined
 
+  /** The nearest `lang`; empty where there is none. */
+  get language(): string {
+    return this.closest<HTMLElement>('[lang]')?.lang ?? ''
+  }
+
   /** The texts to show: the author's, else those of the language, else those in English; of controls not the English. */
   get texts(): StatusMessages & Partial<Messages> {
-    const language = (this.closest<HTMLElement>('[lang]')?.lang ?? '').toLowerCase()
+    const language = this.language.toLowerCase()
     return {
       ...statusEnglish,
       ...(languages.get(language) ?? languages.get(language.replace(/-.*/, ''))),

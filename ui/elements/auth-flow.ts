@@ -25,7 +25,7 @@ import { announce, statusText } from './status-text.ts'
  * @attr {string} return-url - Where redirect mode comes back to
  * @attr {string} method - Offer this method only; `oauth2` also says that it needs no fields
  * @attr {string} scopes - Scopes to ask for, separated by spaces
- * @attr {string} locale - Language of the window and of the server's texts
+ * @attr {string} locale - Language of the window and of the server's texts (default: the nearest `lang`)
  * @attr {'eager' | 'visible' | 'intent' | 'none'} load - When to read the description (default `intent`); the first
  *   two read the connection, too
  * @attr {'active' | 'needs_reauth' | 'none'} status - What the page knows of the connection
@@ -80,7 +80,7 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
   declare method: string | undefined
   /** Scopes to ask for, separated by spaces. */
   declare scopes: string | undefined
-  /** Language of the window and of the server's texts. */
+  /** Language of the window and of the server's texts (default: the nearest `lang`). */
   declare locale: string | undefined
   /** When to read what the server knows (default `intent`). */
   declare load: 'eager' | 'visible' | 'intent' | 'none' | undefined
@@ -133,7 +133,7 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
 
   /** True while the user is asked something. */
   get asks(): boolean {
-    return /^(choose|fields|configure)$/.test(this.flow.getSnapshot().state)
+    return ['choose', 'fields', 'configure'].includes(this.flow.getSnapshot().state)
   }
 
   /** True once something happened that the parts may show. */
@@ -240,7 +240,7 @@ export class AuthFlowElement extends AuthElement implements AuthFlowOptions {
     }
     if (state === 'done') this.close('success')
     // Without a form there is nobody to ask, and nothing to ask for: the click may still count as the gesture.
-    if (state === 'fields' && !this.findPart('auth-form') && !methods[1] && !fields.length)
+    if (state === 'fields' && !this.findPart('auth-form') && !methods[1] && !fields[0])
       return this.flow.submit({}, method)
     const tells = state === 'failed' && this.findPart('auth-status') && !this.#statusShows
     if (tells || this.asks || (state === 'blocked' && this.emit('auth-popup-blocked', undefined)))

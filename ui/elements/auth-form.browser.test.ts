@@ -200,6 +200,31 @@ describe('auth-form', () => {
       equal(need<HTMLInputElement>(form, '[name=apiKey]').value, 'abcd')
     })
 
+    it('says before consent what a trigger’s own scopes allow, in words where there are any', async () => {
+      const [oauth2, key] = choice.methods
+      if (!oauth2 || !key) throw new Error('the description has no two methods')
+      const definition = {
+        ...choice,
+        methods: [{ ...oauth2, scopeLabels: { a: 'Read things', b: 'Change things' } }, key],
+      }
+      const flow = await fixture(markup())
+      flow.insertAdjacentHTML(
+        'afterbegin',
+        '<auth-trigger scopes="b c"><button type="button">More</button></auth-trigger>',
+      )
+      const form = await openForm(flow, definition)
+      const list = (): (string | null)[] =>
+        [...form.querySelectorAll('[data-part=scope]')].map(({ textContent }) => textContent)
+      need(form, '[value=oauth2]').click()
+      equal([flow.scopes, list()], ['b c', ['Change things', 'c']])
+      await expectAccessible(flow)
+      need(form, '[value=apiKey]').click()
+      equal(list(), [])
+      flow.scopes = ''
+      need(form, '[value=oauth2]').click()
+      equal(list(), ['Read things'])
+    })
+
     it('is not asked where `method` names one', async () => {
       const flow = await fixture(markup({ flow: 'method="apiKey"' }))
       const form = await openForm(flow, choice)

@@ -10,7 +10,7 @@ import { AuthPart } from './auth-element.ts'
 import type { AuthFlowElement } from './auth-flow.ts'
 import { frame, mount, part, set } from './dom.ts'
 import { prepareField, readValue, showError, type FieldPlace } from './field-control.ts'
-import { fieldMarkup, methodsMarkup, scopesMarkup, type FieldContext } from './form-markup.ts'
+import { fieldMarkup, methodsMarkup, scopesInWords, scopesMarkup, type FieldContext } from './form-markup.ts'
 
 let count = 0
 
@@ -82,14 +82,14 @@ export class AuthFormElement extends AuthPart {
   protected show(flow: AuthFlowElement, snapshot: FlowSnapshot): void {
     const { methods, errors, state } = snapshot
     const own = this.#own
-    if (!methods.length) return
+    if (!methods[0]) return
     if (!own && this.closest('form')) return this.#refuse(flow)
     if (own) this.#bind(own, snapshot)
     else this.#render(snapshot)
     if (errors !== this.#told) this.#showErrors((this.#told = errors))
     if (state === 'done') this.#form.reset()
     // What is asked after authorisation has the choices of one account, and begins with what it answered last.
-    if (/^(authorize|cancelled|done)$/.test(state)) this.#nodes.clear()
+    if (['authorize', 'cancelled', 'done'].includes(state)) this.#nodes.clear()
   }
 
   get #own(): HTMLFormElement | null {
@@ -131,8 +131,9 @@ export class AuthFormElement extends AuthPart {
     for (const radio of this.#form.querySelectorAll<HTMLInputElement>('[name=method]'))
       radio.checked = radio.value === method
     const nodes = fields.map((field) => this.#field(field, `${method}-${field.name}`, values[field.name]))
-    if (chosen?.scopes.length && !configures)
-      nodes.push(this.#node(`${method} scopes`, () => scopesMarkup(chosen, texts)))
+    const scopes = chosen && !configures ? scopesInWords(chosen, this.flowElement?.scopes) : []
+    if (scopes[0]) nodes.push(this.#node(`${method} ${scopes}`, () => scopesMarkup(scopes, texts)))
+    const leaves = method === 'oauth2' && !configures
     // What is there already keeps its place, and with it the focus.
     if (
       nodes.length !== this.#fields.children.length ||
@@ -140,9 +141,8 @@ export class AuthFormElement extends AuthPart {
     ) {
       this.#fields.replaceChildren(...nodes)
     }
-    const leaves = method === 'oauth2' && !configures
     submit.textContent =
-      (leaves && (fields.length ? fill(texts.continue, { name }) : chosen?.label)) || texts.submit
+      (leaves && (fields[0] ? fill(texts.continue, { name }) : chosen?.label)) || texts.submit
     mount(this, this.#root)
   }
 
@@ -165,8 +165,7 @@ export class AuthFormElement extends AuthPart {
   #bind(form: HTMLFormElement, { fields, values, method, state }: FlowSnapshot): void {
     const shown = state === 'configure' ? fields : method
     form.noValidate = true
-    const fieldset = form.querySelector<HTMLFieldSetElement>(':scope > fieldset')
-    if (fieldset) fieldset.disabled = false
+    form.querySelector(':scope > fieldset')?.removeAttribute('disabled')
     if (this.#bound.has(form) && this.#bound.get(form) === shown) return
     this.#bound.set(form, shown)
     for (const field of fields) prepareField(this.#place(field), values[field.name] ?? '')
@@ -202,11 +201,11 @@ export class AuthFormElement extends AuthPart {
     const flow = this.flowElement
     if (!flow) return
     const { fields, method, state } = flow.flow.getSnapshot()
-    if (/^(submitting|verify)$/.test(state)) return
+    if (state === 'submitting' || state === 'verify') return
     if (!method) return void this.#form.querySelector<HTMLInputElement>('[name=method]')?.reportValidity()
     const { values, errors } = this.#check(fields)
     this.#showErrors(errors)
-    if (!errors.length && flow.emit('auth-submit', { method, values })) flow.flow.submit(values, method)
+    if (!errors[0] && flow.emit('auth-submit', { method, values })) flow.flow.submit(values, method)
   }
 
   #handle(event: Event): void {

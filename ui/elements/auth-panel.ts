@@ -32,7 +32,12 @@ export class AuthPanelElement extends AuthPart {
         this.flowElement?.close('escape')
     })
     // Neither bubbles.
-    this.addEventListener('cancel', (event) => this.#handleCancel(event), true)
+    const handleCancel = (event: Event): void => {
+      if (event.target !== this.#dialog) return
+      event.preventDefault()
+      this.flowElement?.close('escape')
+    }
+    this.addEventListener('cancel', handleCancel, true)
     this.addEventListener('close', (event) => event.target === this.#dialog && this.#handleClosed(), true)
     this.addEventListener('toggle', ({ newState }) => newState === 'closed' && this.#handleClosed())
   }
@@ -93,12 +98,6 @@ export class AuthPanelElement extends AuthPart {
       this.tabIndex = -1
       this.focus()
     }
-  }
-
-  #handleCancel(event: Event): void {
-    if (event.target !== this.#dialog) return
-    event.preventDefault()
-    this.flowElement?.close('escape')
   }
 
   /** The browser closed it: a form with `method=dialog`, a light dismiss. */

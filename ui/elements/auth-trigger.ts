@@ -37,14 +37,9 @@ export class AuthTriggerElement extends AuthPart {
     const acts = this.control === this
     if (acts !== this.#acts) {
       this.#acts = acts
-      if (acts) {
-        // What the author or the server wrote stays.
-        this.role ??= 'button'
-        if (!this.hasAttribute('tabindex')) this.tabIndex = 0
-      } else {
-        this.role = null
-        set(this, 'tabindex', false)
-      }
+      // What the author or the server wrote stays.
+      set(this, 'role', acts && (this.role ?? 'button'))
+      set(this, 'tabindex', acts && (this.getAttribute('tabindex') ?? '0'))
     }
     super.refresh()
   }

@@ -34,14 +34,23 @@ export const methodsMarkup = (methods: readonly ConnectMethod[], messages: Contr
     ),
   )
 
-/** What a method asks for at the provider, in words. */
-export const scopesMarkup = ({ scopes }: ConnectMethod, messages: ControlMessages): HTMLElement =>
+/** What a method asks for at the provider, in words; the page may name scopes of its own where it sends them. */
+export const scopesInWords = (
+  { id, scopes, scopeLabels }: ConnectMethod,
+  own: string | undefined,
+): readonly string[] =>
+  own && id === 'oauth2'
+    ? own.split(' ').map((scope) => scopeLabels?.[scope] ?? scope)
+    : scopes.map(({ label }) => label)
+
+/** The list of them. */
+export const scopesMarkup = (scopes: readonly string[], messages: ControlMessages): HTMLElement =>
   part(
     'div',
     'scopes',
     {},
     messages.scopes,
-    part('ul', 'list', {}, ...scopes.map(({ label }) => part('li', 'scope', {}, label))),
+    part('ul', 'list', {}, ...scopes.map((words) => part('li', 'scope', {}, words))),
   )
 
 /** A field's element with its markup: the author's template, what `render` gives, or the default. */
@@ -52,9 +61,9 @@ export function fieldMarkup(
 ): HTMLElement {
   const { name, secret, required, schema } = context.field
   const kind = secret ? 'secret' : schema.enum ? 'choice' : schema.type === 'boolean' ? 'boolean' : 'text'
-  const template = [`field="${name}"`, `field-type=${kind}`, 'field="*"']
-    .map((key) => host.querySelector<HTMLTemplateElement>(`:scope > template[data-${key}]`))
-    .find(Boolean)
+  const find = (key: string): HTMLTemplateElement | null =>
+    host.querySelector(`:scope > template[data-${key}]`)
+  const template = find(`field="${name}"`) ?? find(`field-type=${kind}`) ?? find('field="*"')
   const content = template?.content.cloneNode(true) ?? render?.(context)
   const place = part(
     'div',
@@ -79,7 +88,7 @@ function defaultField(field: FormField, kind: string): HTMLElement[] {
       : [label, part('span', 'prefix'), control, part('span', 'suffix')]),
     part('button', 'reveal', { type: 'button', 'aria-pressed': 'false' }),
     part('p', 'description'),
-    part('a', 'help', { target: '_blank', rel: 'noopener noreferrer' }),
+    part('a', 'help', { target: '_blank', rel: 'noreferrer' }),
     // Said at once, because the control that is wrong may have the focus already.
     part('p', 'error', { hidden: true, role: 'alert' }),
   ]

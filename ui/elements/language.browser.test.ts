@@ -39,6 +39,40 @@ describe('the language of the elements', () => {
     equal(need(inner, 'legend').textContent, 'How to connect')
   })
 
+  it('is that of the server’s texts, too, whatever the browser’s', async () => {
+    const { endpoint } = await connectServer()
+    const sent: (string | null)[] = []
+    const { fetch: own } = globalThis
+    globalThis.fetch = (input, init) => {
+      sent.push(new Headers(init?.headers).get('accept-language'))
+      return own(input, init)
+    }
+    const labelIn = async (lang: string, flow = ''): Promise<string | undefined> => {
+      const page = `<auth-flow integration="slack" endpoint="${endpoint}" ${flow}></auth-flow>`
+      const element = await fixture(within(lang, page))
+      await element.flow.load()
+      cleanUp()
+      return element.flow.getSnapshot().methods[0]?.label
+    }
+    try {
+      for (const [lang, label] of [
+        ['de-AT', 'Mit Slack anmelden'],
+        // Not a language tag, but often seen.
+        ['fr_CA', 'Se connecter avec Slack'],
+        ['nl', 'Sign in with Slack'],
+        // No header takes this as it is.
+        ['日本', 'Sign in with Slack'],
+      ] as const)
+        equal([lang, await labelIn(lang)], [lang, label])
+      equal(await labelIn('de', 'locale="ja"'), 'Slack でログイン')
+      document.documentElement.lang = ''
+      await labelIn('')
+      equal(sent, ['de-AT', 'fr-CA', 'nl', '--', 'ja', null])
+    } finally {
+      globalThis.fetch = own
+    }
+  })
+
   it('is English where there are no texts', async () => {
     const form = await openForm(await fixture(within('nl')), choice)
     equal(need(form, 'legend').textContent, 'How to connect')

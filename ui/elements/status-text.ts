@@ -8,7 +8,7 @@ import { make } from './dom.ts'
 export function statusText(snapshot: FlowSnapshot, messages: StatusMessages): string {
   const { state, error, errors, popup, connectionState } = snapshot
   // Errors at fields are told at the fields.
-  if (error && !errors.length)
+  if (error && !errors[0])
     return fill(messages.errors?.[error.code] ?? messages.error ?? error.message, snapshot)
   const key = state === 'authorize' && popup === 'lost' ? popup : state === 'idle' ? connectionState : state
   return fill(messages[key] ?? '', {

@@ -38,10 +38,13 @@ export function onceConfigured(endpoint: string | undefined, callback: () => voi
  *   put into a page cannot send its tokens elsewhere
  */
 export function resolveEndpoint(own: string | undefined): string {
-  const [endpoint, other] = [own, current?.endpoint].flatMap((value) =>
-    value ? new URL(value, location.href).href.replace(/\/$/, '') : [],
-  )
-  if (!endpoint) throw localError('not_configured', 'Call configureAuthFlow.')
-  if (other && endpoint !== other) throw localError('endpoint_not_allowed', 'Not the configured one.')
+  const configured = current?.endpoint
+  const given = own || configured
+  if (!given) throw localError('not_configured', 'Call configureAuthFlow.')
+  const endpoint = withoutSlash(given)
+  if (configured && endpoint !== withoutSlash(configured))
+    throw localError('endpoint_not_allowed', 'Not the configured one.')
   return endpoint
 }
+
+const withoutSlash = (url: string): string => new URL(url, location.href).href.replace(/\/$/, '')

@@ -2,10 +2,9 @@
 
 import type { Connection } from '../../shared/auth.ts'
 import type { ErrorReply } from '../../shared/errors.ts'
-import { createConnectClient } from '../client.ts'
-import { resolveEndpoint } from './configure.ts'
 import { asConnectError } from './connect-error.ts'
-import { createTokens, withToken, type ConnectTokenSource } from './token.ts'
+import { ServerLine } from './server-line.ts'
+import type { ConnectTokenSource } from './token.ts'
 
 /** What {@link createConnections} takes. Read when needed, so that an object with getters may change them. */
 export interface ConnectionsOptions {
@@ -44,7 +43,7 @@ export interface ConnectionList {
 /** A list that reads nothing before its first `refresh`. */
 export function createConnections(options: ConnectionsOptions): ConnectionList {
   const listeners = new Set<() => void>()
-  const tokens = createTokens(options)
+  let line: ServerLine | undefined
   let snapshot: ConnectionsSnapshot = { state: 'idle', connections: [], error: undefined }
   const set = (patch: Partial<ConnectionsSnapshot>): void => {
     snapshot = { ...snapshot, error: undefined, ...patch }
@@ -59,11 +58,8 @@ export function createConnections(options: ConnectionsOptions): ConnectionList {
     async refresh() {
       set({ state: 'loading' })
       try {
-        const call = createConnectClient(resolveEndpoint(options.endpoint))
-        const connections = await withToken(tokens, 'manage', (token) =>
-          call('connections.list', undefined, { token }),
-        )
-        set({ state: 'ready', connections })
+        line ??= new ServerLine(options)
+        set({ state: 'ready', connections: await line.connections() })
       } catch (error) {
         set({ state: 'failed', error: asConnectError(error) })
       }

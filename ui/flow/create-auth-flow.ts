@@ -78,8 +78,11 @@ class FlowStore implements ConnectFlow {
     }))
   }
 
-  async refresh(known?: Connection | null): Promise<void> {
-    this.#set(fromConnection(known === undefined ? await this.#server.connection() : known))
+  async refresh(known?: readonly Connection[]): Promise<void> {
+    const connections = known ?? (await this.#server.connections())
+    this.#set(
+      fromConnection(connections.find(({ integration }) => integration === this.#options.integration)),
+    )
   }
 
   start(): void {
@@ -211,8 +214,7 @@ class FlowStore implements ConnectFlow {
     this.#forget()
     this.#popup?.close()
     const errors = error.details.fields ?? []
-    if (!errors.length || !this.#set({ state: 'fields', errors, error }))
-      this.#set({ state: 'failed', error })
+    if (!errors[0] || !this.#set({ state: 'fields', errors, error })) this.#set({ state: 'failed', error })
   }
 
   async #describe(): Promise<void> {
@@ -235,7 +237,7 @@ class FlowStore implements ConnectFlow {
     this.#again = undefined
     const [method, second] = methods
     const simple = method
-      ? !second && method.id === 'oauth2' && !method.fields.length
+      ? !second && method.id === 'oauth2' && !method.fields[0]
       : this.#options.method === 'oauth2'
     if (simple) return this.submit({}, 'oauth2')
     if (method) return this.#ask()
@@ -292,18 +294,13 @@ class FlowStore implements ConnectFlow {
   #leave(form?: HTMLFormElement): boolean {
     const attempt = this.#attempt
     if (!attempt) return false
-    const {
-      mode = 'popup',
-      returnUrl = location.origin + location.pathname,
-      scopes = '',
-      locale,
-    } = this.#options
+    const { mode = 'popup', returnUrl = location.origin + location.pathname, scopes = '' } = this.#options
     const action = `${this.#server.endpoint}/connect/start`
     const data: StartForm = {
       token: attempt.token,
       flow: attempt.id,
       mode,
-      locale: locale || document.documentElement.lang,
+      locale: this.#server.language,
       ...(mode === 'redirect' && { return_url: new URL(returnUrl, location.href).href }),
       scopes,
     }

@@ -33,8 +33,10 @@ export interface AuthFlowOptions {
   readonly method?: string | undefined
   /** Scopes to ask for, separated by spaces; at most those of the token (default: the integration's). */
   readonly scopes?: string | undefined
-  /** Language of the window and of the server's texts (default: the page's). */
+  /** Language of the window and of the server's texts (default: `language`). */
   readonly locale?: string | undefined
+  /** Language of the markup around (default: the page's, else the browser's). */
+  readonly language?: string | undefined
   /** The integration's description, where the page has it already. */
   readonly definition?: IntegrationView | undefined
   /** What the page knows of the connection: `active`, `needs_reauth`, `none`. */
@@ -90,10 +92,10 @@ export interface ConnectFlow {
   /** Reads the integration's description, once. Throws {@link ConnectError}. */
   load(): Promise<void>
   /**
-   * Reads the account's connection with a token of purpose `manage`, or takes what the page has just learnt of it; null
-   * for none. Throws {@link ConnectError}.
+   * Reads the account's connection with a token of purpose `manage`, or takes it from all that the page has just learnt
+   * of the account's. Throws {@link ConnectError}.
    */
-  refresh(known?: Connection | null): Promise<void>
+  refresh(known?: readonly Connection[]): Promise<void>
   /**
    * Begins. Call it in a click: where one OAuth method needs no fields it opens the window, otherwise it asks for
    * choice or fields. While the window is open, shows it; while it is lost or blocked, the same as {@link reopen}. An
@@ -177,7 +179,7 @@ export function fromMethods(
 }
 
 /** What the server says of a connection, as a change. */
-export const fromConnection = (connection: Connection | undefined | null): Partial<FlowSnapshot> =>
+export const fromConnection = (connection: Connection | undefined): Partial<FlowSnapshot> =>
   !connection || connection.state === 'disconnected'
     ? { connection: undefined, connectionState: 'none', identity: '', place: '' }
     : {

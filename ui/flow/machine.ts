@@ -54,4 +54,5 @@ export const canMove = (from: FlowState, to: FlowState): boolean =>
   from === to || transitions[from].includes(to)
 
 /** True in the states where the page waits for somebody else: the server, or the user at the provider. */
-export const isBusy = (state: FlowState): boolean => /^(loading|submitting|authorize|verify)$/.test(state)
+export const isBusy = (state: FlowState): boolean =>
+  ['loading', 'submitting', 'authorize', 'verify'].includes(state)

@@ -4,11 +4,17 @@ import type { Connection } from '../../shared/auth.ts'
 import type { FieldValues } from '../../shared/fields.ts'
 import type { ConnectMethod, ConnectPurpose, FlowView, IntegrationView } from '../../shared/flow.ts'
 import { createFlowId } from '../../shared/ids.ts'
-import { createConnectClient, type ConnectCall } from '../client.ts'
+import {
+  createConnectClient,
+  type ConnectCall,
+  type ConnectInput,
+  type ConnectOutput,
+  type Procedure,
+} from '../client.ts'
 import { resolveEndpoint } from './configure.ts'
 import { ConnectError } from './connect-error.ts'
 import type { AuthFlowOptions } from './flow.ts'
-import { createTokens, withToken, type ConnectTokens } from './token.ts'
+import { createTokens, withToken, type ConnectTokens, type TokenOptions } from './token.ts'
 import { watchFlow, type Watch } from './watching.ts'
 
 /**
@@ -37,37 +43,47 @@ export interface Submission {
   readonly values: FieldValues
 }
 
-/** The line of one flow. Every method throws {@link ConnectError}. */
+/** Whose line, and where to; read when needed. */
+export type LineOptions = TokenOptions & Pick<AuthFlowOptions, 'endpoint' | 'locale' | 'language'>
+
+/** The line of one flow, or of a list of integrations. Every method throws {@link ConnectError}. */
 export class ServerLine {
   /** Without a trailing slash. */
   readonly endpoint: string
-  readonly #options: AuthFlowOptions
+  readonly #options: LineOptions
   readonly #call: ConnectCall
   /** The flow's tokens. */
   readonly tokens: ConnectTokens
 
-  constructor(options: AuthFlowOptions) {
+  constructor(options: LineOptions) {
     this.endpoint = resolveEndpoint(options.endpoint)
     this.#options = options
-    this.#call = createConnectClient(this.endpoint)
+    this.#call = createConnectClient(this)
     this.tokens = createTokens(options)
+  }
+
+  /** The language of the window and of the server's texts, as a tag; empty for the browser's. */
+  get language(): string {
+    const { locale, language } = this.#options
+    // `de_AT` is a common mistake, and no header takes everything that may stand in an attribute.
+    return (locale || language || document.documentElement.lang).replace(/[^a-z\d]/gi, '-')
   }
 
   /** The integration as everybody may see it. */
   describe(): Promise<IntegrationView> {
-    return this.#call('integrations.describe', { integration: this.#options.integration })
+    const { integration = '' } = this.#options
+    return this.#call('integrations.describe', { integration })
   }
 
-  /** The account's connection to the integration, if it has one. */
-  async connection(): Promise<Connection | undefined> {
-    const own = await this.#with('manage', (token) => this.#call('connections.list', undefined, { token }))
-    return own.find(({ integration }) => integration === this.#options.integration)
+  /** The account's connections to the integrations of the token. */
+  connections(): Promise<Connection[]> {
+    return this.#ask('connections.list', undefined, { purpose: 'manage' })
   }
 
   /** Ends the connection. */
   disconnect(): Promise<Connection> {
-    const { integration } = this.#options
-    return this.#with('manage', (token) => this.#call('connections.disconnect', { integration }, { token }))
+    const { integration = '' } = this.#options
+    return this.#ask('connections.disconnect', { integration }, { purpose: 'manage' })
   }
 
   /**
@@ -80,16 +96,16 @@ export class ServerLine {
     open: Pick<Attempt, 'purpose'> & Partial<Attempt>,
     { onBegin, isOver }: { readonly onBegin: (attempt: Attempt) => void; readonly isOver: () => boolean },
   ): Promise<FlowView | undefined> {
-    const { integration, accountId } = this.#options
+    const { integration = '', accountId } = this.#options
     const { purpose } = open
-    return this.#with(purpose, async (token) => {
+    return withToken(this.tokens, purpose, async (token) => {
       let { id: flowId, version = 0 } = open
       if (!flowId || (!open.granted && (open.token !== token || open.posted))) {
         flowId = createFlowId()
         onBegin({ id: flowId, purpose, token, version, posted: false })
         const begun = await this.#call(
           'flows.begin',
-          { flowId, integration, ...(accountId && { accountId }), ...(!submission && { configure: true }) },
+          { flowId, integration, ...(accountId && { accountId }), configure: !submission },
           { token },
         )
         if (isOver()) return undefined
@@ -101,24 +117,16 @@ export class ServerLine {
   }
 
   /** The flow, if it differs from what was seen and may be read. */
-  async read(
-    { id, version, purpose, token }: Attempt,
-    waitMs = 0,
-    signal?: AbortSignal,
-  ): Promise<FlowView | undefined> {
-    const input = { flows: [{ id, version }], waitMs }
-    const options = signal && { signal }
-    const views = await this.#with(
-      purpose,
-      (bearer) => this.#call('flows.watch', input, { ...options, token: bearer }),
-      token,
-    )
+  async read(attempt: Attempt, waitMs = 0, signal?: AbortSignal): Promise<FlowView | undefined> {
+    const { id, version } = attempt
+    const views = await this.#ask('flows.watch', { flows: [{ id, version }], waitMs }, attempt, signal)
     return views.find((view) => view.id === id)
   }
 
   /** Reads the flow whenever it changes, until it is stopped. Failures that will not pass are told once. */
   watch(attempt: Attempt, onView: (view: FlowView) => void, onError: (error: ConnectError) => void): Watch {
-    const line = this.#options.integration.length % pollLines
+    const { integration = '' } = this.#options
+    const line = integration.length % pollLines
     return watchFlow(`authflow ${this.endpoint} ${line}`, async (waitMs, signal) => {
       try {
         const view = await this.read(attempt, waitMs, signal)
@@ -132,11 +140,17 @@ export class ServerLine {
   }
 
   /** Gives the flow up. */
-  cancel({ id: flowId, purpose, token }: Attempt): Promise<FlowView> {
-    return this.#with(purpose, (bearer) => this.#call('flows.cancel', { flowId }, { token: bearer }), token)
+  cancel(attempt: Attempt): Promise<FlowView> {
+    return this.#ask('flows.cancel', { flowId: attempt.id }, attempt)
   }
 
-  #with<T>(purpose: ConnectPurpose, send: (token: string) => Promise<T>, known?: string): Promise<T> {
-    return withToken(this.tokens, purpose, send, known)
+  /** A call with the token that is known, else with one of the purpose. */
+  #ask<Path extends Procedure>(
+    path: Path,
+    input: ConnectInput<Path>,
+    { purpose, token: known }: Pick<Attempt, 'purpose'> & Partial<Attempt>,
+    signal?: AbortSignal,
+  ): Promise<ConnectOutput<Path>> {
+    return withToken(this.tokens, purpose, (token) => this.#call(path, input, { token, signal }), known)
   }
 }

@@ -80,8 +80,8 @@ async function mint(
   } catch (error) {
     throw error instanceof ConnectError ? error : refused({ cause: error })
   }
-  const { token = '', expiresAt = '' } =
-    typeof reply === 'object' && reply ? reply : { token: reply, expiresAt: '' }
+  const { token = '', expiresAt = '' }: Partial<ConnectTokenReply> =
+    typeof reply === 'string' ? { token: reply } : (reply ?? {})
   // Whatever a backend answers, the pattern takes nothing but a token.
   if (!connectTokenPattern.test(token)) throw localError('connect_token_invalid', 'No connect token.')
   return { token, until: (Date.parse(expiresAt) || Infinity) - marginMs }

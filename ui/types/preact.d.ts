@@ -52,7 +52,7 @@ declare namespace Authflow {
     'method'?: string | undefined
     /** Scopes to ask for, separated by spaces */
     'scopes'?: string | undefined
-    /** Language of the window and of the server's texts */
+    /** Language of the window and of the server's texts (default: the nearest `lang`) */
     'locale'?: string | undefined
     /** When to read the description (default `intent`); the first two read the connection, too */
     'load'?: 'eager' | 'visible' | 'intent' | 'none' | undefined
