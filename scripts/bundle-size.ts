@@ -57,7 +57,7 @@ export const bundles: readonly Bundle[] = [
     source: elements,
     external: ['lit', 'lit/*', '@lit/*', '@trpc/*'],
     // Held where it is: see «Our own browser code» in docs/decisions.md.
-    limit: 13 * kB,
+    limit: 12.95 * kB,
   },
   {
     name: 'React wrapper',
@@ -75,8 +75,8 @@ export const bundles: readonly Bundle[] = [
 
 /** Files of {@link buildCdn} and their limits: what browsers load, with the licences of what is inside. */
 const builtFiles = [
-  { name: 'file for a script tag', file: 'authflow.js', limit: 18.9 * kB },
-  { name: 'script of the hosted page, in every language', file: 'connect-page.js', limit: 23.1 * kB },
+  { name: 'file for a script tag', file: 'authflow.js', limit: 18.8 * kB },
+  { name: 'script of the hosted page, in every language', file: 'connect-page.js', limit: 23 * kB },
 ]
 
 /** Builds the files that browsers load as they are, and weighs them. */
