@@ -53,8 +53,8 @@ export class DynamicSchedule implements Trigger<ScheduledPayload> {
   constructor(host: Pick<TriggerHost, 'schedules'>, options: { readonly id: string }) {
     checkOptions('new DynamicSchedule', options, ['id'])
     const { id } = options
-    checkHost(`DynamicSchedule ${id}`, host)
     checkDefinitionId('a DynamicSchedule', id)
+    checkHost(`DynamicSchedule ${id}`, host)
     this.id = id
     this.source = sourceOf(dynamicTrigger(id))
     this.#host = host
