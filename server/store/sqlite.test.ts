@@ -1,7 +1,16 @@
 // The store contract on SQLite, and what only a file can have: permissions, locks, damage.
 
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -108,6 +117,45 @@ describe('openStore with an SQLite URL', () => {
       db.close()
       await rejectsWith('schema_newer', () => store.migrate([notes], 'test'))
       await store.close()
+    }),
+  )
+})
+
+/** True while somebody has a lock on the file, as Linux lists them. */
+function isLocked(path: string): boolean {
+  return new RegExp(`:${statSync(path).ino} `).test(readFileSync('/proc/locks', 'utf8'))
+}
+
+describe('an SQLite file that one process opens twice', () => {
+  it(
+    'stays locked: the second opening does not end the lock of the first',
+    { skip: !existsSync('/proc/locks') && 'only Linux lists locks, in /proc/locks' },
+    withFolder(async (path) => {
+      const first = await openStore(`sqlite:${path}`)
+      assert.ok(isLocked(path))
+      const second = await openStore(`sqlite:${path}`)
+      assert.ok(isLocked(path))
+      await second.close()
+      assert.ok(isLocked(path))
+      await first.close()
+    }),
+  )
+})
+
+describe('an SQLite file after the last close', () => {
+  it(
+    'is complete without the log beside it',
+    withFolder(async (path) => {
+      const store = await openStore(`sqlite:${path}`)
+      await store.migrate([notes], 'test')
+      await store.insert(notes, { id: 'a', text: 'kept' })
+      await store.close()
+      const copy = `${path}.copy`
+      copyFileSync(path, copy)
+      const again = await openStore(`sqlite:${copy}`)
+      await again.migrate([notes], 'test')
+      assert.equal((await again.get(notes, 'a'))?.text, 'kept')
+      await again.close()
     }),
   )
 })

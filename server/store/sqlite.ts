@@ -1,8 +1,6 @@
 // The store on one SQLite file: one machine, any number of processes. Reads run at once; writes go through the write
-// queue. Opening, tables, leases, migration and watching have their own files.
+// queue. The file, tables, leases, migration and watching have their own files.
 
-import { closeSync, mkdirSync, openSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { parseMatch, type Edit, type Term } from './change.ts'
@@ -10,10 +8,11 @@ import { checkBound, checkDocument, checkId, checkLimit, invalid, pageMax, typed
 import { checkLeaseMs, defaultBusyTimeoutMs, defaultStealMarginMs } from './options.ts'
 import type { CommonOptions } from './options.ts'
 import { parseCountQuery, parsePageQuery } from './page.ts'
-import { isBusy, isCannotOpen, loadSqliteDriver, rollBack, toStoreError } from './sqlite-driver.ts'
+import { isBusy, loadSqliteDriver, toStoreError } from './sqlite-driver.ts'
 import type { SqlDatabase } from './sqlite-driver.ts'
+import { completeFile, configure, openError, prepareFile } from './sqlite-file.ts'
 import { SqliteLeases } from './sqlite-lease.ts'
-import { createBase, examineSqlite, migrateSqlite } from './sqlite-migrate.ts'
+import { examineSqlite, migrateSqlite } from './sqlite-migrate.ts'
 import { SqliteTable } from './sqlite-table.ts'
 import { parseSteps, runMoves } from './sqlite-transact.ts'
 import { SqliteWatch } from './sqlite-watch.ts'
@@ -43,7 +42,6 @@ export interface SqliteOptions extends CommonOptions {
   readonly durability?: 'full' | 'normal'
 }
 
-const ownerOnly = 0o600
 const sweepChunk = 100
 const vacuumPages = 200
 
@@ -63,56 +61,14 @@ export async function openSqlite(path: string, options: SqliteOptions): Promise<
     throw openError(error, path)
   }
   try {
-    await retryWhileBusy(() => configure(db, options), options.busyTimeoutMs ?? defaultBusyTimeoutMs)
+    await retryWhileBusy(
+      () => configure(db, options.durability ?? 'full'),
+      options.busyTimeoutMs ?? defaultBusyTimeoutMs,
+    )
     return new SqliteStore(db, options)
   } catch (error) {
     db.close()
     throw openError(error, path)
-  }
-}
-
-function prepareFile(path: string): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true })
-    closeSync(openSync(path, 'a', ownerOnly))
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EISDIR') {
-      throw new AuthFlowError('invalid_option', `store: ${path} is a directory; name a file in it.`)
-    }
-    throw readOnly(path, error)
-  }
-}
-
-function readOnly(path: string, cause: unknown): AuthFlowError {
-  return new AuthFlowError('store_read_only', `${path} or its directory cannot be written.`, { cause })
-}
-
-function openError(error: unknown, path: string): AuthFlowError {
-  const { code, message } = toStoreError(error)
-  // The file itself was opened before: what can't be is the log beside it.
-  if (isCannotOpen(error)) return readOnly(path, error)
-  return new AuthFlowError(code, `${path}: ${message}`, { cause: error })
-}
-
-/** Pragmas and the base tables. The first write shows whether the file can be written at all. */
-function configure(db: SqlDatabase, options: SqliteOptions): void {
-  db.exec('PRAGMA busy_timeout = 0')
-  // Takes effect in a new file only, and only before WAL.
-  db.exec('PRAGMA auto_vacuum = INCREMENTAL')
-  db.exec('PRAGMA journal_mode = WAL')
-  db.exec(`PRAGMA synchronous = ${options.durability === 'normal' ? 'NORMAL' : 'FULL'}`)
-  db.exec('PRAGMA cache_size = -32000')
-  db.exec('PRAGMA temp_store = MEMORY')
-  // Checkpoints cost an fsync each; 16 MB of log between them is little to read back after a crash.
-  db.exec('PRAGMA wal_autocheckpoint = 4000')
-  db.exec('PRAGMA journal_size_limit = 67108864')
-  db.exec('BEGIN IMMEDIATE')
-  try {
-    createBase(db)
-    db.exec('COMMIT')
-  } catch (error) {
-    rollBack(db)
-    throw error
   }
 }
 
@@ -330,6 +286,7 @@ class SqliteStore implements Store {
   async #close(): Promise<void> {
     this.#watch.stop()
     await this.#writes.drain()
+    completeFile(this.#db)
     this.#db.close()
   }
 
