@@ -19,8 +19,7 @@ describe('docs/errors.md', () => {
     for (const [code, { status, help }] of Object.entries(errorTable)) {
       assert.ok(
         rows.some(
-          (row) =>
-            row.startsWith(`| <a id="${code}"></a>\`${code}\` | ${status} |`) && row.includes(help),
+          (row) => row.startsWith(`| <a id="${code}"></a>\`${code}\` | ${status} |`) && row.includes(help),
         ),
         code,
       )
