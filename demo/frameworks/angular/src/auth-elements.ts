@@ -109,7 +109,7 @@ export class AuthFlowDirective {
     setAttribute(this.element, 'scopes', value)
   }
 
-  /** Language of the window and of the server's texts */
+  /** Language of the window and of the server's texts (default: the nearest `lang`) */
   @Input() set locale(value: string | null | undefined) {
     setAttribute(this.element, 'locale', value)
   }
