@@ -82,6 +82,15 @@ function timeoutOf(suite: Suite): number {
   return suite === 'unit' ? groupTimeoutMs : fileTimeoutMs
 }
 
+/** As many processes at once. Each holds a few hundred MB, so many cores do not mean many more. */
+function processesOf(suite: Suite): number {
+  // What waits for a time to pass leaves its core to another.
+  if (suite === 'unit') return Math.min(availableParallelism() * 2, 8)
+  if (suite === 'commands') return availableParallelism() + 1
+  // Databases and browsers are shared, so those suites go file by file.
+  return 1
+}
+
 /** Skips that count as failures. */
 export function forbiddenSkips(suite: Suite, skipped: readonly SkippedTest[]): readonly SkippedTest[] {
   const isLeft = ({ reason }: SkippedTest): boolean => reason.includes(mongoVariable)
@@ -123,8 +132,7 @@ async function main(): Promise<number> {
   const files = filesOf(suite).filter(
     (file) => wanted.length === 0 || wanted.some((part) => file.startsWith(part)),
   )
-  // Databases and browsers are shared, so those suites go file by file. In the others there is always one that waits.
-  const concurrency = suite === 'unit' || suite === 'commands' ? availableParallelism() + 1 : 1
+  const concurrency = processesOf(suite)
   const groups = suite === 'unit' ? groupFiles(files, concurrency) : files.map((file) => [file])
   const totals =
     files.length === 0
