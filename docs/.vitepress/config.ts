@@ -9,6 +9,9 @@ const reference = readdirSync(new URL('../reference', import.meta.url))
   .sort()
   .map((name) => ({ text: name.replace('integrations-', 'integrations/'), link: `/reference/${name}` }))
 
+/** Set by `npm run docs`, which has a connect server with stand-in providers beside the site. */
+const { AUTHFLOW_DOCS_ENDPOINT: sandbox = '' } = process.env
+
 const recipes = ['tailwind', 'shadcn', 'plain-css', 'modal', 'settings', 'list', 'own-markup', 'states']
 const pageTitle = (name: string): string => name[0]?.toUpperCase() + name.slice(1).replaceAll('-', ' ')
 
@@ -24,6 +27,12 @@ export default defineConfig({
   // The usual colours of code are too pale on the theme's grey.
   markdown: { theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' } },
   vue: { template: { compilerOptions: { isCustomElement: (tag) => tag.startsWith('auth-') } } },
+  vite: {
+    define: { __SANDBOX__: JSON.stringify(sandbox) },
+    // The examples are built apart; what they import is no package of the site's.
+    optimizeDeps: { entries: ['.vitepress/theme/index.ts'] },
+    ...(sandbox && { server: { proxy: { '/connect-token': sandbox } } }),
+  },
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],

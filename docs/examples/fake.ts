@@ -1,6 +1,7 @@
-// What every example talks to: a fake, so that the examples work wherever the site is.
+// What every example talks to: a fake, so that the examples work wherever the site is; or a connect server with stand-in
+// providers, where `npm run docs` serves the site from the reader's own machine.
 
-import type { IntegrationView } from 'authflow/ui'
+import { configureAuthFlow, type IntegrationView } from 'authflow/ui'
 import { fakeConnect, type FakeOutcome } from 'authflow/fake'
 
 const scopes = [
@@ -85,7 +86,16 @@ const outcomes: readonly FakeOutcome[] = [
   'blocked',
   'unreachable',
 ]
-const asked = new URLSearchParams(location.search).get('outcome')
+const query = new URLSearchParams(location.search)
+const asked = query.get('outcome')
+const endpoint = query.get('endpoint') ?? ''
+
+async function mint(need: { integrations: readonly string[]; purpose: string }): Promise<{ token: string }> {
+  const wanted = new URLSearchParams({ integrations: need.integrations.join(), purpose: need.purpose })
+  const reply = await fetch(`/connect-token?${wanted}`, { method: 'POST' })
+  if (!reply.ok) throw new Error(`no token: ${reply.status}`)
+  return reply.json()
+}
 
 /** Asked after consent, as Slack asks for a channel. */
 const channel = {
@@ -98,8 +108,13 @@ const channel = {
   optionLabels: ['#general', '#random'],
 } as const
 
-fakeConnect({
-  integrations,
-  outcome: outcomes.find((one) => one === asked) ?? 'connects',
-  ...(asked === 'asks' && { configure: [channel] }),
-})
+// A link to the page can name no other server than one on the reader's machine.
+if (asked === 'sandbox' && /^http:\/\/localhost:\d+$/.test(endpoint)) {
+  configureAuthFlow({ endpoint, connectToken: mint })
+} else {
+  fakeConnect({
+    integrations,
+    outcome: outcomes.find((one) => one === asked) ?? 'connects',
+    ...(asked === 'asks' && { configure: [channel] }),
+  })
+}
