@@ -5,6 +5,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, connect, type AddressInfo } from 'node:net'
 import { createServer as createProxy, type Server } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Builder, By, Capabilities, Key, until, type WebDriver } from 'selenium-webdriver'
 import { eventually, patienceMs, type Engine, type Profile, type Window } from './engine.ts'
 
@@ -30,7 +31,7 @@ export async function startWebKit(): Promise<Engine> {
   const open = (): Promise<WebDriver> => openSession(url, proxy.port)
   const probe = await open()
   const version = (await probe.getCapabilities()).get('browserVersion')
-  await probe.quit()
+  await endSession(probe)
   return {
     name: 'WebKitGTK',
     version: String(version),
@@ -42,7 +43,29 @@ export async function startWebKit(): Promise<Engine> {
   }
 }
 
-const openSession = (url: string, proxyPort: number): Promise<WebDriver> =>
+const answerMs = 30_000
+const attempts = 3
+
+/** What is answered, or undefined where no answer comes: now and then the driver forgets one, and then has no session. */
+const answered = <T>(pending: Promise<T>): Promise<T | undefined> =>
+  Promise.race([pending, sleep(answerMs, undefined, { ref: false })])
+
+/** A session. One that the driver has forgotten is asked for again, which is said. */
+async function openSession(url: string, proxyPort: number): Promise<WebDriver> {
+  for (let attempt = 1; attempt <= attempts; attempt += 1) {
+    const session = await answered(build(url, proxyPort))
+    if (session !== undefined) return session
+    console.warn(
+      `WebKitWebDriver did not answer ${attempt} of ${attempts} times that a session was asked for.`,
+    )
+  }
+  throw new Error('WebKitWebDriver opens no session.')
+}
+
+/** Ends a session. When the end is not answered, the next session shows whether there was one. */
+const endSession = (driver: WebDriver): Promise<void> => answered(driver.quit())
+
+const build = (url: string, proxyPort: number): Promise<WebDriver> =>
   new Builder()
     .usingServer(url)
     .withCapabilities(
@@ -145,7 +168,7 @@ function profileOf(driver: WebDriver): Profile {
       }),
     find,
     count: () => inTurn(async () => (await driver.getAllWindowHandles()).length),
-    close: () => inTurn(() => driver.quit()),
+    close: () => inTurn(() => endSession(driver)),
   }
 }
 
