@@ -1,4 +1,4 @@
-// What the site's examples talk to: every integration that they name, connected through tokens for the page.
+// What the site's examples talk to: every integration that they name is there, with tokens for the page.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ const integrations = new Set(
   ),
 )
 
-it('describes and connects every integration of the examples', async () => {
+it('describes every integration of the examples, and lists its connections by a token', async () => {
   assert.ok(integrations.size >= 3)
   for (const integration of integrations) {
     const headers = { 'content-type': 'application/json', origin: siteUrl }

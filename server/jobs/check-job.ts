@@ -7,6 +7,7 @@ import { checkDefinitionId } from './definition-id.ts'
 import { checkFilter } from './event-filter.ts'
 import { checkText } from './event-input.ts'
 import type { Integrations, Trigger } from './job.ts'
+import { checkSchema } from './payload-schema.ts'
 import { checkTimeout } from './run-deadline.ts'
 
 const triggerKinds: ReadonlySet<unknown> = new Set(['event', 'invoke', 'schedule', 'dynamic', 'http'])
@@ -69,8 +70,7 @@ function checkTrigger(job: string, trigger: GivenJob['trigger']): void {
     throw refuse(
       `The trigger of job ${job} has no names. Make it by eventTrigger, invokeTrigger and the like.`,
     )
-  if (schema !== undefined && typeof schema?.safeParse !== 'function')
-    throw refuse(`The schema of the trigger of job ${job} must have safeParse, as those of zod do.`)
+  checkSchema(`the trigger of job ${job}`, schema)
   if (source !== undefined) checkText(`source of the trigger of job ${job}`, source)
   if (filter !== undefined) checkFilter(filter)
   if (contextFilter !== undefined) checkFilter(contextFilter, 'contextFilter')

@@ -1,7 +1,19 @@
-// Payloads held against the schema of a trigger or a wait.
+// Schemas of triggers and waits, and payloads held against them.
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { Json, PayloadSchema } from './job.ts'
+
+/**
+ * Checks that a schema, where there is one, can judge payloads.
+ *
+ * @throws {@link AuthFlowError} `invalid_input`
+ */
+export function checkSchema(what: string, schema: unknown): void {
+  if (schema === undefined) return
+  const isObject = (typeof schema === 'object' && schema !== null) || typeof schema === 'function'
+  if (!isObject || !('safeParse' in schema) || typeof schema.safeParse !== 'function')
+    throw new AuthFlowError('invalid_input', `The schema of ${what} must have safeParse, as those of zod do.`)
+}
 
 /**
  * The payload as the schema has it.

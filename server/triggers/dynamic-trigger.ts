@@ -7,11 +7,12 @@ import type { EventSpecification, TriggerSource } from '../integrations/webhook-
 import { checkDefinitionId } from '../jobs/definition-id.ts'
 import { checkFilter } from '../jobs/event-filter.ts'
 import type { EventFilter, Json, PayloadSchema, Trigger } from '../jobs/job.ts'
+import { checkSchema } from '../jobs/payload-schema.ts'
 import { asTask } from './as-task.ts'
 import { triggerSource } from './context.ts'
 import type { TriggerHost } from './host.ts'
 import type { RegisterOptions, Registration } from './registration.ts'
-import { checkHost, checkOptions, checkSchema } from './trigger-options.ts'
+import { checkHost, checkOptions } from './trigger-options.ts'
 
 /** Options of {@link DynamicTrigger}. */
 export interface DynamicTriggerOptions<Params, Payload> {

@@ -3,7 +3,8 @@
 import { AuthFlowError } from '../../shared/errors.ts'
 import { checkFilter } from '../jobs/event-filter.ts'
 import type { EventFilter, Json, PayloadSchema, Trigger } from '../jobs/job.ts'
-import { checkOptions, checkSchema } from './trigger-options.ts'
+import { checkSchema } from '../jobs/payload-schema.ts'
+import { checkOptions } from './trigger-options.ts'
 
 const maxNames = 100
 const maxNameLength = 256

@@ -5,7 +5,8 @@ import type { SignatureTools, WebhookRequest } from '../integrations/webhook-sou
 import { checkDefinitionId } from '../jobs/definition-id.ts'
 import { checkFilter } from '../jobs/event-filter.ts'
 import type { EventFilter, Json, PayloadSchema, Trigger } from '../jobs/job.ts'
-import { checkOptions, checkSchema } from './trigger-options.ts'
+import { checkSchema } from '../jobs/payload-schema.ts'
+import { checkOptions } from './trigger-options.ts'
 
 /** What `run` gets. */
 export type HttpPayload = {

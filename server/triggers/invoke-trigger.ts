@@ -2,7 +2,8 @@
 
 import type { Json, PayloadSchema, Trigger } from '../jobs/job.ts'
 import { invokeEvent } from '../jobs/event-sources.ts'
-import { checkOptions, checkSchema } from './trigger-options.ts'
+import { checkSchema } from '../jobs/payload-schema.ts'
+import { checkOptions } from './trigger-options.ts'
 
 /** Options of {@link invokeTrigger}. */
 export interface InvokeTriggerOptions<Payload> {

@@ -22,18 +22,6 @@ export function checkOptions(what: string, options: unknown, known: readonly str
 }
 
 /**
- * Checks that a schema, where there is one, can judge payloads.
- *
- * @throws {@link AuthFlowError} `invalid_input`
- */
-export function checkSchema(what: string, schema: unknown): void {
-  if (schema === undefined) return
-  const isObject = (typeof schema === 'object' && schema !== null) || typeof schema === 'function'
-  if (!isObject || !('safeParse' in schema) || typeof schema.safeParse !== 'function')
-    throw invalid(`The schema of ${what} must have safeParse, as those of zod do.`)
-}
-
-/**
  * Checks that a trigger was given the client that it belongs to.
  *
  * @throws {@link AuthFlowError} `invalid_input`
