@@ -40,7 +40,8 @@ export interface RunTaker {
 
 /** An event that is to be stored. */
 export interface NewEvent {
-  readonly document: NewDocument<EventDocument>
+  /** As it is once it was stored. */
+  readonly document: EventDocument
   readonly content: EventContent
 }
 
@@ -125,12 +126,11 @@ export class EventDispatch {
     const claim = this.#taker.reserve(target)
     if (claim === undefined) return this.#makeRuns(document)
     const run = newRun({ event: document, target, createdAt: this.#core.now() }, claim)
-    if (await this.#storeTaken(run))
-      this.#taker.adopt({ ...run, version: 1 }, { ...document, version: 1 }, content)
+    if (await this.#storeTaken(run)) this.#taker.adopt(run, document, content)
   }
 
   /** False when the run was there before: the sweep was faster. */
-  async #storeTaken(run: NewDocument<RunDocument>): Promise<boolean> {
+  async #storeTaken(run: RunDocument): Promise<boolean> {
     let isNew = false
     try {
       isNew = await this.#core.store.insert(runs, run)
@@ -167,7 +167,7 @@ export class EventDispatch {
       steps.unshift(vacantStep(eventWaits, from, to))
     }
     const hints: Wakeup[] = []
-    const taken: NewDocument<RunDocument>[] = []
+    const taken: RunDocument[] = []
     const entered: NewDocument<WaitDocument>[] = []
     for (const target of document.targets) {
       const origin = { event: document, target, createdAt }
@@ -196,7 +196,7 @@ export class EventDispatch {
     if (!done) return false
     if (hints.length > 0) queue.inStore?.announce(hints)
     if (entered.length > 0) void this.#core.lanes.admit(entered)
-    for (const run of taken) this.#taker.adopt({ ...run, version: 1 }, { ...document, version: 1 }, content)
+    for (const run of taken) this.#taker.adopt(run, document, content)
     return true
   }
 }

@@ -39,6 +39,8 @@ interface Way {
   readonly limit: number
 }
 
+type Draft = { -readonly [K in keyof EventDocument]: EventDocument[K] }
+
 /** A checked event. */
 interface Intake extends NewEvent {
   /** The content as JSON. */
@@ -167,24 +169,28 @@ export class EventIntake {
     const now = this.#core.now()
     const accountAt = way.accountAt ?? (deliverAt === undefined ? undefined : now)
     const text = `{"payload":${payloadText},"context":${contextText}${from ? `,"from":${JSON.stringify(from)}` : ''}}`
-    const document = {
+    const document: Draft = {
       id: key,
+      version: 1,
       eventId: id,
       name,
       source,
       accountId,
-      ...(accountId === null || accountAt === undefined ? {} : { accountAt }),
       timestamp: timestamp?.getTime() ?? now,
       createdAt: now,
       body: sealBody(this.#core, { id: key, targets }, text),
       targets,
       expireAt: (deliverAt ?? now) + this.#core.retention.eventMs,
-      ...(deliverAt === undefined ? {} : { deliverAt, pending: true as const }),
+    }
+    if (accountId !== null && accountAt !== undefined) document.accountAt = accountAt
+    if (way.parent !== undefined) document.parent = way.parent
+    if (deliverAt !== undefined) {
+      document.deliverAt = deliverAt
+      document.pending = true
+    } else if (way.isInvoked !== true) {
       // Nobody waits for an invocation, and nobody yet for what is delayed.
-      ...(way.isInvoked === true || deliverAt !== undefined
-        ? {}
-        : { topic: topicOf(this.#core.environment, { accountId, source, name }), deliveredAt: now }),
-      ...(way.parent === undefined ? {} : { parent: way.parent }),
+      document.topic = topicOf(this.#core.environment, { accountId, source, name })
+      document.deliveredAt = now
     }
     const content = { payload, context, ...(from ? { from } : {}) }
     return { document, content, text }

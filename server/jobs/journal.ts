@@ -77,9 +77,11 @@ export class Journal {
     return this.#entries.get(path)
   }
 
-  /** Entries of the kind, in no order that holds over replays. */
-  ofKind(kind: JournalEntry['kind']): JournalEntry[] {
-    return [...this.#entries.values()].filter((entry) => entry.kind === kind)
+  /** Entries of the kinds, in no order that holds over replays. */
+  ofKinds(...kinds: readonly JournalEntry['kind'][]): JournalEntry[] {
+    const found: JournalEntry[] = []
+    for (const entry of this.#entries.values()) if (kinds.includes(entry.kind)) found.push(entry)
+    return found
   }
 
   /** The place of the next status or value: behind all that were written before. */

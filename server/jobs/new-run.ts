@@ -12,30 +12,38 @@ export interface RunOrigin {
   readonly createdAt: number
 }
 
-/** A run that is due, or that the holder of the claim runs. */
-export function newRun(origin: RunOrigin, claim?: Claim): NewDocument<RunDocument> {
-  return {
-    ...base(origin),
-    ...(claim === undefined
-      ? { state: 'queued', place: places.queued, dueAt: origin.createdAt }
-      : { state: 'running', place: places.ownedBy(claim.owner), ...claim }),
+/** A run that is due, or that the holder of the claim runs, as it is once it was stored. */
+export function newRun(origin: RunOrigin, claim?: Claim): RunDocument {
+  const run = begin(origin, claim === undefined ? 'queued' : 'running')
+  if (claim === undefined) {
+    run.place = places.queued
+    run.dueAt = origin.createdAt
+  } else {
+    run.place = places.ownedBy(claim.owner)
+    run.owner = claim.owner
+    run.fence = claim.fence
   }
+  return run
 }
 
 /** A run that needs slots of the lanes, with the document that gets it the first one. Undefined without lanes. */
 export function newBlockedRun(
   origin: RunOrigin,
   lanes: readonly LaneRef[],
-): { run: NewDocument<RunDocument>; wait: NewDocument<WaitDocument> } | undefined {
+): { run: RunDocument; wait: NewDocument<WaitDocument> } | undefined {
   if (lanes.length === 0) return undefined
-  const common = base(origin)
-  const wait = waitOf({ ...common, version: 1 }, lanes)
-  return wait && { run: { ...common, state: 'blocked', waitsFor: wait }, wait }
+  const run = begin(origin, 'blocked')
+  const wait = waitOf(run, lanes)
+  return wait && { run: { ...run, waitsFor: wait }, wait }
 }
 
-function base({ event, target, createdAt }: RunOrigin): Omit<NewDocument<RunDocument>, 'state'> {
-  return {
+type Draft = { -readonly [K in keyof RunDocument]: RunDocument[K] }
+
+/** Filled in field by field: one is made for every event, and spreading what may be absent cost more than all the rest. */
+function begin({ event, target, createdAt }: RunOrigin, state: RunDocument['state']): Draft {
+  const run: Draft = {
     id: target.runId,
+    version: 1,
     scope: 'run',
     job: target.job,
     jobName: target.jobName,
@@ -43,8 +51,10 @@ function base({ event, target, createdAt }: RunOrigin): Omit<NewDocument<RunDocu
     accountId: event.accountId,
     event: event.id,
     createdAt,
-    ...(event.accountAt === undefined ? {} : { accountAt: event.accountAt }),
-    ...(event.parent === undefined ? {} : { parent: event.parent }),
-    ...(event.continues === undefined ? {} : { continues: event.continues }),
+    state,
   }
+  if (event.accountAt !== undefined) run.accountAt = event.accountAt
+  if (event.parent !== undefined) run.parent = event.parent
+  if (event.continues !== undefined) run.continues = event.continues
+  return run
 }

@@ -116,7 +116,7 @@ class OutcomeWriter {
   #waits(): JournalEntry[] {
     const { journal, run } = this.#ending
     if (journal === undefined) return storedWaits(run)
-    return (['invoke', 'event', 'request'] as const).flatMap((kind) => journal.ofKind(kind))
+    return journal.ofKinds('invoke', 'event', 'request')
   }
 
   async #expireBeside(expireAt: number): Promise<void> {

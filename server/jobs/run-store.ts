@@ -177,7 +177,7 @@ class OwnValues implements ValueStore {
     if (this.#known !== undefined) return this.#known
     this.#known = new Map()
     const { journal } = this.#parts
-    for (const { path, params, seq = 0, output } of journal.ofKind('value')) {
+    for (const { path, params, seq = 0, output } of journal.ofKinds('value')) {
       if (params === undefined || output === undefined) continue
       const { value } = JSON.parse(journal.open(output, `output:${path}`)) as Write
       this.#enter(params, { seq, text: value === undefined ? undefined : JSON.stringify(value) })

@@ -79,6 +79,18 @@ export function checkDocument(document: object): Fields & { readonly id: string 
   return Object.assign(fields, { id: checkId(fields['id']), version: 1 })
 }
 
+/** The same for who needs its id and its text only: nothing is copied. */
+export function checkNewText(document: object): { readonly id: string; readonly body: string } {
+  const given = document as Fields
+  for (const name of Object.keys(given)) {
+    const value = given[name]
+    if (value !== undefined) checkValue(value, checkField(name))
+  }
+  if (given['expireAt'] !== undefined) checkExpireAt(given['expireAt'])
+  const id = checkId(given['id'])
+  return { id, body: given['version'] === 1 ? toBody(given) : toBody({ ...given, version: 1 }) }
+}
+
 /** JSON text of a value. Cycles, bigints and bottomless nesting are `invalid_input`. */
 export function toJson(value: unknown): string {
   try {

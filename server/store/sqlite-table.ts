@@ -2,8 +2,8 @@
 // only ever read by indexes. All of it synchronous; batching and locking are the caller's.
 
 import type { CountQuery, DocumentSet, StoredDocument } from './store.ts'
-import { applyEdit, checkIndexedEdit, editedFields, matches, parseChange } from './change.ts'
-import { checkIndexed, isExpired, toBody } from './document.ts'
+import { applyEdit, checkIndexedEdit, matches, parseChange } from './change.ts'
+import { checkIndexed, checkNewText, isExpired, toBody } from './document.ts'
 import type { Edit, Term } from './change.ts'
 import type { Fields, Scalar } from './document.ts'
 import { encodeCursor } from './page.ts'
@@ -16,6 +16,13 @@ export interface NewRow {
   readonly body: string
   /** Of the indexed fields. */
   readonly values: readonly SqlValue[]
+}
+
+/** How a document is written over its row when certain fields were touched. */
+interface Rewrite {
+  /** Fields whose columns are written. */
+  readonly columns: readonly string[]
+  readonly statement: SqlStatement
 }
 
 /** Rows come as the SELECTs of this file name their columns. */
@@ -53,6 +60,8 @@ export function columnFields(indexes: DocumentSet<StoredDocument>['indexes']): s
 /** Documents in the middle of their life that are kept in memory, per table: how many, and the length of all texts. */
 const keptDocuments = 512
 const keptLength = 8 * 1024 * 1024
+/** Kept statements of rewrites, per table. */
+const keptRewrites = 256
 
 /** Statements and verbs of one table. */
 export class SqliteTable {
@@ -63,6 +72,8 @@ export class SqliteTable {
   readonly #fields: readonly string[]
   readonly #indexed: ReadonlySet<string>
   readonly #statements = new Map<string, SqlStatement>()
+  /** By the touched fields. */
+  readonly #rewrites = new Map<string, Rewrite>()
   readonly #select: SqlStatement
   readonly #insert: SqlStatement
   readonly #delete: SqlStatement
@@ -90,7 +101,13 @@ export class SqliteTable {
     this.#deleteLive = db.prepare(`DELETE FROM ${this.#table} WHERE id = ? AND ${notExpired}`)
   }
 
-  /** Checks and serialises a document. */
+  /** Checks and serialises a document that is new. */
+  createNewRow(document: object): NewRow {
+    const { id, body } = checkNewText(document)
+    return { id, body, values: this.#columnValues(document as Fields) }
+  }
+
+  /** Serialises a document that was checked. */
   createRow(document: Fields & { readonly id: string }): NewRow {
     return { id: document.id, body: toBody(document), values: this.#columnValues(document) }
   }
@@ -136,9 +153,10 @@ export class SqliteTable {
   updateAndGet(id: string, terms: readonly Term[], edit: Edit, nowMs: number): Fields | undefined {
     const fields = this.#change(id, terms, edit, nowMs)
     if (fields === undefined) return undefined
-    const body = this.planRewrite(id, fields, editedFields(edit))()
+    const body = this.planRewrite(id, fields, edit.fields)()
     // The next change parses the text, so that nobody waits for that who waits for the document.
     if (this.#kept.has(id)) this.#keep(id, body, body.length)
+    for (const name of edit.unset) delete fields[name]
     return fields
   }
 
@@ -146,7 +164,7 @@ export class SqliteTable {
   update(id: string, terms: readonly Term[], edit: Edit, nowMs: number): boolean {
     const fields = this.#change(id, terms, edit, nowMs)
     if (fields === undefined) return false
-    this.planRewrite(id, fields, editedFields(edit))()
+    this.planRewrite(id, fields, edit.fields)()
     return true
   }
 
@@ -179,9 +197,8 @@ export class SqliteTable {
    */
   planRewrite(id: string, fields: Fields, touched: readonly string[]): () => string {
     const body = toBody(fields)
-    const changed = this.#fields.filter((field) => field === 'version' || touched.includes(field))
-    const values = changed.map((field) => toSql(checkIndexed(fields[field], field)))
-    const statement = this.#rewrite(changed)
+    const { columns, statement } = this.#rewrite(touched)
+    const values = columns.map((field) => toSql(checkIndexed(fields[field], field)))
     return () => {
       statement.run(body, ...values, id)
       // One that will be deleted is over.
@@ -190,9 +207,15 @@ export class SqliteTable {
     }
   }
 
-  #rewrite(changed: readonly string[]): SqlStatement {
-    const columns = ['body', ...changed.map(columnName)].map((column) => `${column} = ?`).join(', ')
-    return this.#prepare(`UPDATE ${this.#table} SET ${columns} WHERE id = ?`)
+  #rewrite(touched: readonly string[]): Rewrite {
+    const key = touched.join()
+    const known = this.#rewrites.get(key)
+    if (known !== undefined) return known
+    const columns = this.#fields.filter((field) => field === 'version' || touched.includes(field))
+    const set = ['body', ...columns.map(columnName)].map((column) => `${column} = ?`).join(', ')
+    const rewrite = { columns, statement: this.#prepare(`UPDATE ${this.#table} SET ${set} WHERE id = ?`) }
+    if (this.#rewrites.size < keptRewrites) this.#rewrites.set(key, rewrite)
+    return rewrite
   }
 
   #keep(id: string, document: string | Fields, length: number): void {

@@ -2,8 +2,8 @@
 // anything written. So a group that fails leaves its neighbours in the batch alone.
 
 import type { Step } from './store.ts'
-import { applyEdit, editedFields, matches, parseMatch } from './change.ts'
-import { checkBound, checkDocument, checkId, invalid, isExpired } from './document.ts'
+import { applyEdit, matches, parseMatch } from './change.ts'
+import { checkBound, checkId, invalid, isExpired } from './document.ts'
 import type { Edit, Term } from './change.ts'
 import type { Fields } from './document.ts'
 import type { NewRow, SqliteTable } from './sqlite-table.ts'
@@ -56,7 +56,7 @@ export function parseSteps(
     const table = tableOf(step.set)
     switch (step.verb) {
       case 'insert': {
-        const row = table.createRow(checkDocument(step.document))
+        const row = table.createNewRow(step.document)
         return { verb: 'insert', table, id: row.id, row }
       }
       case 'update':
@@ -106,12 +106,9 @@ function areInserts(moves: readonly Move[]): moves is readonly Insert[] {
 
 /** Nothing to be judged beforehand: what was inserted before one that exists is deleted again, as if never there. */
 function insertAll(moves: readonly Insert[]): boolean {
-  for (const [at, { table, row }] of moves.entries()) {
-    if (table.insert(row)) continue
-    for (const done of moves.slice(0, at)) done.table.delete(done.id)
-    return false
-  }
-  return true
+  const at = moves.findIndex(({ table, row }) => !table.insert(row))
+  for (const done of moves.slice(0, Math.max(at, 0))) done.table.delete(done.id)
+  return at < 0
 }
 
 function openDraft(table: SqliteTable, id: string): Draft {
@@ -134,7 +131,7 @@ function tryMove(move: Move, draft: Draft, nowMs: number): boolean {
     return true
   }
   applyEdit(fields, move.edit)
-  for (const name of editedFields(move.edit)) draft.touched.add(name)
+  for (const name of move.edit.fields) draft.touched.add(name)
   return true
 }
 

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { parseMatch, type Edit, type Term } from './change.ts'
-import { checkBound, checkDocument, checkId, checkLimit, invalid, pageMax, typed } from './document.ts'
+import { checkBound, checkId, checkLimit, invalid, pageMax, typed } from './document.ts'
 import { checkLeaseMs, defaultBusyTimeoutMs, defaultStealMarginMs } from './options.ts'
 import type { CommonOptions } from './options.ts'
 import { parseCountQuery, parsePageQuery } from './page.ts'
@@ -133,7 +133,7 @@ class SqliteStore implements Store {
   insert<T extends StoredDocument>(set: DocumentSet<T>, document: NewDocument<T>): Promise<boolean> {
     return this.#write(() => {
       const table = this.#table(set.name)
-      const row = table.createRow(checkDocument(document))
+      const row = table.createNewRow(document)
       return () => table.insert(row)
     })
   }

@@ -47,6 +47,8 @@ const valueInfo = Buffer.from(netstrings('authflow', 'vault', 'v1'))
 /** What all parts of one vault share. */
 interface Core extends VaultOptions {
   readonly cache: BoundedCache<DerivedKey>
+  /** By the type of record. */
+  readonly writers: Map<string, SessionWriter>
 }
 
 /**
@@ -67,8 +69,7 @@ export function createVault<T extends string = SealedRecordType>({
       },
     )
   }
-  const core: Core = { keys, environment, cache: new BoundedCache(cachedKeys) }
-  const writers = new Map<string, SessionWriter>()
+  const core: Core = { keys, environment, cache: new BoundedCache(cachedKeys), writers: new Map() }
   const sealWith = (kid: string, plaintext: string, context: SealContext<T>): string => {
     const salt = createSalt()
     const derived = derive(core, kid, salt, valueInfo)
@@ -96,7 +97,7 @@ export function createVault<T extends string = SealedRecordType>({
       sealedKid(sealed) === keys.currentKid
         ? sealed
         : sealWith(keys.currentKid, open(sealed, context), context),
-    session: (recordType, recordId) => createSession(core, writers, [recordType, recordId]),
+    session: (recordType, recordId) => new Session(core, [recordType, recordId]),
     ...createBlindIndex(environment),
   }
 }
@@ -105,52 +106,71 @@ type Place = readonly [recordType: string, recordId: string]
 
 /** A salt that the sessions of one type of record are sealing under, and how often it was used. */
 interface SessionWriter extends SealingKey {
+  /** Begin of the associated data. */
+  readonly prefix: string
   readonly since: number
   seals: number
 }
 
-function createSession(core: Core, writers: Map<string, SessionWriter>, place: Place): VaultSession {
-  const [recordType] = checkTexts(place)
-  const info = Buffer.from(netstrings('authflow', 'vault', 's1', recordType))
-  const record = netstrings(...place, '', '')
-  const bind = (kid: string, field: string): Buffer =>
-    Buffer.from(netstrings('s1', kid, core.environment) + record + netstrings(...checkTexts([field])))
-  const seal = (plaintext: string, field: string): string => {
-    const writer = currentWriter(core, writers, recordType, info)
+/** The values of one record. A run has one for each of its passes and events, so it is made of nothing but its place. */
+class Session implements VaultSession {
+  readonly #core: Core
+  readonly #recordType: string
+  readonly #record: string
+
+  constructor(core: Core, place: Place) {
+    const [recordType] = checkTexts(place)
+    this.#core = core
+    this.#recordType = recordType
+    this.#record = netstrings(...place, '', '')
+  }
+
+  seal(plaintext: string, field: string): string {
+    const writer = currentWriter(this.#core, this.#recordType)
     writer.seals++
-    return sealEnvelope(encode(plaintext), writer, bind(writer.kid, field))
+    return sealEnvelope(encode(plaintext), writer, this.#bind(writer.prefix, field))
   }
-  const open = (sealed: string, field: string): string => {
+
+  open(sealed: string, field: string): string {
+    const core = this.#core
     const envelope = parse(sealed, 's1')
-    return openWith(core, envelope, { info, associatedData: bind(envelope.kid, field) })
+    const prefix = netstrings('s1', envelope.kid, core.environment)
+    return openWith(core, envelope, {
+      info: sessionInfo(this.#recordType),
+      associatedData: this.#bind(prefix, field),
+    })
   }
-  return {
-    seal,
-    open,
-    reseal: (sealed, field) =>
-      sealedKid(sealed) === core.keys.currentKid ? sealed : seal(open(sealed, field), field),
+
+  reseal(sealed: string, field: string): string {
+    return sealedKid(sealed) === this.#core.keys.currentKid
+      ? sealed
+      : this.seal(this.open(sealed, field), field)
+  }
+
+  #bind(prefix: string, field: string): Buffer {
+    return Buffer.from(prefix + this.#record + netstrings(...checkTexts([field])))
   }
 }
+
+const sessionInfo = (recordType: string): Buffer =>
+  Buffer.from(netstrings('authflow', 'vault', 's1', recordType))
 
 /**
  * The key is shared by the records of a type for an hour: to derive one for each would cost more than the encryption,
  * and add nothing, as record and field are authenticated, nonces are random and the number of seals is bounded.
  */
-function currentWriter(
-  core: Core,
-  writers: Map<string, SessionWriter>,
-  recordType: string,
-  info: Buffer,
-): SessionWriter {
+function currentWriter(core: Core, recordType: string): SessionWriter {
   const now = Date.now()
-  const known = writers.get(recordType)
+  const known = core.writers.get(recordType)
   if (known && known.seals < sealsPerSalt && now - known.since < saltLifeMs) return known
   const kid = core.keys.currentKid
   const salt = createSalt()
+  const info = sessionInfo(recordType)
   const derived = derive(core, kid, salt, info)
   if (!derived) throw new AuthFlowError('internal')
-  const writer: SessionWriter = { format: 's1', kid, salt, derived, since: now, seals: 0 }
-  writers.set(recordType, writer)
+  const prefix = netstrings('s1', kid, core.environment)
+  const writer: SessionWriter = { format: 's1', kid, salt, derived, prefix, since: now, seals: 0 }
+  core.writers.set(recordType, writer)
   core.cache.set(cacheKey(kid, salt, info), derived)
   return writer
 }
