@@ -60,7 +60,7 @@ export class EventDispatch {
   }
 
   /** Stores the event and starts its runs. False when the event was there before, or somebody waits for it. */
-  async tryStore(event: NewEvent): Promise<boolean> {
+  tryStore(event: NewEvent): Promise<boolean> {
     const { store, queue } = this.#core
     const transacts = store.capabilities.cheapTransactions && queue.inStore !== undefined
     return transacts && event.document.targets.length <= transactedTargets

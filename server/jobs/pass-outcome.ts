@@ -68,12 +68,15 @@ class OutcomeWriter {
     this.#ending = ending
   }
 
-  async store(outcome: Outcome): Promise<void> {
+  store(outcome: Outcome): Promise<void> {
     const written = outcome.type === 'lost' ? undefined : this.#ending.journal?.written()
-    if (written !== undefined) await written
+    return written === undefined ? this.#store(outcome) : written.then(() => this.#store(outcome))
+  }
+
+  #store(outcome: Outcome): Promise<void> {
     switch (outcome.type) {
       case 'lost':
-        throw new ClaimLost()
+        return Promise.reject(new ClaimLost())
       case 'cancelled':
         return this.#finish({ state: 'cancelled' })
       case 'finished': {
