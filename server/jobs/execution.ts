@@ -3,6 +3,7 @@
 // thrown, so no `catch` of the user's can get in the way, and no `finally` runs.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { createFrame, isBelow, type Frame } from './frames.ts'
 import type { IO } from './job.ts'
 import type { RunFacts } from './run-facts.ts'
 
@@ -25,36 +26,6 @@ export interface Lacking {
   readonly since: number
   /** Id of the integration whose connection wakes it; absent where only time helps. */
   readonly integration?: string
-}
-
-/** The run itself or one task under way, as the io calls inside it see it. */
-export interface Frame {
-  readonly parent: Frame | undefined
-  /** Empty for the run. */
-  readonly path: string
-  readonly depth: number
-  /** Keys used so far. */
-  readonly keys: Set<string>
-  /** Log lines so far, by what they say. */
-  readonly lines: Map<string, number>
-  /** The call through an integration that led here. */
-  readonly call: BoundCall | undefined
-  /** Of the task; absent for the run. */
-  attempt?: number
-  /** Open branches in it and below. */
-  asleep: number
-  active: boolean
-}
-
-/** A call through an integration, which is made again when the credentials were refused. */
-export interface BoundCall {
-  readonly connectionKey: string
-  /** Keys that the call has used so far. */
-  readonly keys: string[]
-  /** SHA-256 of the secret in use; absent when it was made without credentials, which replays may do. */
-  readonly tokenHash: string | undefined
-  /** Makes the call again with other credentials; absent when that has happened. */
-  readonly renew: (() => void) | undefined
 }
 
 /** What runs where. One for the process: enabling a second would slow every promise a second time. */
@@ -85,8 +56,10 @@ export function unusedKey(key: string): string {
 
 /** Has the run whose code is calling cut the secrets out of what it logs and stores of errors. Nothing outside of runs. */
 export function holdSecrets(secrets: readonly string[]): void {
-  const held = scopes.getStore()?.execution.heldSecrets
-  for (const secret of secrets) held?.add(secret)
+  const execution = scopes.getStore()?.execution
+  if (execution === undefined) return
+  execution.heldSecrets ??= new Set()
+  for (const secret of secrets) execution.heldSecrets.add(secret)
 }
 
 /** The run whose code is calling, for log lines; undefined outside of runs. */
@@ -129,7 +102,7 @@ export interface Suspended {
 /** What an execution tells and asks. */
 export interface ExecutionOptions {
   /** For log lines (default: they say nothing of the run). */
-  readonly facts?: RunFacts
+  readonly facts?: () => RunFacts
   readonly now: () => number
   /** Told when the pass starts and stops waiting for nothing but the grace: it takes no slot meanwhile. */
   readonly onIdle: (idle: boolean) => void
@@ -139,16 +112,16 @@ export interface ExecutionOptions {
 export class Execution {
   /** Set when the run's code is about to be called. */
   io: IO | undefined
-  /** Secrets that the run's code got beside its integrations. */
-  readonly heldSecrets = new Set<string>()
+  /** Secrets that the run's code got beside its integrations; absent as long as there are none. */
+  heldSecrets: Set<string> | undefined
   /** The run's own frame. */
   readonly root: Frame = createFrame(undefined, '')
   /** Resolves once, when the pass has ended. */
   readonly outcome: Promise<Outcome>
   readonly #options: ExecutionOptions
   readonly #branches = new Set<Branch>()
-  readonly #aborts = new Set<AbortController>()
-  readonly #timers = new Set<NodeJS.Timeout>()
+  #aborts: Set<AbortController> | undefined
+  #timers: Set<NodeJS.Timeout> | undefined
   #settle!: (outcome: Outcome) => void
   #busy = 0
   #ended = false
@@ -164,7 +137,7 @@ export class Execution {
 
   /** For log lines. */
   get facts(): RunFacts | undefined {
-    return this.#options.facts
+    return this.#options.facts?.()
   }
 
   /** True once the pass is over: what still runs in it has no effect any more. */
@@ -259,13 +232,14 @@ export class Execution {
   abortable(): AbortController {
     const controller = new AbortController()
     if (this.#ended || this.#cancelling) controller.abort()
-    else this.#aborts.add(controller)
+    else (this.#aborts ??= new Set()).add(controller)
     return controller
   }
 
   /** Calls back after `ms`, unless stopped or the pass has ended by then. */
   startTimer(work: () => void, ms: number): NodeJS.Timeout {
     const timer = setTimeout(work, ms)
+    this.#timers ??= new Set()
     this.#timers.add(timer)
     return timer
   }
@@ -274,7 +248,7 @@ export class Execution {
   stopTimer(timer: NodeJS.Timeout | undefined): void {
     if (timer === undefined) return
     clearTimeout(timer)
-    this.#timers.delete(timer)
+    this.#timers?.delete(timer)
   }
 
   /** Ends the pass; later calls do nothing. However a cancelled run's code ends, the run is cancelled. */
@@ -282,7 +256,7 @@ export class Execution {
     if (this.#ended) return
     this.#ended = true
     clearTimeout(this.#timer)
-    for (const timer of this.#timers) clearTimeout(timer)
+    for (const timer of this.#timers ?? []) clearTimeout(timer)
     if (this.#idle) this.#setIdle(false)
     this.#branches.clear()
     this.#settle(this.#cancelling && outcome.type !== 'lost' ? { type: 'cancelled' } : outcome)
@@ -313,8 +287,8 @@ export class Execution {
   }
 
   #abort(): void {
-    for (const controller of this.#aborts) controller.abort()
-    this.#aborts.clear()
+    for (const controller of this.#aborts ?? []) controller.abort()
+    this.#aborts = undefined
   }
 
   #busier(by: number): void {
@@ -343,10 +317,10 @@ export class Execution {
     const untilDue = Math.max(0, this.#earliest() - this.#options.now())
     if (this.#busy === 0 && !this.#idle) this.#setIdle(true)
     const delay = Math.min(untilDue, this.#busy === 0 ? graceMs : longestTimerMs)
-    this.#timer = setTimeout(this.#look, Math.ceil(delay))
+    this.#timer = setTimeout(() => this.#look(), Math.ceil(delay))
   }
 
-  readonly #look = (): void => {
+  #look(): void {
     const now = this.#options.now()
     const due = this.#draining ? [] : [...this.#branches].filter((branch) => branch.until <= now)
     for (const branch of due) {
@@ -368,28 +342,4 @@ export class Execution {
     for (const branch of this.#branches) earliest = Math.min(earliest, branch.until)
     return earliest
   }
-}
-
-/** A frame for a task inside another, or for a call through an integration at the same place as its caller. */
-export function createFrame(parent: Frame | undefined, path: string, call?: BoundCall): Frame {
-  return {
-    parent,
-    path,
-    depth: parent === undefined ? 0 : parent.depth + 1,
-    keys: new Set(),
-    lines: new Map(),
-    call,
-    asleep: 0,
-    active: false,
-  }
-}
-
-/** The frame as seen from inside a call: the same place and keys, but known to be within the call. */
-export function withCall(frame: Frame, call: BoundCall): Frame {
-  return { ...frame, parent: frame, call, asleep: 0, active: false }
-}
-
-function isBelow(frame: Frame | undefined, ancestor: Frame): boolean {
-  for (let each = frame; each; each = each.parent) if (each === ancestor) return true
-  return false
 }

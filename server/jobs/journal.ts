@@ -68,7 +68,8 @@ export class Journal {
     this.#runId = run.id
     this.#overflowed = run.overflowed ?? false
     this.#suspect = run.suspect ?? false
-    for (const entry of entriesOf(run, beside)) this.#enter(entry)
+    if (run.journal !== undefined || beside.length > 0)
+      for (const entry of entriesOf(run, beside)) this.#enter(entry)
     for (const { entry } of beside) this.#besideSize += sizeOf(entry)
   }
 

@@ -4,7 +4,7 @@
 
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import { persist } from './core.ts'
-import type { Frame } from './execution.ts'
+import type { Frame } from './frames.ts'
 import { storeStep, whereItEnds } from './journal-step.ts'
 import type { JournalEntry } from './records.ts'
 import type { RunIOOptions } from './run-io.ts'

@@ -3,7 +3,7 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import { canonicalJson } from './canonical-json.ts'
-import { createFrame } from './execution.ts'
+import { createFrame } from './frames.ts'
 import type { Json, ParallelOptions } from './job.ts'
 import { enterStep, whereItEnds } from './journal-step.ts'
 import { branchesOf, digest } from './records.ts'

@@ -5,7 +5,8 @@
 import type { Integration } from '../integrations/integration.ts'
 import type { LimitedRequest, RequestGate } from '../net/rate-limits.ts'
 import type { EngineCore } from './core.ts'
-import type { Execution, Frame } from './execution.ts'
+import type { Execution } from './execution.ts'
+import type { Frame } from './frames.ts'
 import type { Ticket } from './gates.ts'
 import { askGates, noteAnswer, tooSoon, waitInPlace, type LimitedCaller } from './request-gates.ts'
 

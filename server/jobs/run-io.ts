@@ -7,6 +7,7 @@ import { continueAsNew } from './continue-run.ts'
 import type { EngineCore } from './core.ts'
 import type { EventDetails, EventInput, EventRecord, EventScope, SendEventOptions } from './engine.ts'
 import type { Execution } from './execution.ts'
+import { linesOf } from './frames.ts'
 import type {
   GetAuthOptions,
   IO,
@@ -84,8 +85,8 @@ function watched<T>(done: Promise<T>): Promise<T> {
 
 /** `io` of one pass of a run. Integrations are added by {@link ioClassOf}. */
 export class RunIO implements IO {
-  readonly logger: RunLogger
   readonly #options: RunIOOptions
+  #logger: RunLogger | undefined
   /** Set right after construction: connections need `io` for the integrations they clone. */
   connections: RunConnections | undefined
   #flushTimer: NodeJS.Timeout | undefined
@@ -93,11 +94,19 @@ export class RunIO implements IO {
 
   constructor(options: RunIOOptions) {
     this.#options = options
+  }
+
+  get logger(): RunLogger {
+    return (this.#logger ??= this.#createLogger())
+  }
+
+  /** Its methods work without it, as in `const { info } = io.logger`. */
+  #createLogger(): RunLogger {
     const line =
       (level: keyof RunLogger) =>
       (message: string, facts?: LogFacts): Promise<void> =>
         watched(this.#log(level, message, facts))
-    this.logger = {
+    return {
       debug: line('debug'),
       info: line('info'),
       log: line('log'),
@@ -307,8 +316,9 @@ export class RunIO implements IO {
       throw wrongCall(call, `a line and its facts must be JSON of ${maxLineLength} characters. Log less.`)
     }
     const said = digest(identity).slice(0, 12)
-    const count = (frame.lines.get(said) ?? 0) + 1
-    frame.lines.set(said, count)
+    const lines = linesOf(frame)
+    const count = (lines.get(said) ?? 0) + 1
+    lines.set(said, count)
     const path = `${frame.path}#${said}:${count}`
     if (journal.get(path) !== undefined) return
     journal.assertRoom()
@@ -344,7 +354,7 @@ export class RunIO implements IO {
 export function ioClassOf(keys: readonly string[]): typeof RunIO {
   class JobIO extends RunIO {}
   for (const key of keys) {
-    if (key in RunIO.prototype || key === 'logger' || key === 'connections' || key === 'then') {
+    if (key in RunIO.prototype || key === 'connections' || key === 'then') {
       throw new AuthFlowError(
         'invalid_input',
         `io.${key} is taken: give the integration another name in the job.`,

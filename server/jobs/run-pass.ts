@@ -68,7 +68,7 @@ export class RunPass {
     this.#execution = new Execution({
       now: core.now,
       onIdle: listener.onIdle,
-      facts: factsOf(claimed.run),
+      facts: () => factsOf(claimed.run),
     })
   }
 
@@ -215,7 +215,7 @@ export class RunPass {
 
   /** Secrets that the run has been given so far. */
   #secrets(): readonly string[] {
-    return [...(this.#connections?.secrets ?? []), ...this.#execution.heldSecrets]
+    return [...(this.#connections?.secrets ?? []), ...(this.#execution.heldSecrets ?? [])]
   }
 
   async #loadEvent(): Promise<ClaimedRun['event']> {

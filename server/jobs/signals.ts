@@ -19,14 +19,6 @@ export interface SignalsOptions {
   readonly now: () => number
 }
 
-/** A pass that is awake. */
-interface Awake {
-  /** The last signal that it knows of. */
-  seen: number
-  /** Branches that wait. */
-  readonly waiting: Set<() => void>
-}
-
 /** What a pass holds on to while it is awake. */
 export interface SignalSeat {
   /**
@@ -43,10 +35,47 @@ export interface SignalSeat {
 /** `woken`: the run will see it; `over`: it has ended, or is gone; `refused`: one of the steps did not apply. */
 export type Signalled = 'woken' | 'over' | 'refused'
 
+/** A pass that is awake. */
+class Seat implements SignalSeat {
+  seen: number
+  readonly #all: Map<string, Seat>
+  readonly #runId: string
+  /** Branches that wait; most passes have none. */
+  #waiting: Set<() => void> | undefined
+
+  constructor(all: Map<string, Seat>, { id, signalSeq = 0 }: Pick<RunDocument, 'id' | 'signalSeq'>) {
+    this.#all = all
+    this.#runId = id
+    this.seen = signalSeq
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiting !== undefined && this.#waiting.size > 0
+  }
+
+  listen(resume: () => void): () => void {
+    const waiting = (this.#waiting ??= new Set())
+    waiting.add(resume)
+    return () => void waiting.delete(resume)
+  }
+
+  leave(): void {
+    if (this.#all.get(this.#runId) === this) this.#all.delete(this.#runId)
+  }
+
+  /** A signal has come: who waits goes on. */
+  resume(seq: number): void {
+    this.seen = seq
+    const waiting = [...(this.#waiting ?? [])]
+    this.#waiting?.clear()
+    for (const resume of waiting) resume()
+  }
+}
+
 /** Signals of one engine. */
 export class Signals {
   readonly #options: SignalsOptions
-  readonly #awake = new Map<string, Awake>()
+  readonly #awake = new Map<string, Seat>()
 
   constructor(options: SignalsOptions) {
     this.#options = options
@@ -54,20 +83,9 @@ export class Signals {
 
   /** To be called when a pass of the run begins. */
   enter(run: Pick<RunDocument, 'id' | 'signalSeq'>): SignalSeat {
-    const awake: Awake = { seen: run.signalSeq ?? 0, waiting: new Set() }
-    this.#awake.set(run.id, awake)
-    return {
-      get seen() {
-        return awake.seen
-      },
-      listen: (resume) => {
-        awake.waiting.add(resume)
-        return () => void awake.waiting.delete(resume)
-      },
-      leave: () => {
-        if (this.#awake.get(run.id) === awake) this.#awake.delete(run.id)
-      },
-    }
+    const seat = new Seat(this.#awake, run)
+    this.#awake.set(run.id, seat)
+    return seat
   }
 
   /** Signals the run, in one transaction with the steps given. */
@@ -130,7 +148,7 @@ export class Signals {
 
   /** Looks for signals that other processes gave to runs that are awake here. To be called with every heartbeat. */
   async look(): Promise<void> {
-    const ids = [...this.#awake].filter(([, { waiting }]) => waiting.size > 0).map(([id]) => id)
+    const ids = [...this.#awake].filter(([, seat]) => seat.isWaiting).map(([id]) => id)
     for (let at = 0; at < ids.length; at += maxIds) {
       const found = await this.#options.store.getMany(runs, ids.slice(at, at + maxIds))
       for (const run of found) this.#resume(run, run.signalSeq ?? 0)
@@ -141,9 +159,6 @@ export class Signals {
     const awake = this.#awake.get(run.id)
     // A run that was cancelled must not fall asleep again, whatever else it was told.
     if (awake === undefined || seq <= awake.seen || run.cancelRequested === true) return
-    awake.seen = seq
-    const waiting = [...awake.waiting]
-    awake.waiting.clear()
-    for (const resume of waiting) resume()
+    awake.resume(seq)
   }
 }

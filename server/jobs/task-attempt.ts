@@ -2,7 +2,8 @@
 
 import { AuthFlowError } from '../../shared/errors.ts'
 import type { EngineCore } from './core.ts'
-import type { Execution, Frame } from './execution.ts'
+import type { Execution } from './execution.ts'
+import type { Frame } from './frames.ts'
 import type { OnError, Task, TaskOptions } from './job.ts'
 import { digest, type JournalEntry } from './records.ts'
 import { retryDelay } from './retry.ts'

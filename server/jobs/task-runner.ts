@@ -4,7 +4,8 @@
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { TaskOutcome } from '../../shared/metrics.ts'
 import type { EngineCore } from './core.ts'
-import { createFrame, type Execution, type Frame } from './execution.ts'
+import type { Execution } from './execution.ts'
+import { createFrame, type Frame } from './frames.ts'
 import type { Json, OnError, Task, TaskOptions } from './job.ts'
 import { ClaimLost, type Journal } from './journal.ts'
 import { childPath, digest, type JournalEntry } from './records.ts'
@@ -133,7 +134,7 @@ export class TaskRunner {
       if (execution.ended) return execution.never()
       if (execution.draining || execution.cancelling) await execution.sleep(job.caller, core.now())
       const attempt: number = last === undefined ? 1 : last.attempt + (last.state === 'retrying' ? 1 : 0)
-      const base: Base = { ...this.#identify(job), attempt, startedAt, ...carried(last) }
+      const base = identify(job, { attempt, startedAt }, last)
       const recorded = await this.#once(job, base)
       if (recorded.entry.state === 'succeeded')
         return recorded.own ? recorded.value : storedOutput(journal, recorded.entry)
@@ -200,17 +201,6 @@ export class TaskRunner {
       if (base.entered !== undefined && frame.asleep > 0) found[base.path] = base.entered
     }
     return Object.keys(found).length === 0 ? undefined : found
-  }
-
-  #identify(job: TaskCall): Pick<JournalEntry, 'path' | 'kind' | 'name' | 'params' | 'connection'> {
-    const { name, connectionKey } = job.options
-    return {
-      path: job.path,
-      kind: 'task',
-      ...(name === undefined || name === job.key ? {} : { name: String(name).slice(0, 200) }),
-      ...(job.params === undefined ? {} : { params: job.params }),
-      ...(connectionKey === undefined ? {} : { connection: connectionKey }),
-    }
   }
 
   async #record(job: TaskCall, under: Under, made: Attempt): Promise<Recorded> {
@@ -309,10 +299,14 @@ const isRefused = (job: TaskCall, error: unknown): boolean =>
 const outcomeOf = ({ state }: JournalEntry): TaskOutcome =>
   state === 'succeeded' || state === 'retrying' ? state : 'failed'
 
-/** What goes from one attempt to the next. */
-function carried(entry: JournalEntry | undefined): Pick<JournalEntry, 'epoch' | 'entered'> {
-  return {
-    ...(entry?.epoch === undefined ? {} : { epoch: entry.epoch }),
-    ...(entry?.entered === undefined ? {} : { entered: entry.entered }),
-  }
+/** The entry of an attempt, field by field, as each task has one. Some goes from one attempt to the next. */
+function identify(job: TaskCall, times: Pick<Base, 'attempt' | 'startedAt'>, last?: JournalEntry): Base {
+  const { name, connectionKey } = job.options
+  const base: { -readonly [K in keyof Base]: Base[K] } = { path: job.path, kind: 'task', ...times }
+  if (name !== undefined && name !== job.key) base.name = String(name).slice(0, 200)
+  if (job.params !== undefined) base.params = job.params
+  if (connectionKey !== undefined) base.connection = connectionKey
+  if (last?.epoch !== undefined) base.epoch = last.epoch
+  if (last?.entered !== undefined) base.entered = last.entered
+  return base
 }

@@ -1,7 +1,7 @@
 // `io.waitForRequest`: the run's side of waiting for a request from outside.
 
 import { AuthFlowError } from '../../shared/errors.ts'
-import { createFrame } from './execution.ts'
+import { createFrame } from './frames.ts'
 import type { Json } from './job.ts'
 import type { WaitForRequestOptions } from './outside-io.ts'
 import { waitOutside } from './outside-wait.ts'

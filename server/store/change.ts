@@ -104,7 +104,9 @@ function parsePart<T>(
 ): (readonly [string, T])[] {
   const entries: (readonly [string, T])[] = []
   if (part === undefined) return entries
-  for (const [name, value] of Object.entries(part) as [string, unknown][]) {
+  const given = part as Fields
+  for (const name of Object.keys(given)) {
+    const value = given[name]
     if (value !== undefined) entries.push([checkField(name), check(value, name)])
   }
   return entries

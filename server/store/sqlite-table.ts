@@ -75,6 +75,7 @@ export class SqliteTable {
   /** By the touched fields. */
   readonly #rewrites = new Map<string, Rewrite>()
   readonly #select: SqlStatement
+  readonly #selectAny: SqlStatement
   readonly #insert: SqlStatement
   readonly #delete: SqlStatement
   readonly #deleteLive: SqlStatement
@@ -93,6 +94,9 @@ export class SqliteTable {
     this.#indexed = new Set(this.#fields)
     const columns = ['id', 'body', ...this.#fields.map(columnName)]
     this.#select = db.prepare(`SELECT body FROM ${this.#table} WHERE id = ?`)
+    this.#selectAny = db.prepare(
+      `SELECT 1 FROM ${this.#table} WHERE id >= ? AND id < ? AND ${notExpired} LIMIT 1`,
+    )
     this.#insert = db.prepare(
       `INSERT INTO ${this.#table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
        ON CONFLICT (id) DO NOTHING`,
@@ -250,8 +254,7 @@ export class SqliteTable {
 
   /** True when no document has `from <= id < to`. */
   isVacant(from: string, to: string, nowMs: number): boolean {
-    const sql = `SELECT 1 FROM ${this.#table} WHERE id >= ? AND id < ? AND ${notExpired} LIMIT 1`
-    return this.#prepare(sql).get(from, to, nowMs) === undefined
+    return this.#selectAny.get(from, to, nowMs) === undefined
   }
 
   /** Documents whose field has `from <= it < to`, counted up to the limit. */
