@@ -201,10 +201,11 @@ class OutcomeWriter {
       (field) => run[field] !== undefined && !(field in set),
     )
     const journal = this.#ending.journal?.closingChange()
+    const { push } = journal ?? {}
     return {
-      set: { ...journal?.set, ...set },
-      ...(journal?.push === undefined ? {} : { push: journal.push }),
+      set: journal?.set === undefined ? set : { ...journal.set, ...set },
       unset: ['owner', ...gone],
+      ...(push === undefined ? {} : { push }),
     }
   }
 

@@ -226,8 +226,8 @@ export class SqliteTable {
     this.#drop(id)
     this.#kept.set(id, { document, length })
     this.#keptLength += length
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= keptDocuments && this.#keptLength <= keptLength) return
+    while (this.#kept.size > keptDocuments || this.#keptLength > keptLength) {
+      const { value: oldest = id } = this.#kept.keys().next()
       this.#drop(oldest)
     }
   }
