@@ -25,6 +25,9 @@ const tasksOfRun = 3
 const sweepMs = 1000
 const awayMs = isLong ? [10_000, 60_000] : [3000]
 const runCount = isLong ? 300 : 60
+/** Runs that are sent together while answers get lost, and the most that are looked at. */
+const lostRound = 5
+const mostRuns = 1000
 
 interface Scene {
   readonly backend: JobBackend
@@ -126,7 +129,7 @@ async function judge({ observer, effects }: Scene, ids: readonly string[]): Prom
     console.error('not done:', open)
     throw error
   }
-  const { items } = await observer.list(runs, { index: 'all', equals: 'run', limit: 1000 })
+  const { items } = await observer.list(runs, { index: 'all', equals: 'run', limit: mostRuns })
   assert.deepEqual(items.map(({ id }) => id).toSorted(), ids.toSorted(), 'no run but those')
   const unique = new Set(effects)
   assert.equal(unique.size, ids.length * tasksOfRun)
@@ -207,9 +210,13 @@ async function answer503({ proxy, proxiedUrl }: Scene): Promise<void> {
 
 async function loseAnswers(scene: Scene): Promise<void> {
   const { backend, proxy } = scene
-  proxy.loseAnswers(['insert', 'update', 'findAndModify', 'delete', 'commitTransaction'], 0.05)
-  const ids = await sendMany(scene, 'lost', runCount)
-  await until('many answers were lost', () => proxy.lost >= (isLong ? 50 : 5), 120_000)
+  proxy.loseAnswers(['insert', 'update', 'findAndModify', 'delete', 'commitTransaction'], 0.1)
+  const ids = await sendMany(scene, 'lost', lostRound)
+  // A few at a time: what is sent together shares its commands, and so its answers.
+  for (let round = 1; proxy.lost < (isLong ? 50 : 5); round += 1) {
+    assert.ok(ids.length < mostRuns, `${proxy.lost} answers lost after ${ids.length} runs`)
+    ids.push(...(await sendMany(scene, `lost-${round}`, lostRound)))
+  }
   proxy.loseAnswers([], 0)
   const repeated = await judge(scene, ids)
   const found = await scene.observer.getMany(runs, ids)
