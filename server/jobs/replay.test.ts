@@ -250,6 +250,7 @@ describe('io.runTask', () => {
       )
     }, 'failed')
     assert.equal(summary.error?.code, 'task_timeout')
+    assert.match(summary.error.message, /«slow» of job \S+ did not end within 30 ms/)
     assert.equal(isAborted, true)
   })
 

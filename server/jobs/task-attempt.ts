@@ -89,7 +89,7 @@ export async function attemptTask(job: TaskCall, under: Under): Promise<Attempt>
         timer = execution.startTimer(() => {
           // Waits of its own inside, and those for a rate limit, are not the task's time.
           if (frame.asleep > 0) return watch()
-          reject(new AuthFlowError('task_timeout', `«${job.key}» did not end within ${timeoutInMs} ms.`))
+          reject(timedOut(job, under.job, timeoutInMs))
           task.abort()
         }, timeoutInMs)
       }
@@ -108,6 +108,12 @@ export async function attemptTask(job: TaskCall, under: Under): Promise<Attempt>
     execution.stopTimer(timer)
   }
 }
+
+const timedOut = ({ key }: TaskCall, job: string, timeoutInMs: number): AuthFlowError =>
+  new AuthFlowError(
+    'task_timeout',
+    `«${key}» of job ${job} did not end within ${timeoutInMs} ms. Give it more with \`timeoutInMs\`, or split it into several tasks.`,
+  )
 
 const isThenable = (value: unknown): boolean =>
   ((typeof value === 'object' && value !== null) || typeof value === 'function') && 'then' in value
