@@ -18,6 +18,7 @@ import type {
   SendEventOptions,
   TaskPage,
 } from './jobs/engine.ts'
+import { assertOutside, assertRepeatable } from './jobs/assert-outside.ts'
 import { holdSecrets } from './jobs/execution.ts'
 import type { Json } from './jobs/job.ts'
 import type { InvokeItem } from './jobs/outside-io.ts'
@@ -118,17 +119,20 @@ export class HostApi<const I extends IntegrationList> implements ServerApi<I> {
   }
 
   /**
-   * Takes an event in and starts the runs of the jobs that it matches. The same `id` again starts nothing.
+   * Takes an event in and starts the runs of the jobs that it matches. The same `id` again starts nothing. In the code of a
+   * run, outside of its tasks, an event needs an `id`, because replays send it again; `io.sendEvent` gives it one.
    *
    * @throws {@link AuthFlowError} `invalid_payload` (nothing was stored), `event_conflict`, `event_too_large`,
    *   `invalid_input`
    */
   async sendEvent(event: EventInput, options?: SendEventOptions): Promise<EventRecord> {
+    assertRepeatable('sendEvent', 'id', [event])
     return (await this.#services()).engine.sendEvent(event, options)
   }
 
-  /** Takes up to 1,000 events in, all or none where one is refused. See `ServerApi.sendEvents`. */
+  /** Takes up to 1,000 events in, all or none where one is refused. See {@link sendEvent} and `ServerApi.sendEvents`. */
   async sendEvents(events: readonly EventInput[], options?: SendEventOptions): Promise<EventRecord[]> {
+    assertRepeatable('sendEvents', 'id', events)
     return (await this.#services()).engine.sendEvents(events, options)
   }
 
@@ -172,8 +176,9 @@ export class HostApi<const I extends IntegrationList> implements ServerApi<I> {
     return this.runs.cancelForJob({ ...membersOf('cancelRunsForJob', options), job })
   }
 
-  /** See `ServerApi.replayRun`. */
-  replayRun(id: string): Promise<RunSummary> {
+  /** Not in the code of a run, outside of its tasks. See `ServerApi.replayRun`. */
+  async replayRun(id: string): Promise<RunSummary> {
+    assertOutside('client.replayRun', 'Call it in a task.')
     return this.runs.replay({ id })
   }
 
@@ -182,13 +187,18 @@ export class HostApi<const I extends IntegrationList> implements ServerApi<I> {
     return this.runs.resume({ id })
   }
 
-  /** Starts a job that has an `invokeTrigger`. See `ServerApi.invoke`. */
+  /**
+   * Starts a job that has an `invokeTrigger`. In the code of a run, outside of its tasks, it needs an `idempotencyKey`.
+   * See `ServerApi.invoke`.
+   */
   async invoke(job: string, payload: Json, options?: InvokeOptions): Promise<{ readonly id: string }> {
+    assertRepeatable('invoke', 'idempotencyKey', [options])
     return (await this.#services()).engine.invoke(job, payload, options)
   }
 
-  /** Starts up to 1,000 runs of one job. See `ServerApi.batchInvoke`. */
+  /** Starts up to 1,000 runs of one job. See {@link invoke} and `ServerApi.batchInvoke`. */
   async batchInvoke(job: string, items: readonly InvokeItem[]): Promise<readonly { readonly id: string }[]> {
+    assertRepeatable('batchInvoke', 'idempotencyKey', items)
     return (await this.#services()).engine.batchInvoke(job, items)
   }
 

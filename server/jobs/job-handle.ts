@@ -1,8 +1,7 @@
 // A job as its definition gives it back: its id with the types of payload and output, and starting it.
 
-import { AuthFlowError } from '../../shared/errors.ts'
+import { assertOutside } from './assert-outside.ts'
 import type { InvokeOptions, JobEngine } from './engine.ts'
-import { currentPlace } from './execution.ts'
 import type { Json } from './job.ts'
 import type { InvokeItem, JobRef } from './outside-io.ts'
 
@@ -37,21 +36,12 @@ export function createJob<Payload, Output>(
     id,
     version,
     invoke: async (payload, options) => {
-      assertOutside('invoke', id)
+      assertOutside(`job.invoke of ${id}`, "Use io.invoke('key', job, …).")
       return (await engine()).invoke(id, payload, options)
     },
     batchInvoke: async (items) => {
-      assertOutside('batchInvoke', id)
+      assertOutside(`job.batchInvoke of ${id}`, "Use io.batchInvoke('key', job, …).")
       return (await engine()).batchInvoke(id, items)
     },
   }
-}
-
-/** A call without a key would be made again by every replay. In a task it is not. */
-function assertOutside(name: 'invoke' | 'batchInvoke', job: string): void {
-  if (currentPlace() !== 'run') return
-  throw new AuthFlowError(
-    'invalid_input',
-    `job.${name} of ${job} was called in the code of a run, which is replayed. Use io.${name}('key', job, …).`,
-  )
 }
