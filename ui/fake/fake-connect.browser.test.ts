@@ -1,5 +1,9 @@
 import { equal } from '../fixtures/equal.ts'
 import { choice, cleanUp, fixture, inState, kinds, need, settled, simple, until } from '../fixtures/page.ts'
+import type { FormField } from '../../shared/fields.ts'
+import type { ConnectPurpose } from '../../shared/flow.ts'
+import { ConnectError } from '../flow/connect-error.ts'
+import { createOptionsSearch, type OptionsSearch } from '../flow/search-options.ts'
 import { fakeConnect, type FakeConnect, type FakeOutcome } from './fake-connect.ts'
 
 describe('fakeConnect', () => {
@@ -93,6 +97,75 @@ describe('fakeConnect', () => {
     fake.outcome = 'connects'
     form.requestSubmit()
     await inState(flow, 'done')
+  })
+
+  describe('with a long list to choose from after consent', () => {
+    const names = Array.from({ length: 250 }, (_, at) => `channel-${at}`)
+    const field: FormField = {
+      name: 'channel',
+      required: true,
+      schema: { type: 'string', title: 'Channel', maxLength: 99, enum: names.map((name) => `id-${name}`) },
+      optionLabels: names,
+      secret: false,
+      normalise: [],
+    }
+    const option = (at: number): object => ({ value: `id-channel-${at}`, label: `channel-${at}` })
+    beforeEach(() => {
+      fake.restore()
+      fake = fakeConnect({ integrations: [simple], configure: [field], delayMs: 1 })
+    })
+
+    async function configuring(): Promise<string> {
+      const flow = await fixture(page('simple'))
+      await until(() => flow.flow.getSnapshot().name, 'the description')
+      need(flow, 'auth-trigger button').click()
+      await inState(flow, 'configure')
+      return flow.flow.getSnapshot().flowId ?? 'none'
+    }
+
+    it('pages it and searches it', async () => {
+      const search = createOptionsSearch({ integration: 'simple' })
+      const ask = (query: Partial<OptionsSearch>): Promise<unknown> =>
+        search({ flowId: 'none', field: 'channel', ...query }).catch((error: unknown) =>
+          error instanceof ConnectError ? error.code : error,
+        )
+      equal(await ask({}), 'flow_conflict')
+      const flowId = await configuring()
+      const third = { options: Array.from({ length: 50 }, (_, at) => option(200 + at)) }
+      equal(await ask({ flowId, cursor: '200' }), third)
+      equal(await ask({ flowId, search: ' CHANNEL-24 ' }), {
+        options: [option(24), ...Array.from({ length: 10 }, (_, at) => option(240 + at))],
+      })
+      equal(await ask({ flowId, search: 'nothing' }), { options: [] })
+      equal(await ask({ flowId, field: 'other' }), 'invalid_input')
+      equal(await ask({ flowId, signal: AbortSignal.abort() }), 'network_error')
+    })
+
+    it('asks with a token of the purpose that the flow began with', async () => {
+      const flowId = await configuring()
+      const minted: ConnectPurpose[] = []
+      const search = createOptionsSearch({
+        integration: 'simple',
+        connectToken: ({ purpose }) => {
+          minted.push(purpose)
+          return `ctk_ct_${purpose.padEnd(43, 'x')}`
+        },
+      })
+      // As the server does for a flow that began as a reconnection.
+      const answer = globalThis.fetch
+      globalThis.fetch = (input, init) => {
+        const isCreate = new Headers(init?.headers).get('authorization')?.includes('_create') === true
+        if (!isCreate) return answer(input, init)
+        const authflow = { code: 'purpose_not_allowed', message: 'no', retryable: false, details: {} }
+        return Promise.resolve(
+          Response.json({ error: { message: 'no', code: -32_600, data: { authflow } } }, { status: 403 }),
+        )
+      }
+      const { options, cursor } = await search({ flowId, field: 'channel' })
+      equal([options.length, cursor, options[0]], [100, '100', option(0)])
+      await search({ flowId, field: 'channel', cursor: '100' })
+      equal(minted, ['create', 'reconnect'])
+    })
   })
 
   it('gives fetch and open back', async () => {

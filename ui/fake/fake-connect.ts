@@ -4,7 +4,7 @@
 import type { Connection } from '../../shared/auth.ts'
 import type { ErrorCode, ErrorReply } from '../../shared/errors.ts'
 import { checkFields, type FieldValues, type FormField } from '../../shared/fields.ts'
-import type { ConnectMethod, FlowView, IntegrationView } from '../../shared/flow.ts'
+import type { ConnectMethod, FieldOptions, FlowView, IntegrationView } from '../../shared/flow.ts'
 import { configureAuthFlow } from '../flow/configure.ts'
 
 /**
@@ -48,6 +48,9 @@ const fakeToken = `ctk_ct_${'fake'.repeat(11).slice(0, 43)}`
 
 /** Has all flows of the page connect at a fake. Calls `configureAuthFlow`. One at a time. */
 export const fakeConnect = (options: FakeConnectOptions): FakeConnect => new FakeServer(options)
+
+/** Choices of a page of `flows.options`. */
+const optionsPage = 100
 
 type Answer = { readonly data: unknown } | { readonly code: ErrorCode; readonly message: string }
 
@@ -141,6 +144,8 @@ class FakeServer implements FakeConnect {
         return this.#change(input.flowId, (flow) => this.#submit(flow, input))
       case 'flows.cancel':
         return this.#change(input.flowId, () => ({ stage: 'cancelled' }))
+      case 'flows.options':
+        return this.#options(input)
       case 'flows.watch':
         return { data: this.#watch(input.flows ?? []) }
       default:
@@ -195,6 +200,22 @@ class FakeServer implements FakeConnect {
     )
     const taken = { method: method.id, fields: method.fields, values: shown, errors }
     return errors.length > 0 ? { ...taken, stage: 'fields' } : { ...taken, ...this.#outcomeOf(flow, method) }
+  }
+
+  /** The choices of a field of {@link FakeConnectOptions.configure} that has any. */
+  #options({ flowId = '', field: name = '', search = '', cursor = '0' }: FakeInput): Answer {
+    if (this.#flows.get(flowId)?.stage !== 'configure')
+      return { code: 'flow_conflict', message: 'The fake is not asking for anything.' }
+    const field = this.#asked.find((one) => one.name === name)
+    const choices = field?.schema.enum
+    if (!choices) return { code: 'invalid_input', message: `The fake has no choices for ${name}.` }
+    const sought = search.trim().toLowerCase()
+    const found = choices
+      .map((value, at) => ({ value, label: field.optionLabels?.[at] ?? value }))
+      .filter(({ label }) => label.toLowerCase().includes(sought))
+    const end = Number(cursor) + optionsPage
+    const options = found.slice(Number(cursor), end)
+    return { data: { options, ...(end < found.length && { cursor: String(end) }) } satisfies FieldOptions }
   }
 
   #configure(flow: FlowView, given: FieldValues): Partial<FlowView> {
@@ -271,6 +292,9 @@ interface FakeInput {
   readonly method?: string
   readonly values?: Readonly<Record<string, string>>
   readonly flows?: readonly { readonly id: string; readonly version: number }[]
+  readonly field?: string
+  readonly search?: string
+  readonly cursor?: string
 }
 
 const replyOf = ({ code, message }: { readonly code: ErrorCode; readonly message: string }): ErrorReply => ({

@@ -79,6 +79,8 @@ export interface FlowSnapshot {
   readonly connection: Connection | undefined
   /** Present while the user is to type a code at the provider; `state` is `verify` then. */
   readonly device: DeviceCode | undefined
+  /** The server's flow, for calls of one's own such as `flows.options`; absent before there is one. */
+  readonly flowId?: string
 }
 
 /** Connecting one account to one integration, without markup: a store with steps. */
@@ -203,6 +205,7 @@ export function fromView(view: FlowView, only: string | undefined): Partial<Muta
     values,
     errors,
     device,
+    flowId: view.id,
     error:
       error ??
       (errors[0] && localError('invalid_fields', errors[0].message, { details: { fields: errors } })),
