@@ -41,7 +41,7 @@ export interface Note extends StoredDocument {
 /** The set that most cases use. */
 export const notes = defineSet<Note>('notes', { byGroup: ['group', 'at'], byText: ['text'] })
 /** A second set. */
-export const others = defineSet<Note>('others')
+export const others = defineSet<Note>('others', { byVersion: ['version'] })
 
 /** A migrated pair of stores on one backend. */
 export interface Pair {

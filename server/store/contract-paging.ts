@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { listAll, notes, rejectsWith, withPair } from './contract-fixtures.ts'
+import { listAll, notes, others, rejectsWith, withPair } from './contract-fixtures.ts'
 import type { Note, OpenBackend } from './contract-fixtures.ts'
 import { compareText } from './change.ts'
+import { insertStep } from './store.ts'
 
 /** Declares the cases. */
 export function pagingCases(openBackend: OpenBackend): void {
@@ -17,6 +18,7 @@ export function pagingCases(openBackend: OpenBackend): void {
     )
     it('keeps to its bounds', withPair(openBackend, keepsBounds))
     it('follows what updates do to the indexed fields', withPair(openBackend, followsUpdates))
+    it('finds documents by their version', withPair(openBackend, findsVersions))
     it('takes cursors of its own query only', withPair(openBackend, refusesCursors))
   })
   describe('range', () => {
@@ -33,6 +35,15 @@ type Place = string | number | boolean | null
 const rank = (value: Note['at']): number => {
   if (value === null || value === undefined) return 0
   return typeof value === 'number' ? 1 : typeof value === 'string' ? 2 : 3
+}
+
+const findsVersions: Run = async ({ store, second }) => {
+  await Promise.all([store.insert(others, { id: 'a' }), store.insert(others, { id: 'b' })])
+  await store.transact([insertStep(others, { id: 'c' })])
+  assert.equal(await store.update(others, 'b', {}, { set: { text: 'x' } }), true)
+  const idsOf = async (version: number): Promise<string[]> =>
+    (await second.list(others, { index: 'byVersion', equals: version, limit: 10 })).items.map(({ id }) => id)
+  assert.deepEqual([await idsOf(1), await idsOf(2)], [['a', 'c'], ['b']])
 }
 
 /** Null, numbers, text by code points, booleans; then by id. */

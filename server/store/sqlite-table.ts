@@ -108,7 +108,9 @@ export class SqliteTable {
   /** Checks and serialises a document that is new. */
   createNewRow(document: object): NewRow {
     const { id, body } = checkNewText(document)
-    return { id, body, values: this.#columnValues(document as Fields) }
+    const values = this.#columnValues(document as Fields)
+    if (this.#indexed.has('version')) values[this.#fields.indexOf('version')] = 1
+    return { id, body, values }
   }
 
   /** Serialises a document that was checked. */
@@ -227,7 +229,8 @@ export class SqliteTable {
     this.#kept.set(id, { document, length })
     this.#keptLength += length
     while (this.#kept.size > keptDocuments || this.#keptLength > keptLength) {
-      const { value: oldest = id } = this.#kept.keys().next()
+      const { value: oldest } = this.#kept.keys().next()
+      if (oldest === undefined) return
       this.#drop(oldest)
     }
   }
