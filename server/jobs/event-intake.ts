@@ -2,6 +2,7 @@
 // the same answer, and another one under its id is refused.
 
 import { AuthFlowError } from '../../shared/errors.ts'
+import type { Mutable } from '../../shared/mutable.ts'
 import { follow } from '../../shared/tracing.ts'
 import type { NewDocument } from '../store/store.ts'
 import { canonicalJson } from './canonical-json.ts'
@@ -38,8 +39,6 @@ interface Way {
   /** Bytes that the payload may have. */
   readonly limit: number
 }
-
-type Draft = { -readonly [K in keyof EventDocument]: EventDocument[K] }
 
 /** A checked event. */
 interface Intake extends NewEvent {
@@ -169,7 +168,7 @@ export class EventIntake {
     const now = this.#core.now()
     const accountAt = way.accountAt ?? (deliverAt === undefined ? undefined : now)
     const text = `{"payload":${payloadText},"context":${contextText}${from ? `,"from":${JSON.stringify(from)}` : ''}}`
-    const document: Draft = {
+    const document: Mutable<EventDocument> = {
       id: key,
       version: 1,
       eventId: id,

@@ -1,5 +1,6 @@
 // The record of a run as it is stored first: due at once, taken by a worker of this process, or waiting for its lanes.
 
+import type { Mutable } from '../../shared/mutable.ts'
 import type { NewDocument } from '../store/store.ts'
 import type { Claim } from './journal.ts'
 import { waitOf, type LaneRef, type WaitDocument } from './lane-records.ts'
@@ -37,11 +38,9 @@ export function newBlockedRun(
   return wait && { run: { ...run, waitsFor: wait }, wait }
 }
 
-type Draft = { -readonly [K in keyof RunDocument]: RunDocument[K] }
-
 /** Filled in field by field: one is made for every event, and spreading what may be absent cost more than all the rest. */
-function begin({ event, target, createdAt }: RunOrigin, state: RunDocument['state']): Draft {
-  const run: Draft = {
+function begin({ event, target, createdAt }: RunOrigin, state: RunDocument['state']): Mutable<RunDocument> {
+  const run: Mutable<RunDocument> = {
     id: target.runId,
     version: 1,
     scope: 'run',

@@ -3,6 +3,7 @@
 
 import { AuthFlowError, isAuthFlowError } from '../../shared/errors.ts'
 import type { TaskOutcome } from '../../shared/metrics.ts'
+import type { Mutable } from '../../shared/mutable.ts'
 import type { EngineCore } from './core.ts'
 import type { Execution } from './execution.ts'
 import { createFrame, type Frame } from './frames.ts'
@@ -302,7 +303,7 @@ const outcomeOf = ({ state }: JournalEntry): TaskOutcome =>
 /** The entry of an attempt, field by field, as each task has one. Some goes from one attempt to the next. */
 function identify(job: TaskCall, times: Pick<Base, 'attempt' | 'startedAt'>, last?: JournalEntry): Base {
   const { name, connectionKey } = job.options
-  const base: { -readonly [K in keyof Base]: Base[K] } = { path: job.path, kind: 'task', ...times }
+  const base: Mutable<Base> = { path: job.path, kind: 'task', ...times }
   if (name !== undefined && name !== job.key) base.name = String(name).slice(0, 200)
   if (job.params !== undefined) base.params = job.params
   if (connectionKey !== undefined) base.connection = connectionKey

@@ -2,6 +2,7 @@
 // a person asks for it, as providers' pages let one do.
 
 import { AuthFlowError } from '../../shared/errors.ts'
+import type { Mutable } from '../../shared/mutable.ts'
 
 /** A webhook request that a stand-in sent. */
 export interface SandboxDelivery {
@@ -36,7 +37,7 @@ const timeoutMs = 10_000
 /** Providers try again; three times is enough to see it. */
 const pausesMs = [0, 200, 1000]
 
-type Row = { -readonly [K in keyof SandboxDelivery]: SandboxDelivery[K] }
+type Row = Mutable<SandboxDelivery>
 
 /** A courier of one stand-in. */
 export function createCourier(): Courier {

@@ -5,6 +5,7 @@ import type { Connection } from '../../shared/auth.ts'
 import type { ErrorReply, FieldError } from '../../shared/errors.ts'
 import type { FieldValues, FormField } from '../../shared/fields.ts'
 import type { ConnectMethod, DeviceCode, FlowView, IntegrationView, MethodId } from '../../shared/flow.ts'
+import type { Mutable } from '../../shared/mutable.ts'
 import { localError } from './connect-error.ts'
 import { isBusy, type FlowState } from './machine.ts'
 import type { PendingFlow } from './pending.ts'
@@ -190,8 +191,6 @@ export const fromConnection = (connection: Connection | undefined): Partial<Flow
         identity: connection.identity.label,
         place: connection.identity.place ?? '',
       }
-
-type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 /** What the server says of a flow, as a change. */
 export function fromView(view: FlowView, only: string | undefined): Partial<Mutable<FlowSnapshot>> {
