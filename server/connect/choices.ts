@@ -61,7 +61,11 @@ async function fillAll(parts: ConfigureParts, flow: FlowRecord, configure: Confi
   const errors: FieldError[] = []
   for (const field of configure.fields.form) {
     try {
-      const work = async () => withChoices(configure, field, await actingFor(parts, flow))
+      const work = async (): Promise<FormField> =>
+        withChoices(configure, field, {
+          acting: await actingFor(parts, flow),
+          chosen: flow.values[field.name],
+        })
       fields.push(field.options ? await Promise.race([work(), late]) : field)
     } catch (error) {
       parts.context.log.info(
@@ -79,11 +83,11 @@ async function fillAll(parts: ConfigureParts, flow: FlowRecord, configure: Confi
   return { fields, errors }
 }
 
-/** The field as a choice of what is there now. Throws `nothing_to_choose`. */
+/** The field as a choice of what is there now, with what was chosen before. Throws `nothing_to_choose`. */
 async function withChoices(
   configure: Configuration,
   field: FormField,
-  acting: ConfiguringContext,
+  { acting, chosen }: { readonly acting: ConfiguringContext; readonly chosen: string | undefined },
 ): Promise<FormField> {
   const found: FieldOption[] = []
   let cursor: string | undefined
@@ -95,8 +99,26 @@ async function withChoices(
   }
   if (found.length === 0 && field.required) throw new AuthFlowError('nothing_to_choose')
   const shown = found.slice(0, maxOptions)
+  const isCut = cursor !== undefined || found.length > maxOptions
+  if (isCut && chosen && !shown.some(({ value }) => value === chosen)) {
+    const far = await loadChosen(configure, { field: field.name, value: chosen }, acting)
+    if (far) shown.splice(maxOptions - 1, 1, far)
+  }
   const schema = { ...field.schema, enum: shown.map(({ value }) => value) }
   return { ...field, schema, optionLabels: distinctLabels(shown) }
+}
+
+/** A choice that is further down than the form's list goes; undefined when it is gone. */
+async function loadChosen(
+  configure: Configuration,
+  asked: { readonly field: string; readonly value: string },
+  acting: ConfiguringContext,
+): Promise<FieldOption | undefined> {
+  const { value } = asked
+  if (!configure.labelOf) return { value, label: value }
+  // The list is there: a name that can't be had, as without the right to see a private channel, must not take it away.
+  const label = await configure.labelOf(asked, acting).catch(() => value)
+  return label === undefined ? undefined : { value, label: label.slice(0, maxLabelLength) }
 }
 
 /** Labels that people can tell apart. */

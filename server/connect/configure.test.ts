@@ -35,8 +35,9 @@ const slackOf = <const Id extends string>(id: Id, more: readonly string[] = []) 
     endpoints: sandbox.slack.endpoints,
   })
 /** The hooks of an integration that goes wrong as each test says. */
-const odd: { options: Configuration['options']; settle: NonNullable<Configuration['settle']> } = {
+const odd: Pick<Required<Configuration>, 'options' | 'labelOf' | 'settle'> = {
   options: async () => ({ options: [] }),
+  labelOf: async () => undefined,
   settle: async (values) => values,
 }
 const oddSlack = slackOf('slack-odd')
@@ -47,6 +48,7 @@ Object.assign(oddSlack.connect, {
   configure: {
     ...unlabelled,
     options: (...asked) => odd.options(...asked),
+    labelOf: (...asked) => odd.labelOf(...asked),
     settle: (...asked) => odd.settle(...asked),
   } satisfies Configuration,
 })
@@ -73,6 +75,7 @@ beforeEach(() => {
   accountId = `acct-${(accounts += 1)}`
   sandbox.slack.faults.clear()
   odd.options = async () => ({ options: [] })
+  odd.labelOf = async () => undefined
   odd.settle = async (values) => values
 })
 
@@ -329,9 +332,9 @@ describe('configure', () => {
       const { caller, flow } = await asked()
       assert.equal((await answer(caller, flow, 'C0ACMEGEN')).stage, 'done')
     }
-    const changing = async (purpose: 'create' | 'reconnect' = 'reconnect') => {
-      const caller = await mint(connect, { integrations: ['slack'], accountId, purpose })
-      const input = { flowId: createFlowId(), integration: 'slack', configure: true }
+    const changing = async (purpose: 'create' | 'reconnect' = 'reconnect', integration = 'slack') => {
+      const caller = await mint(connect, { integrations: [integration], accountId, purpose })
+      const input = { flowId: createFlowId(), integration, configure: true }
       return { caller, flow: await connect.begin(caller, input) }
     }
 
@@ -364,6 +367,40 @@ describe('configure', () => {
         limit: 10,
       })
       assert.ok(items.some(({ action, key }) => action === 'connection.configured' && key === 'web'))
+    })
+
+    it('shows the answer as it is where the list ends before it, as long as it is there', async () => {
+      odd.options = async ({ cursor = '0' }) => ({
+        options: [{ value: `v${cursor}`, label: cursor }],
+        cursor: String(Number(cursor) + 1),
+      })
+      odd.labelOf = (...request) => configure.labelOf?.(...request) ?? assert.fail()
+      const { caller, flow } = await asked('slack-odd')
+      assert.equal((await answer(caller, flow, 'C0ACMERAN')).stage, 'done')
+      const [there] = (await changing('reconnect', 'slack-odd')).flow.fields
+      assert.deepEqual([there?.schema.enum?.length, there?.schema.enum?.at(-1)], [11, 'C0ACMERAN'])
+      assert.equal(there?.optionLabels?.at(-1), '#random')
+      odd.labelOf = async () => {
+        throw new AuthFlowError('insufficient_scope')
+      }
+      const [unnamed] = (await changing('reconnect', 'slack-odd')).flow.fields
+      assert.equal(unnamed?.optionLabels?.at(-1), 'C0ACMERAN')
+
+      odd.options = async () => ({ options: [{ value: 'C0ACMEGEN', label: '#general' }] })
+      const [whole] = (await changing('reconnect', 'slack-odd')).flow.fields
+      assert.deepEqual(whole?.schema.enum, ['C0ACMEGEN'])
+    })
+
+    it('leaves out an answer that is gone', async () => {
+      odd.options = async ({ cursor = '0' }) => ({
+        options: [{ value: `v${cursor}`, label: cursor }],
+        cursor,
+      })
+      odd.labelOf = (...request) => configure.labelOf?.(...request) ?? assert.fail()
+      const { caller, flow } = await asked('slack-odd')
+      assert.equal((await answer(caller, flow, 'C0GLOBGEN')).stage, 'done')
+      const [field] = (await changing('reconnect', 'slack-odd')).flow.fields
+      assert.equal(field?.schema.enum?.includes('C0GLOBGEN'), false)
     })
 
     it('ends a change that is given up without touching the connection', async () => {

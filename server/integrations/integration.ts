@@ -312,6 +312,14 @@ export interface Configuration {
     context: ConfiguringContext,
   ): Promise<FieldOptions>
   /**
+   * The label of what was chosen before, where a form's list ends before it; undefined means that it is gone. Where there
+   * is no such function, or it throws, the value itself is shown.
+   */
+  labelOf?(
+    request: { readonly field: string; readonly value: string },
+    context: ConfiguringContext,
+  ): Promise<string | undefined>
+  /**
    * Judges valid values at the provider and gives what is kept: more than was asked, if it helps (default: the values).
    *
    * @throws {@link AuthFlowError} `credentials_rejected` with `details.fields` puts the complaint at the fields

@@ -66,6 +66,11 @@ export function slackChannel(self: Complainant, { client, explain }: SlackChanne
       ask(context, (slack) =>
         listChannels(self, slack, { search, cursor, types: typesFor(context.auth.scopes) }),
       ),
+    labelOf: ({ value }, context) =>
+      ask(context, async (slack) => {
+        const found = await findChannel(self, slack, value)
+        return found && optionOf(found).label
+      }),
     settle: ({ channel: id = '' }, context) => ask(context, (slack) => settleChannel(self, slack, id)),
   }
 }
@@ -100,18 +105,29 @@ const optionOf = ({ id, name, is_private }: z.output<typeof channel>): FieldOpti
   label: `${is_private ? '🔒 ' : '#'}${name}`,
 })
 
-/** The channel must be there, and open, for this connection: what a page sends is believed in nothing. */
+/** A channel that is open and that this connection may see. */
+async function findChannel(
+  self: Complainant,
+  slack: WebClient,
+  id: string,
+): Promise<z.output<typeof channel> | undefined> {
+  try {
+    const reply = readAs(self, infoReply, await slack.apiCall('conversations.info', { channel: id }))
+    return reply.channel.is_archived ? undefined : reply.channel
+  } catch (error) {
+    if (isAuthFlowError(error) || member(error, 'data', 'error') !== 'channel_not_found') throw error
+    return undefined
+  }
+}
+
+/** The channel must be there for this connection: what a page sends is believed in nothing. */
 async function settleChannel(
   self: Complainant,
   slack: WebClient,
   id: string,
 ): Promise<Record<string, string>> {
-  try {
-    const reply = readAs(self, infoReply, await slack.apiCall('conversations.info', { channel: id }))
-    if (!reply.channel.is_archived) return { channel: reply.channel.id, channelName: reply.channel.name }
-  } catch (error) {
-    if (isAuthFlowError(error) || member(error, 'data', 'error') !== 'channel_not_found') throw error
-  }
+  const found = await findChannel(self, slack, id)
+  if (found) return { channel: found.id, channelName: found.name }
   const message = 'This channel is not there any more.'
   throw new AuthFlowError('credentials_rejected', message, {
     details: { integration: self.id, fields: [{ field: 'channel', reason: 'rejected', message }] },
