@@ -23,7 +23,7 @@ after(async () => {
 })
 
 /** What the host's script left for the page. */
-declare const globalThis: { readonly createOptionsSearch: typeof createOptionsSearch }
+declare const window: { readonly createOptionsSearch: typeof createOptionsSearch }
 
 interface Found {
   readonly values: readonly string[]
@@ -33,7 +33,7 @@ interface Found {
 /** Every choice that matches, as a control of the host's own would gather them. */
 const searchAll = (page: Page, typed: string): Promise<Found> =>
   page.locator('auth-flow').evaluate(async (element: AuthFlowElement, search): Promise<Found> => {
-    const ask = globalThis.createOptionsSearch({ integration: 'rooms', tokenUrl: '/token' })
+    const ask = window.createOptionsSearch({ integration: 'rooms', tokenUrl: '/token' })
     const flowId = element.flow.getSnapshot().flowId ?? ''
     const values: string[] = []
     let pages = 0
