@@ -8,6 +8,7 @@ import { dropDatabase } from '../fixtures/drop-database.ts'
 import { parseChange, parseMatch } from './change.ts'
 import { MongoBulk, type Outcome } from './mongo-bulk.ts'
 import type { Raw } from './mongo-document.ts'
+import { withinLimit } from './mongo-limit.ts'
 
 const serverUrl = process.env['TEST_MONGODB_URL'] ?? ''
 const skip = serverUrl === '' && 'TEST_MONGODB_URL is not set: no MongoDB to test with'
@@ -37,7 +38,7 @@ describe('MongoBulk', { skip }, () => {
     })
     try {
       const collection = client.db().collection<Raw>('notes')
-      const bulk = new MongoBulk(collection, 'writer', Date.now)
+      const bulk = new MongoBulk(collection, { writer: 'writer', now: Date.now, within: withinLimit })
       const insert = (ids: readonly string[]): Promise<boolean[]> =>
         settle(ids, (items) =>
           bulk.insert(items.map(({ id, ...rest }) => ({ raw: { _id: id, version: 1 }, ...rest }))),

@@ -8,7 +8,7 @@ import type { Edit, Term } from './change.ts'
 import { hasToken, toFilter, toMark, toMarkText, toPipeline } from './mongo-document.ts'
 import type { Raw, WriteToken } from './mongo-document.ts'
 import { fromCode, toStoreError } from './mongo-errors.ts'
-import { withinLimit } from './mongo-limit.ts'
+import type { WithinLimit } from './mongo-limit.ts'
 
 /** How a write ends. */
 export interface Outcome {
@@ -39,18 +39,27 @@ const readBackMaxMs = 45_000
 
 const duplicateKey = 11000
 
+/** What a store's bulks share. */
+export interface BulkOptions {
+  /** Unique to the store instance. */
+  readonly writer: string
+  readonly now: () => number
+  readonly within: WithinLimit
+}
+
 /** Writes to one collection in bulk. */
 export class MongoBulk {
   readonly #collection: Collection<Raw>
   readonly #writer: string
   readonly #now: () => number
+  readonly #within: WithinLimit
   #batches = 0
 
-  /** @param writer unique to the store instance */
-  constructor(collection: Collection<Raw>, writer: string, now: () => number) {
+  constructor(collection: Collection<Raw>, { writer, now, within }: BulkOptions) {
     this.#collection = collection
     this.#writer = writer
     this.#now = now
+    this.#within = within
   }
 
   /** Inserts; an id that exists is false. */
@@ -99,7 +108,7 @@ export class MongoBulk {
   async #removeOne(item: RemoveItem): Promise<void> {
     try {
       const filter = toFilter(item.id, item.terms, this.#now())
-      const { deletedCount } = await withinLimit(() => this.#collection.deleteOne(filter))
+      const { deletedCount } = await this.#within(() => this.#collection.deleteOne(filter))
       item.settle(deletedCount === 1)
     } catch (error) {
       item.reject(toStoreError(error))
@@ -111,7 +120,7 @@ export class MongoBulk {
     try {
       const ids = marked.map((item) => item.id)
       const filter = { _id: { $in: ids }, _d: { $eq: toMarkText(token) } }
-      await withinLimit(() => this.#collection.deleteMany(filter))
+      await this.#within(() => this.#collection.deleteMany(filter))
       for (const item of marked) item.settle(true)
     } catch (error) {
       for (const item of marked) item.reject(toStoreError(error))
@@ -153,7 +162,7 @@ export class MongoBulk {
     token: WriteToken,
   ): Promise<Set<string>> {
     const ids = items.map((item) => item.id)
-    const found = await withinLimit(() =>
+    const found = await this.#within(() =>
       this.#collection.find({ _id: { $in: ids } }, { projection: { _w: 1, version: 1 } }).toArray(),
     )
     const applied = new Set(found.filter((raw) => hasToken(raw, token)).map((raw) => raw._id))
@@ -172,7 +181,7 @@ export class MongoBulk {
     items: readonly Outcome[],
   ): Promise<Reply | undefined> {
     try {
-      const { matchedCount } = await withinLimit(() =>
+      const { matchedCount } = await this.#within(() =>
         this.#collection.bulkWrite(operations, { ordered: false }),
       )
       return { matched: matchedCount, errors: new Map(), cause: undefined }

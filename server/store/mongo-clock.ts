@@ -1,7 +1,7 @@
 // The database's clock, as far as a client can know it: the local one plus an offset that is sampled now and then.
 
 import type { Db } from 'mongodb'
-import { withinLimit } from './mongo-limit.ts'
+import type { WithinLimit } from './mongo-limit.ts'
 
 const sampleEveryMs = 10_000
 
@@ -9,10 +9,12 @@ const sampleEveryMs = 10_000
 export class MongoClock {
   readonly #db: Db
   readonly #timer: NodeJS.Timeout
+  readonly #within: WithinLimit
   #offsetMs = 0
 
-  constructor(db: Db) {
+  constructor(db: Db, within: WithinLimit) {
     this.#db = db
+    this.#within = within
     this.#timer = setInterval(() => void this.#trySample(), sampleEveryMs)
     this.#timer.unref()
   }
@@ -23,7 +25,7 @@ export class MongoClock {
   /** Measures the offset: the server's time lies between question and answer. */
   async sample(): Promise<void> {
     const askedAt = Date.now()
-    const { localTime } = await withinLimit(() => this.#db.command({ hello: 1 }))
+    const { localTime } = await this.#within(() => this.#db.command({ hello: 1 }))
     if (localTime instanceof Date) this.#offsetMs = localTime.getTime() - (askedAt + Date.now()) / 2
   }
 

@@ -1,10 +1,11 @@
 // The limit on commands, with commands that end in every way.
 
 import assert from 'node:assert/strict'
+import { MongoClient } from 'mongodb'
 import { describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { rejectsWith } from './contract-fixtures.ts'
-import { withinLimit } from './mongo-limit.ts'
+import { MongoLimit, withinLimit } from './mongo-limit.ts'
 
 const never = new Promise<never>(() => undefined)
 
@@ -30,4 +31,26 @@ describe('withinLimit', () => {
     await assert.rejects(late)
     await rejectsWith('store_unavailable', () => limited)
   })
+})
+
+describe('MongoLimit', () => {
+  const nowhere = (): MongoClient => new MongoClient('mongodb://127.0.0.1:1')
+
+  for (const event of ['connectionPoolCleared', 'connectionPoolClosed'] as const)
+    it(`gives up what hangs after ${event}, and leaves alone what ends or begins later`, async () => {
+      const client = nowhere()
+      const { within } = new MongoLimit(client, 40)
+      const hung = rejectsWith('store_unavailable', () => within(() => never))
+      const slow = within(() => setTimeout(10, 'slow'))
+      const failed = within(async () => {
+        await setTimeout(10)
+        throw new Error('no')
+      })
+      client.emit(event, Object.create(null))
+      const later = within(() => setTimeout(80, 'later'))
+      await assert.rejects(failed, /no/)
+      assert.equal(await slow, 'slow')
+      await hung
+      assert.equal(await later, 'later')
+    })
 })

@@ -6,7 +6,7 @@ import { checkIndexed, isExpired } from './document.ts'
 import type { Edit } from './change.ts'
 import type { Fields, Scalar } from './document.ts'
 import { MongoBulk } from './mongo-bulk.ts'
-import type { InsertItem, RemoveItem, UpdateItem } from './mongo-bulk.ts'
+import type { BulkOptions, InsertItem, RemoveItem, UpdateItem } from './mongo-bulk.ts'
 import { fromRaw, notExpired, toName } from './mongo-document.ts'
 import type { Raw } from './mongo-document.ts'
 import { Lane } from './mongo-writes.ts'
@@ -30,15 +30,12 @@ export class MongoSet {
   readonly ranges: MongoRanges
   readonly #indexed: ReadonlySet<string>
 
-  constructor(
-    set: DocumentSet<StoredDocument>,
-    collection: Collection<Raw>,
-    { writer, now }: { writer: string; now: () => number },
-  ) {
+  constructor(set: DocumentSet<StoredDocument>, collection: Collection<Raw>, options: BulkOptions) {
+    const { now } = options
     this.name = set.name
     this.collection = collection
     this.#indexed = new Set(Object.values(set.indexes).flat())
-    const bulk = new MongoBulk(collection, writer, now)
+    const bulk = new MongoBulk(collection, options)
     this.inserts = new Lane(bulksInFlight, (items) => bulk.insert(items))
     this.updates = new Lane(bulksInFlight, (items) => bulk.update(items))
     this.removes = new Lane(bulksInFlight, (items) => bulk.remove(items))

@@ -9,7 +9,7 @@ import { checkDocument, checkId, invalid } from './document.ts'
 import { toFilter, toPipeline, toRaw } from './mongo-document.ts'
 import type { Raw } from './mongo-document.ts'
 import { isDuplicateKey, isTransient, isUnknownCommit } from './mongo-errors.ts'
-import { withinLimit } from './mongo-limit.ts'
+import type { WithinLimit } from './mongo-limit.ts'
 import type { MongoSet } from './mongo-set.ts'
 import type { Step } from './store.ts'
 
@@ -59,15 +59,15 @@ export function parseSteps(steps: readonly Step[], setOf: (name: string) => Mong
 export async function runMoves(
   client: MongoClient,
   moves: readonly Move[],
-  options: { now: () => number; timeoutMs: number },
+  { now, timeoutMs, within }: { now: () => number; timeoutMs: number; within: WithinLimit },
 ): Promise<boolean> {
   if (moves.some((move) => !move.possible)) return false
-  const deadline = performance.now() + options.timeoutMs
+  const deadline = performance.now() + timeoutMs
   const session = client.startSession()
   try {
     for (;;) {
       try {
-        return await tryOnce(session, moves, options.now(), deadline)
+        return await tryOnce(session, groupMoves(moves, now()), { deadline, within })
       } catch (error) {
         if (isDuplicateKey(error)) return false
         if (!isTransient(error)) throw error
@@ -77,33 +77,39 @@ export async function runMoves(
     }
   } finally {
     // The outcome stands whatever becomes of the session, which the server ends itself after a while.
-    await withinLimit(() => session.endSession()).catch(() => undefined)
+    await within(() => session.endSession()).catch(() => undefined)
   }
+}
+
+/** What each attempt is given. */
+interface Attempt {
+  /** When no other begins, in ms of `performance.now`. */
+  readonly deadline: number
+  readonly within: WithinLimit
 }
 
 async function tryOnce(
   session: ClientSession,
-  moves: readonly Move[],
-  nowMs: number,
-  deadline: number,
+  groups: ReadonlyMap<Collection<Raw>, AnyBulkWriteOperation<Raw>[]>,
+  { deadline, within }: Attempt,
 ): Promise<boolean> {
   session.startTransaction({
     readConcern: { level: 'snapshot' },
     writeConcern: { w: 'majority', journal: true },
   })
   try {
-    for (const [collection, operations] of groupMoves(moves, nowMs)) {
-      const reply = await withinLimit(() => collection.bulkWrite(operations, { session, ordered: true }))
+    for (const [collection, operations] of groups) {
+      const reply = await within(() => collection.bulkWrite(operations, { session, ordered: true }))
       if (reply.insertedCount + reply.matchedCount + reply.deletedCount < operations.length) {
-        await withinLimit(() => session.abortTransaction())
+        await within(() => session.abortTransaction())
         return false
       }
     }
   } catch (error) {
-    if (session.inTransaction()) await withinLimit(() => session.abortTransaction())
+    if (session.inTransaction()) await within(() => session.abortTransaction())
     throw error
   }
-  await commit(session, deadline)
+  await commit(session, { deadline, within })
   return true
 }
 
@@ -121,10 +127,10 @@ function groupMoves(
 }
 
 /** Repeats a commit whose answer got lost: the server knows whether it was done. */
-async function commit(session: ClientSession, deadline: number): Promise<void> {
+async function commit(session: ClientSession, { deadline, within }: Attempt): Promise<void> {
   for (;;) {
     try {
-      return await withinLimit(() => session.commitTransaction())
+      return await within(() => session.commitTransaction())
     } catch (error) {
       if (!isUnknownCommit(error) || performance.now() > deadline) throw error
     }

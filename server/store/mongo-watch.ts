@@ -6,7 +6,7 @@ import { randomText } from '../../shared/ids.ts'
 import type { Logger } from '../../shared/log.ts'
 import { Listeners } from './listeners.ts'
 import type { Raw } from './mongo-document.ts'
-import { withinLimit } from './mongo-limit.ts'
+import type { WithinLimit } from './mongo-limit.ts'
 
 const beatId = 'beat'
 const beatLength = 12
@@ -21,14 +21,19 @@ const jitter = 0.2
 export class MongoWatch {
   readonly #meta: Collection<Raw>
   readonly #listeners: Listeners
+  readonly #within: WithinLimit
   #beatTimer: NodeJS.Timeout | undefined
   #lookTimer: NodeJS.Timeout | undefined
   #delayMs = lookMinMs
   #seen: unknown
   #closed = false
 
-  constructor(meta: Collection<Raw>, log: Logger | undefined) {
+  constructor(
+    meta: Collection<Raw>,
+    { log, within }: { readonly log?: Logger | undefined; readonly within: WithinLimit },
+  ) {
     this.#meta = meta
+    this.#within = within
     this.#listeners = new Listeners(log)
   }
 
@@ -62,7 +67,7 @@ export class MongoWatch {
     try {
       const beat = { $set: { beat: randomText(beatLength) } }
       const options = { upsert: true, writeConcern: { w: 1 } }
-      await withinLimit(() => this.#meta.updateOne({ _id: beatId }, beat, options))
+      await this.#within(() => this.#meta.updateOne({ _id: beatId }, beat, options))
     } catch {
       // Only a hint: those who listen look for themselves after a while.
     }
@@ -80,7 +85,7 @@ export class MongoWatch {
 
   async #look(): Promise<void> {
     try {
-      const row = await withinLimit(() =>
+      const row = await this.#within(() =>
         this.#meta.findOne({ _id: beatId }, { readConcern: { level: 'local' } }),
       )
       const changed = row?.['beat'] !== this.#seen

@@ -1,22 +1,22 @@
 // The store on MongoDB: a replica set or a sharded cluster, any number of machines. Writes are gathered into bulks,
 // acknowledged by the majority; reads come from the primary. Subjects have their own mongo-*.ts files.
 
-import { MongoClient } from 'mongodb'
-import type { Db } from 'mongodb'
+import type { Db, MongoClient } from 'mongodb'
 import { AuthFlowError } from '../../shared/errors.ts'
 import { randomText } from '../../shared/ids.ts'
 import { matches, parseMatch } from './change.ts'
 import { checkBound, checkDocument, checkId, checkLimit, invalid, pageMax, typed } from './document.ts'
 import type { Term } from './change.ts'
 import type { Outcome } from './mongo-bulk.ts'
+import { createMongoClient, databaseOf } from './mongo-client.ts'
 import { MongoClock } from './mongo-clock.ts'
 import { fromRaw, toFilter, toPipeline, toRaw } from './mongo-document.ts'
 import type { Raw } from './mongo-document.ts'
 import { toStoreError } from './mongo-errors.ts'
 import { MongoLeases } from './mongo-lease.ts'
-import { socketTimeoutMs, withinLimit } from './mongo-limit.ts'
+import { MongoLimit, type WithinLimit } from './mongo-limit.ts'
 import { collectionName, leaseName, metaName, examineMongo, migrateMongo } from './mongo-migrate.ts'
-import { MongoPulse, connectTimeoutMs, heartbeatMs } from './mongo-pulse.ts'
+import { MongoPulse } from './mongo-pulse.ts'
 import { MongoSet } from './mongo-set.ts'
 import { parseSteps, runMoves } from './mongo-transact.ts'
 import { MongoWatch } from './mongo-watch.ts'
@@ -43,9 +43,9 @@ import { fitting } from './store.ts'
 /** Options of the MongoDB adapter. */
 export type MongoOptions = CommonOptions
 
-const defaultDatabase = 'authflow'
-const majorityTimeoutMs = 10_000
 const writerLength = 12
+/** What a server takes to answer, seldom more. */
+const answerMs = 1000
 /** About a change without large values, for the size of a bulk. */
 const smallWrite = 1024
 
@@ -55,8 +55,9 @@ const smallWrite = 1024
  * @throws {@link AuthFlowError} `invalid_option` (a bad URL, or a server that is no replica set), `store_unavailable`
  */
 export async function openMongo(url: string, options: MongoOptions): Promise<Store> {
-  const client = createClient(url, options)
+  const client = createMongoClient(url, busyTimeoutOf(options))
   const pulse = new MongoPulse(client, options.log)
+  const { within } = new MongoLimit(client, busyTimeoutOf(options) + answerMs)
   try {
     await client.connect()
     const db = client.db(databaseOf(url))
@@ -64,9 +65,9 @@ export async function openMongo(url: string, options: MongoOptions): Promise<Sto
     if (hello['setName'] === undefined && hello['msg'] !== 'isdbgrid') {
       throw new AuthFlowError('invalid_option', 'store: MongoDB must be a replica set or a sharded cluster.')
     }
-    const clock = new MongoClock(db)
+    const clock = new MongoClock(db, within)
     await clock.sample()
-    return new MongoStore(client, db, { ...options, clock, pulse })
+    return new MongoStore(client, db, { ...options, clock, pulse, within })
   } catch (error) {
     await pulse.stop()
     await client.close()
@@ -77,37 +78,14 @@ export async function openMongo(url: string, options: MongoOptions): Promise<Sto
   }
 }
 
-function createClient(url: string, options: MongoOptions): MongoClient {
-  try {
-    return new MongoClient(url, {
-      appName: 'authflow',
-      writeConcern: { w: 'majority', journal: true, wtimeoutMS: majorityTimeoutMs },
-      readConcern: { level: 'majority' },
-      readPreference: 'primary',
-      retryWrites: true,
-      retryReads: true,
-      serverSelectionTimeoutMS: options.busyTimeoutMs ?? defaultBusyTimeoutMs,
-      socketTimeoutMS: socketTimeoutMs,
-      heartbeatFrequencyMS: heartbeatMs,
-      connectTimeoutMS: connectTimeoutMs,
-      // What the codec relies on, whatever the URL says.
-      promoteValues: true,
-      promoteBuffers: false,
-      ignoreUndefined: false,
-      serializeFunctions: false,
-    })
-  } catch {
-    // Without its cause: the driver's message may repeat parts of the URL.
-    throw new AuthFlowError('invalid_option', 'store: the MongoDB URL cannot be understood.', {
-      details: { option: 'store' },
-    })
-  }
+/** What is made with the client. */
+interface Parts {
+  readonly clock: MongoClock
+  readonly pulse: MongoPulse
+  readonly within: WithinLimit
 }
 
-function databaseOf(url: string): string {
-  const path = /^[^/]*\/\/[^/]*\/([^?]*)/.exec(url)?.[1] ?? ''
-  return path === '' ? defaultDatabase : decodeURIComponent(path)
-}
+const busyTimeoutOf = ({ busyTimeoutMs = defaultBusyTimeoutMs }: MongoOptions): number => busyTimeoutMs
 
 class MongoStore implements Store {
   readonly kind = 'mongodb'
@@ -122,19 +100,21 @@ class MongoStore implements Store {
   readonly #leases: MongoLeases
   readonly #watch: MongoWatch
   readonly #pulse: MongoPulse
+  readonly #within: WithinLimit
   readonly #writer = randomText(writerLength)
   readonly #singles = new Lane<() => Promise<void>>({ maxInFlight: 64, maxBatch: 1 }, runAll)
   readonly #transactions = new Lane<() => Promise<void>>({ maxInFlight: 16, maxBatch: 1 }, runAll)
   #closing: Promise<void> | undefined
 
-  constructor(client: MongoClient, db: Db, options: MongoOptions & { clock: MongoClock; pulse: MongoPulse }) {
+  constructor(client: MongoClient, db: Db, options: MongoOptions & Parts) {
     this.#client = client
     this.#db = db
     this.#clock = options.clock
     this.now = options.clock.now
-    this.#busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs
+    this.#busyTimeoutMs = busyTimeoutOf(options)
     this.#pulse = options.pulse
-    this.#watch = new MongoWatch(db.collection<Raw>(metaName), options.log)
+    this.#within = options.within
+    this.#watch = new MongoWatch(db.collection<Raw>(metaName), options)
     this.#writes = new MongoWrites(this.#busyTimeoutMs, this.#watch.wrote, options.onFlush)
     const marginMs = options.stealMarginMs ?? defaultStealMarginMs
     this.#leases = new MongoLeases(db.collection<Raw>(leaseName), marginMs)
@@ -154,7 +134,7 @@ class MongoStore implements Store {
   }
 
   #know(sets: readonly DocumentSet<StoredDocument>[]): void {
-    const options = { writer: this.#writer, now: this.now }
+    const options = { writer: this.#writer, now: this.now, within: this.#within }
     for (const set of sets) {
       const collection = this.#db.collection<Raw>(collectionName(set.name))
       this.#sets.set(set.name, new MongoSet(set, collection, options))
@@ -239,7 +219,7 @@ class MongoStore implements Store {
     const moves = parseSteps(steps, (name) => this.#set(name))
     if (moves.length === 0) return true
     const keys = [...new Set(moves.map((move) => keyOf(move.set, move.id)))]
-    const options = { now: this.now, timeoutMs: this.#busyTimeoutMs }
+    const options = { now: this.now, timeoutMs: this.#busyTimeoutMs, within: this.#within }
     return this.#writes.run(this.#transactions, keys, () => runMoves(this.#client, moves, options))
   }
 
@@ -318,8 +298,8 @@ class MongoStore implements Store {
     const meta = this.#db.collection<Raw>(metaName)
     try {
       const at = this.now()
-      await withinLimit(() => meta.updateOne({ _id: 'ping' }, { $set: { at } }, { upsert: true }))
-      return (await withinLimit(() => meta.findOne({ _id: 'ping' }))) !== null
+      await this.#within(() => meta.updateOne({ _id: 'ping' }, { $set: { at } }, { upsert: true }))
+      return (await this.#within(() => meta.findOne({ _id: 'ping' }))) !== null
     } catch {
       return false
     }
@@ -336,7 +316,7 @@ class MongoStore implements Store {
     await this.#watch.close()
     await this.#pulse.stop()
     // Everything is written; what can't be said good-bye to is left.
-    await withinLimit(() => this.#client.close()).catch(() => undefined)
+    await this.#within(() => this.#client.close()).catch(() => undefined)
   }
 
   #assertOpen(): void {
@@ -363,12 +343,12 @@ class MongoStore implements Store {
 
   #single<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
     this.#assertOpen()
-    return this.#writes.run(this.#singles, keys, () => withinLimit(work))
+    return this.#writes.run(this.#singles, keys, () => this.#within(work))
   }
 
   async #read<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await withinLimit(work)
+      return await this.#within(work)
     } catch (error) {
       throw toStoreError(error)
     }
