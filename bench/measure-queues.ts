@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { root } from '../scripts/source-files.ts'
 import { takeTurns, type Effort } from './measure.ts'
 import { startPostgres } from './postgres.ts'
+import { redisDurability } from './redis.ts'
 import { compare, median, notMeasured, round, type BenchResult, type BenchResults } from './result.ts'
 import { startSubject } from './subject.ts'
 
@@ -52,8 +53,12 @@ async function besideBullmq({ rounds, runs }: Effort): Promise<BenchResult> {
     },
     speedOf('bullmq', [String(runs), redis]),
   ])
+  const theirRedis = await redisDurability(redis)
   const counted = `${round(median(writes))} writes of MongoDB a run, w: majority`
-  return compare(unit, ours, { name: `BullMQ’s empty jobs, removeOnComplete; ${counted}`, values: theirs })
+  return compare(unit, ours, {
+    name: `BullMQ’s empty jobs, removeOnComplete, ${theirRedis}; ${counted}`,
+    values: theirs,
+  })
 }
 
 async function besideGraphile({ rounds, runs }: Effort): Promise<BenchResult> {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { takeTurns, type Effort } from './measure.ts'
+import { redisDurability } from './redis.ts'
 import { compare, median, notMeasured, round, type BenchResults } from './result.ts'
 import { startSubject } from './subject.ts'
 
@@ -45,7 +46,10 @@ export async function measureRuns({ rounds, runs }: Effort): Promise<BenchResult
   return {
     runs_sqlite: { value: round(median(alone)), unit: 'runs/s', baseline: `none; ${sqlite}`, ratio: null },
     runs_sqlite_vs_bullmq: redis
-      ? compare('runs/s', alone, { name: `BullMQ’s empty jobs, removeOnComplete; ${sqlite}`, values: bullmq })
+      ? compare('runs/s', alone, {
+          name: `BullMQ’s empty jobs, removeOnComplete, ${await redisDurability(redis)}; ${sqlite}`,
+          values: bullmq,
+        })
       : notMeasured('runs/s', 'BullMQ: set TEST_REDIS_URL'),
     runs_two_processes: compare('runs/s', two, { name: `one process; ${sqlite}`, values: alone }),
   }
