@@ -2,10 +2,18 @@
 
 import assert from 'node:assert/strict'
 import { MongoClient } from 'mongodb'
+import type { Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { rejectsWith } from './contract-fixtures.ts'
+import { startLossyProxy } from './contract-proxy.ts'
+import { endInWrite, watchSockets } from './fixtures/hanging-socket.ts'
 import { MongoLimit, withinLimit } from './mongo-limit.ts'
+import { heartbeatMs } from './mongo-pulse.ts'
+import { openStore } from './open-store.ts'
+
+const serverUrl = process.env['TEST_MONGODB_URL'] ?? ''
+const skip = serverUrl === '' && 'TEST_MONGODB_URL is not set: no MongoDB to test with'
 
 const never = new Promise<never>(() => undefined)
 
@@ -53,4 +61,33 @@ describe('MongoLimit', () => {
       await hung
       assert.equal(await later, 'later')
     })
+})
+
+describe('a store on MongoDB whose command hangs', { skip, timeout: 90_000 }, () => {
+  it('gives it up when the connections are lost, and works again', async () => {
+    const target = new URL(serverUrl)
+    const proxy = await startLossyProxy(target.hostname, Number(target.port || 27017))
+    target.host = `127.0.0.1:${proxy.port}`
+    const sockets: Socket[] = []
+    const stop = watchSockets((socket) => void sockets.push(socket))
+    const store = await openStore(target.href)
+    stop()
+    try {
+      // Without the proxy's own, and without the first, which the driver checks its server with.
+      const [, ...used] = sockets.filter(({ remotePort }) => remotePort === proxy.port)
+      const hangs = Promise.race(used.map((socket) => endInWrite(socket)))
+      const stuck = store.acquireLease('limit', 'one', 10_000)
+      await hangs
+      proxy.setAway(true)
+      // Until the driver has seen it.
+      await setTimeout(2 * heartbeatMs)
+      proxy.setAway(false)
+      const patience = setTimeout(30_000, 'still waiting', { ref: false })
+      assert.equal(await Promise.race([patience, rejectsWith('store_unavailable', () => stuck)]), undefined)
+      assert.equal(await store.ping(), true)
+    } finally {
+      await store.close()
+      await proxy.close()
+    }
+  })
 })

@@ -30,7 +30,10 @@ export function withinLimit<T>(
   onStart?: (giveUp: () => void) => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(new AuthFlowError('store_unavailable'))
+    const giveUp = (): void => {
+      clearTimeout(timer)
+      reject(new AuthFlowError('store_unavailable'))
+    }
     const timer = setTimeout(giveUp, limitMs)
     onStart?.(giveUp)
     const end = (settle: () => void): void => {

@@ -1,50 +1,34 @@
 // The watch over the driver's watch, with the driver brought to where its check of the server waits for ever.
 
 import assert from 'node:assert/strict'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startLossyProxy } from './contract-proxy.ts'
+import { endInWrite, watchSockets } from './fixtures/hanging-socket.ts'
 import { openStore } from './open-store.ts'
 
 const serverUrl = process.env['TEST_MONGODB_URL'] ?? ''
 const skip = serverUrl === '' && 'TEST_MONGODB_URL is not set: no MongoDB to test with'
 const limitMs = 30_000
+/** Writes before the first check. */
+const handshake = 1
 
 /** The first socket from now on, which is the one that the driver checks its server with. */
-function nextSocket(): Promise<Socket> {
-  return new Promise((resolve) => {
-    const take = (message: unknown): void => {
-      unsubscribe('net.client.socket', take)
-      assert.ok(message instanceof Object && 'socket' in message && message.socket instanceof Socket)
-      resolve(message.socket)
-    }
-    subscribe('net.client.socket', take)
+const nextSocket = (): Promise<Socket> =>
+  new Promise((resolve) => {
+    const stop = watchSockets((socket) => {
+      stop()
+      resolve(socket)
+    })
   })
-}
-
-/** Lets the socket go away in the moment of its second write; resolves then. The first one is the handshake. */
-function endInSecondWrite(socket: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    const write = socket.write.bind(socket)
-    let writes = 0
-    socket.write = (chunk: Uint8Array | string): boolean => {
-      writes += 1
-      if (writes === 1) return write(chunk)
-      socket.destroy()
-      resolve()
-      return false
-    }
-  })
-}
 
 describe('a store on MongoDB whose driver stops checking the server', { skip, timeout: 90_000 }, () => {
   it('works again when that was the first check after it was opened', async () => {
     const target = new URL(serverUrl)
     const proxy = await startLossyProxy(target.hostname, Number(target.port || 27017))
     target.host = `127.0.0.1:${proxy.port}`
-    const checking = nextSocket().then(endInSecondWrite)
+    const checking = nextSocket().then((socket) => endInWrite(socket, handshake))
     const store = await openStore(target.href)
     try {
       await checking
