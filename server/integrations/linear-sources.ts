@@ -52,12 +52,20 @@ const listed = webhook.extend({
   allPublicTeams: z.boolean().default(false),
   team: z.object({ id: z.string(), key: z.string().nullish() }).nullish(),
 })
-const listReply = z.object({ webhooks: z.object({ nodes: z.array(listed) }) })
+const listReply = z.object({
+  webhooks: z.object({
+    nodes: z.array(listed),
+    pageInfo: z.object({ hasNextPage: z.boolean(), endCursor: z.string().nullish() }),
+  }),
+})
 const createReply = z.object({ webhookCreate: z.object({ success: z.boolean(), webhook }) })
 const updateReply = z.object({ webhookUpdate: z.object({ success: z.boolean(), webhook }) })
 const hookData = z.object({ id: z.string() })
 
-const listQuery = '{ webhooks(first: 250) { nodes { id url enabled allPublicTeams team { id key } } } }'
+const listQuery =
+  'query ($after: String) { webhooks(first: 250, after: $after) { nodes { id url enabled allPublicTeams team { id key } } pageInfo { hasNextPage endCursor } } }'
+/** Pages of a workspace's webhooks that are looked through. */
+const maxPages = 10
 const toleranceMs = 60_000
 
 type Query = (query: string, variables?: { readonly [name: string]: Json }) => Promise<unknown>
@@ -69,8 +77,6 @@ export function linearSources(integration: Integration, options: LinearSourceOpt
   const queryFor = ({ auth, fetch }: SourceContext<unknown>): Query =>
     queryAt(self, fetch, { url, authorization: authorization(self, auth, options.apiKey) })
   const idOf = (data: Json): string => readAs(self, hookData, data).id
-  const list = async (query: Query): Promise<z.output<typeof listed>[]> =>
-    readAs(self, listReply, await query(listQuery)).webhooks.nodes
   return {
     team: {
       kind: 'registration',
@@ -86,7 +92,7 @@ export function linearSources(integration: Integration, options: LinearSourceOpt
       },
       async create(context) {
         const query = queryFor(context)
-        const ours = (await list(query)).filter((one) => one.url === context.url)
+        const ours = (await list(self, query)).filter((one) => one.url === context.url)
         const there = ours.find((one) => isOf(one, context.params))
         // No change moves a webhook to another team, and Linear may refuse a second one for the same URL.
         for (const { id } of ours) if (id !== there?.id) await remove(query, id)
@@ -95,16 +101,33 @@ export function linearSources(integration: Integration, options: LinearSourceOpt
         }
       },
       async exists(context) {
-        const found = (await list(queryFor(context))).find(({ id }) => id === idOf(context.data))
+        const found = (await list(self, queryFor(context))).find(({ id }) => id === idOf(context.data))
         return found !== undefined && found.enabled && found.url === context.url
       },
       async remove(context) {
         const query = queryFor(context)
         const id = idOf(context.data)
-        if ((await list(query)).some((one) => one.id === id)) await remove(query, id)
+        if ((await list(self, query)).some((one) => one.id === id)) await remove(query, id)
       },
     },
   }
+}
+
+/** The webhooks that the account may see. */
+async function list(self: Complainant, query: Query): Promise<z.output<typeof listed>[]> {
+  const found: z.output<typeof listed>[] = []
+  let after: string | null = null
+  for (let page = 0; page < maxPages; page += 1) {
+    const { webhooks }: z.output<typeof listReply> = readAs(
+      self,
+      listReply,
+      await query(listQuery, { after }),
+    )
+    found.push(...webhooks.nodes)
+    after = webhooks.pageInfo.endCursor ?? null
+    if (!webhooks.pageInfo.hasNextPage || after === null) break
+  }
+  return found
 }
 
 /** True when a webhook is for what the parameters name; teams go by their id or their key. */
