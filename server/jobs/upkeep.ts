@@ -132,6 +132,7 @@ export class Upkeep {
       return
     core.lanes.leave(run)
     log.error(facts, 'no worker can run this version of the job')
+    await this.#forgetHint(run)
   }
 
   async #bequeath(run: RunDocument, version: string, state: RunDocument['state']): Promise<void> {
@@ -139,8 +140,14 @@ export class Upkeep {
     const dueAt = now()
     const set = { state: 'queued' as const, place: places.queued, dueAt, jobVersion: version }
     // Behind the run: a hint that is found before it is due leads nowhere. What a crash leaves, the sweep finds.
-    if (await store.update(runs, run.id, { state, jobVersion: run.jobVersion }, { set }))
-      await queue.add([hintOf({ ...run, jobVersion: version }, dueAt)])
+    if (!(await store.update(runs, run.id, { state, jobVersion: run.jobVersion }, { set }))) return
+    await queue.add([hintOf({ ...run, jobVersion: version }, dueAt)])
+    await this.#forgetHint(run)
+  }
+
+  /** Nobody asks for hints of a version that is gone, so this one would stay for good. */
+  async #forgetHint(run: RunDocument): Promise<void> {
+    if (run.dueAt !== undefined) await this.#options.core.queue.forget([hintOf(run, run.dueAt)])
   }
 
   async #lookForVersions(): Promise<void> {

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout as rest } from 'node:timers/promises'
+import { queueSets } from '../queue/store-queue.ts'
 import { eventTrigger } from '../triggers/event-trigger.ts'
 import {
   createClock,
   createDirectory,
   openEngine,
   reaches,
+  until,
   type EngineFixture,
 } from './fixtures/engine-fixture.ts'
 import type { JobOptions } from './job.ts'
 
 const minutes = 60_000
+const [wakeups] = queueSets
 
 let directory: ReturnType<typeof createDirectory>
 let clock: ReturnType<typeof createClock>
@@ -56,6 +59,9 @@ async function engineOf(
 const alarmsOf = ({ lines }: EngineFixture): Record<string, unknown>[] =>
   lines.filter(({ level }) => level === 'error').map(({ facts }) => facts)
 
+const hintsOf = ({ store }: EngineFixture): Promise<number> =>
+  store.count(wakeups, { from: '!', to: '~', limit: 10 })
+
 /** A run of 1.0.0 that sleeps; its worker is gone. */
 async function orphan(): Promise<string> {
   const old = await engineOf('1.0.0')
@@ -77,6 +83,7 @@ describe('a run of a version that no worker has', () => {
     await young.engine.sweep()
     await reaches(young.engine, id, 'waiting_for_version')
     assert.deepEqual(alarmsOf(young), [{ run: id, job: 'walk', version: '1.0.0' }])
+    await until('no hint is left', async () => (await hintsOf(young)) === 0)
     await young.engine.sweep()
     assert.equal(alarmsOf(young).length, 1, 'one alarm for a run')
     const again = await engineOf('1.0.0')
@@ -118,6 +125,7 @@ describe('a run of a version that no worker has', () => {
     assert.equal(jobVersion, '2.0.0')
     assert.deepEqual(done, ['first 1.0.0', 'second 2.0.0'])
     assert.deepEqual(alarmsOf(young), [])
+    await until('no hint is left', async () => (await hintsOf(young)) === 0)
   })
 
   it('is taken along when a later version says so', async () => {

@@ -97,6 +97,11 @@ export class BullmqLane {
     }
   }
 
+  /** Takes hints out; those that are not there are passed over. */
+  async remove(ids: readonly string[]): Promise<void> {
+    await Promise.all(ids.map((id) => this.#queue.remove(id)))
+  }
+
   /** Makes hints due that are still held back, as machines whose clocks differ may leave them. */
   async promote(ids: readonly string[]): Promise<void> {
     const backend = this.#queue.getBackend()

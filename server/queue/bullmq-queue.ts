@@ -127,6 +127,15 @@ class BullmqQueue implements Queue {
     return Promise.resolve()
   }
 
+  async forget(hints: readonly Wakeup[]): Promise<void> {
+    if (this.#closed || !this.#link.isUp) return
+    try {
+      for (const hint of hints) await this.#lane(hint).remove([hintId(hint.runId, hint.dueAt)])
+    } catch (cause) {
+      this.#link.fail(cause)
+    }
+  }
+
   async postpone(wakeup: ClaimedWakeup, dueAt: number): Promise<void> {
     if (this.#closed) return
     const { runId, postponements } = wakeup

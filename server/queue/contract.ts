@@ -114,6 +114,17 @@ export function describeQueue(name: string, open: () => Promise<QueuePair>): voi
       assert.deepEqual(await pair.second.claim([job], 10), [])
     })
 
+    it('takes back what nobody will ask for, and nothing else', async () => {
+      const gone = [hint('gone'), hint('gone later', { dueAt: pair.now() + 60_000 })]
+      await pair.first.add([...gone, hint('kept'), hint('gone', other)])
+      await pair.second.forget([...gone, hint('never there')])
+      await pair.second.forget([])
+      const left = await claimAll(pair.first, [job, other], 10)
+      assert.deepEqual(runIds(left), ['gone', 'kept'])
+      for (const claimed of left) await pair.first.settle(claimed)
+      assert.equal(await pair.first.size([job, other]), 0)
+    })
+
     it('hands out what was postponed once more, and counts', async () => {
       await pair.first.add([hint('later')])
       const [claimed] = await pair.first.claim([job], 10)

@@ -46,6 +46,10 @@ class CountedQueue implements Queue {
     return this.#queue.settle(wakeup)
   }
 
+  forget(wakeups: readonly Wakeup[]): Promise<void> {
+    return this.#queue.forget(wakeups)
+  }
+
   async postpone(wakeup: ClaimedWakeup, dueAt: number): Promise<void> {
     await this.#queue.postpone(wakeup, dueAt)
     this.#metrics.hintsCounted('postponed', 1)

@@ -115,6 +115,10 @@ class StoreQueue implements Queue {
     }
   }
 
+  async forget(hints: readonly Wakeup[]): Promise<void> {
+    await Promise.all(hints.map((hint) => this.#store.remove(wakeups, wakeupId(hint))))
+  }
+
   async postpone(wakeup: ClaimedWakeup, dueAt: number): Promise<void> {
     const id = wakeupId({ ...wakeup, dueAt })
     try {
