@@ -78,6 +78,7 @@ export default defineConfig({
         items: [
           { text: 'Security', link: '/security' },
           { text: 'Reliability', link: '/reliability' },
+          { text: 'Performance', link: '/performance' },
           { text: 'Browsers', link: '/browsers' },
           { text: 'Accessibility', link: '/accessibility' },
           { text: 'What others got wrong', link: '/defects' },
