@@ -147,7 +147,7 @@ export class Upkeep {
 
   /** Nobody asks for hints of a version that is gone, so this one would stay for good. */
   async #forgetHint(run: RunDocument): Promise<void> {
-    if (run.dueAt !== undefined) await this.#options.core.queue.forget([hintOf(run, run.dueAt)])
+    if (run.dueAt !== undefined) await this.#options.core.queue.forget(hintOf(run, run.dueAt))
   }
 
   async #lookForVersions(): Promise<void> {

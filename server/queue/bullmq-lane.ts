@@ -97,9 +97,9 @@ export class BullmqLane {
     }
   }
 
-  /** Takes hints out; those that are not there are passed over. */
-  async remove(ids: readonly string[]): Promise<void> {
-    await Promise.all(ids.map((id) => this.#queue.remove(id)))
+  /** Takes a hint out, if it is there. */
+  async remove(id: string): Promise<void> {
+    await this.#queue.remove(id)
   }
 
   /** Makes hints due that are still held back, as machines whose clocks differ may leave them. */

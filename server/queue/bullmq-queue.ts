@@ -127,10 +127,10 @@ class BullmqQueue implements Queue {
     return Promise.resolve()
   }
 
-  async forget(hints: readonly Wakeup[]): Promise<void> {
+  async forget(wakeup: Wakeup): Promise<void> {
     if (this.#closed || !this.#link.isUp) return
     try {
-      for (const hint of hints) await this.#lane(hint).remove([hintId(hint.runId, hint.dueAt)])
+      await this.#lane(wakeup).remove(hintId(wakeup.runId, wakeup.dueAt))
     } catch (cause) {
       this.#link.fail(cause)
     }

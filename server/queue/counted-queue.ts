@@ -46,8 +46,8 @@ class CountedQueue implements Queue {
     return this.#queue.settle(wakeup)
   }
 
-  forget(wakeups: readonly Wakeup[]): Promise<void> {
-    return this.#queue.forget(wakeups)
+  forget(wakeup: Wakeup): Promise<void> {
+    return this.#queue.forget(wakeup)
   }
 
   async postpone(wakeup: ClaimedWakeup, dueAt: number): Promise<void> {

@@ -42,8 +42,8 @@ export interface Queue {
   claim(jobs: readonly JobVersion[], limit: number): Promise<ClaimedWakeup[]>
   /** The hint was acted on (or is stale): forget it. */
   settle(wakeup: ClaimedWakeup): Promise<void>
-  /** Takes back hints that nobody will ask for; those that are not there, or that a queue that is away has, stay as they are. */
-  forget(wakeups: readonly Wakeup[]): Promise<void>
+  /** Takes back a hint that nobody will ask for. One that is not there is passed over; a queue that is away keeps it. */
+  forget(wakeup: Wakeup): Promise<void>
   /** Look again later: the run was not there or not to be had. */
   postpone(wakeup: ClaimedWakeup, dueAt: number): Promise<void>
   /**

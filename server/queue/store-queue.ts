@@ -115,8 +115,8 @@ class StoreQueue implements Queue {
     }
   }
 
-  async forget(hints: readonly Wakeup[]): Promise<void> {
-    await Promise.all(hints.map((hint) => this.#store.remove(wakeups, wakeupId(hint))))
+  async forget(wakeup: Wakeup): Promise<void> {
+    await this.#store.remove(wakeups, wakeupId(wakeup))
   }
 
   async postpone(wakeup: ClaimedWakeup, dueAt: number): Promise<void> {
